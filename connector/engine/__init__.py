@@ -1,0 +1,1 @@
+"""The engine's side: jobs come in, outcomes go out."""

@@ -1,0 +1,114 @@
+"""What a job worker needs of an engine, whatever protocol it speaks.
+
+A :class:`Job` enters the pipeline, an :class:`Outcome` leaves it; :class:`Engine` is the seam that the
+gRPC adapter implements and that tests replace. Every call is one attempt: patience lives in
+``worker`` and ``commit``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One activated job.
+
+    Attributes:
+        deadline: When the lease ends, in seconds since the epoch; afterwards the engine may hand the job
+            to another worker.
+        retries: Attempts left, this one included.
+        headers: The task's static headers.
+        variables: The process variables that the task sees; JSON values.
+    """
+
+    key: int
+    type: str
+    process_instance_key: int
+    bpmn_process_id: str
+    process_definition_version: int
+    element_id: str
+    element_instance_key: int
+    headers: Mapping[str, str]
+    retries: int
+    deadline: float
+    variables: Mapping[str, Any]
+    tenant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The task is done; the process goes on with these variables."""
+
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Throw:
+    """A BPMN error, for a boundary event or an event subprocess to catch."""
+
+    code: str
+    message: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The attempt failed.
+
+    Attributes:
+        message: What an incident shows in Operate.
+        retries: Attempts left afterwards; 0 raises an incident at once.
+        backoff: Seconds until the engine offers the job again.
+        error: ``{code, type, message, variables}`` of the fault, when there was one.
+    """
+
+    message: str
+    retries: int
+    backoff: float = 0.0
+    error: Mapping[str, Any] | None = None
+
+
+Outcome = Complete | Throw | Fail
+
+
+class EngineUnavailableError(Exception):
+    """The engine cannot be reached or is not ready; the same call may go through later."""
+
+
+class EngineBusyError(EngineUnavailableError):
+    """The engine pushes back (RESOURCE_EXHAUSTED); ask again, more slowly."""
+
+
+class LeaseLostError(Exception):
+    """The job is no longer this worker's: its lease ended, or the process instance is gone."""
+
+
+class EngineRefusedError(Exception):
+    """The engine will never take this call as it is (wrong argument, no permission, unknown tenant)."""
+
+
+class Engine(Protocol):
+    """The engine as a worker sees it.
+
+    Every method raises :class:`EngineUnavailableError` (or its :class:`EngineBusyError`) when a later
+    attempt may succeed, and :class:`EngineRefusedError` when it never will.
+    """
+
+    def stream(self, task_type: str) -> AsyncIterator[Job]:
+        """Yield jobs as they become available, until the engine ends the stream (a renewal, not an error)."""
+        ...
+
+    async def activate(self, task_type: str, limit: int) -> list[Job]:
+        """Take up to ``limit`` waiting jobs, waiting a while for the first (long poll)."""
+        ...
+
+    async def extend(self, job: Job, seconds: float) -> None:
+        """Move the end of the job's lease to ``seconds`` from now; :class:`LeaseLostError` when it is over."""
+        ...
+
+    async def report(self, job: Job, outcome: Outcome) -> None:
+        """Tell the engine what became of the job, once; :class:`LeaseLostError` when it is not ours any more."""
+        ...

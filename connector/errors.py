@@ -1,0 +1,250 @@
+"""Everything that can go wrong with a job, as values that a process can act on.
+
+A stage that finds a fault raises one of these where the cause is known; ``result`` turns it into an
+outcome of the job, and nothing in between looks inside. No error ever holds a message body or a
+credential. ::
+
+    ConnectorError                code, message
+    ├── InputError                INVALID_INPUT                    field, allowed
+    ├── SecretError               SECRET_NOT_FOUND/_NOT_ALLOWED    field
+    ├── AccountError              ACCOUNT_NOT_FOUND
+    ├── AttachmentError           ATTACHMENT_*, MESSAGE_TOO_LARGE  field
+    ├── ExpressionError           EXPRESSION_ERROR                 field
+    ├── TransportError            everything a mail server can do  phase, server, reply, rejected
+    └── CancelledBeforeSendError  CANCELLED
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+_ENHANCED_CODE = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")
+
+
+class ErrorCode(StrEnum):
+    """The stable ``error.code`` of a failed job."""
+
+    INVALID_INPUT = "INVALID_INPUT"
+    SECRET_NOT_FOUND = "SECRET_NOT_FOUND"  # noqa: S105 - a code, not a secret
+    SECRET_NOT_ALLOWED = "SECRET_NOT_ALLOWED"  # noqa: S105 - a code, not a secret
+    ACCOUNT_NOT_FOUND = "ACCOUNT_NOT_FOUND"
+    ATTACHMENT_NOT_FOUND = "ATTACHMENT_NOT_FOUND"
+    ATTACHMENT_NOT_ALLOWED = "ATTACHMENT_NOT_ALLOWED"
+    MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
+    EXPRESSION_ERROR = "EXPRESSION_ERROR"
+    CONNECTION_FAILED = "CONNECTION_FAILED"
+    CONNECTION_TIMEOUT = "CONNECTION_TIMEOUT"
+    DNS_FAILED = "DNS_FAILED"
+    TLS_FAILED = "TLS_FAILED"
+    TLS_NOT_OFFERED = "TLS_NOT_OFFERED"
+    AUTH_FAILED = "AUTH_FAILED"
+    AUTH_UNAVAILABLE = "AUTH_UNAVAILABLE"
+    SENDER_REJECTED = "SENDER_REJECTED"
+    RECIPIENT_REJECTED = "RECIPIENT_REJECTED"
+    MESSAGE_REJECTED = "MESSAGE_REJECTED"
+    TEMPORARILY_REJECTED = "TEMPORARILY_REJECTED"
+    RATE_LIMITED = "RATE_LIMITED"
+    DELIVERY_UNCERTAIN = "DELIVERY_UNCERTAIN"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same job may succeed later without anybody changing anything."""
+        return self in _RETRYABLE
+
+
+_RETRYABLE = frozenset(
+    {
+        ErrorCode.CONNECTION_FAILED,
+        ErrorCode.CONNECTION_TIMEOUT,
+        ErrorCode.DNS_FAILED,
+        ErrorCode.AUTH_UNAVAILABLE,
+        ErrorCode.TEMPORARILY_REJECTED,
+        ErrorCode.RATE_LIMITED,
+        ErrorCode.CANCELLED,
+    }
+)
+
+
+class Phase(StrEnum):
+    """How far an SMTP transaction (RFC 5321) had come; before ``DOT`` nothing can have been delivered."""
+
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    GREETING = "greeting"
+    EHLO = "ehlo"
+    STARTTLS = "starttls"
+    AUTH = "auth"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    CONTENT = "content"
+    DOT = "dot"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A server's reply: RFC 5321 code and its text, lines joined by a newline."""
+
+    code: int
+    text: str
+
+    @property
+    def enhanced(self) -> str | None:
+        """The enhanced status code (RFC 3463) that the text starts with, as ``"5.1.1"``."""
+        match = _ENHANCED_CODE.match(self.text)
+        return match[1] if match else None
+
+    @property
+    def transient(self) -> bool:
+        """Whether the server says that a later attempt may succeed (4yz)."""
+        return 400 <= self.code < 500
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.text}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One recipient that the server refused, with the server's own words."""
+
+    address: str
+    reply: Reply
+
+    def as_variable(self) -> dict[str, Any]:
+        """What a process sees of it."""
+        return {
+            "address": self.address,
+            "code": self.reply.code,
+            "enhancedCode": self.reply.enhanced,
+            "text": self.reply.text,
+        }
+
+
+class ConnectorError(Exception):
+    """The root: a stable code and a message that says what to change.
+
+    Args:
+        code: The contract's error code; it alone decides whether a retry makes sense.
+        message: One or two sentences for a modeler or operator, without secrets or message content.
+    """
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    @property
+    def type(self) -> str:
+        """The kind of error, as ``error.type`` shows it."""
+        return type(self).__name__
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """``error.variables``: JSON values, the same keys for every error of a kind."""
+        return {"retryable": self.code.retryable}
+
+
+class _FieldError(ConnectorError):
+    """An error about one input variable."""
+
+    def __init__(self, code: ErrorCode, message: str, *, field: str) -> None:
+        super().__init__(code, message)
+        self.field = field
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        return {**super().variables, "field": self.field}
+
+
+class InputError(_FieldError):
+    """A variable, header or command-line value fails validation.
+
+    Args:
+        field: The variable's name as the modeler wrote it; dots lead into it, ``[2]`` names an item.
+        message: What is wrong and what would be right; the field is put before it.
+        allowed: The values that would have been accepted, when they form a small set.
+    """
+
+    def __init__(self, field: str, message: str, *, allowed: tuple[str, ...] = ()) -> None:
+        super().__init__(ErrorCode.INVALID_INPUT, f"{field}: {message}", field=field)
+        self.allowed = allowed
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        return {**super().variables, "allowed": list(self.allowed) or None}
+
+
+class SecretError(_FieldError):
+    """A secret is named that no provider has, or that may not be used there."""
+
+
+class AccountError(ConnectorError):
+    """The task names an account that is not configured, or there is no way to reach a server at all."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ErrorCode.ACCOUNT_NOT_FOUND, message)
+
+
+class AttachmentError(_FieldError):
+    """A file, URL or document cannot or may not be read, or what was read is too large."""
+
+
+class ExpressionError(_FieldError):
+    """A task header cannot be understood; found before anything is sent."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(ErrorCode.EXPRESSION_ERROR, f"{field}: {message}", field=field)
+
+
+class TransportError(ConnectorError):
+    """The mail server, or the way to it, failed.
+
+    Args:
+        code: What the failure means.
+        message: What happened and what to do; the server's reply is appended when there is one.
+        phase: Where in the transaction.
+        server: ``host:port`` as it was dialled.
+        reply: The server's reply, if it gave one.
+        rejected: The recipients that the server refused before the failure.
+    """
+
+    def __init__(  # noqa: PLR0913 - a record of one event; every field is wanted by the operator
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        phase: Phase,
+        server: str,
+        reply: Reply | None = None,
+        rejected: tuple[Rejection, ...] = (),
+    ) -> None:
+        super().__init__(code, message if reply is None else f"{message} ({server} replied: {reply})")
+        self.phase = phase
+        self.server = server
+        self.reply = reply
+        self.rejected = rejected
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        return {
+            **super().variables,
+            "smtpCode": self.reply.code if self.reply else None,
+            "enhancedCode": self.reply.enhanced if self.reply else None,
+            "server": self.server,
+            "phase": self.phase.value,
+            "rejected": [rejection.as_variable() for rejection in self.rejected],
+        }
+
+
+class CancelledBeforeSendError(ConnectorError):
+    """The worker stops and nothing of this mail has left it: the job is handed back as it was."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ErrorCode.CANCELLED, "The worker is shutting down; nothing was sent and no retry was spent."
+        )

@@ -1,0 +1,1 @@
+"""From a send request to the bytes of a message, without any mail server in sight."""

@@ -1,0 +1,1 @@
+"""Secrets by name, resolved only where the contract says."""

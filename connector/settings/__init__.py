@@ -1,0 +1,1 @@
+"""The settings of the worker: one tree, and where each value came from."""

@@ -1,0 +1,210 @@
+"""The tree of settings; its descriptions are the reference documentation.
+
+Every leaf can be set on the command line where the command offers it, as an environment variable, as a
+secret file, or in the YAML file; ``sources`` reads them and this module says what is valid. Durations are
+seconds, or ISO 8601 durations in text.
+"""
+
+from __future__ import annotations
+
+import socket
+from datetime import time, timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+SEND_TASK_TYPE = "smtp-connector:send:1"
+INFOSYS_TASK_TYPE = "com.infosys.camundaconnectors.email:smtp:1"
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no IANA time zone, such as Europe/Berlin") from error
+    return name
+
+
+Seconds = Annotated[timedelta, Field(gt=timedelta(0))]
+TaskType = Literal["smtp-connector:send:1", "com.infosys.camundaconnectors.email:smtp:1"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EngineSettings(_Section):
+    """How to reach the engine."""
+
+    address: str | None = Field(None, description="host:port of the Zeebe gateway's gRPC interface.")
+    tls: bool | None = Field(
+        None, description="Encrypt the connection. Default: yes with credentials or on SaaS, otherwise no."
+    )
+    ca_file: Path | None = Field(
+        None, description="PEM bundle of the authorities to trust instead of the system's."
+    )
+    client_id: str | None = Field(None, description="OAuth client id.")
+    client_secret: SecretStr | None = Field(None, description="OAuth client secret.")
+    oauth_url: str | None = Field(None, description="Token endpoint for the client-credentials grant.")
+    audience: str | None = Field(None, description="Audience of the token.")
+    scope: str | None = Field(None, description="Scope of the token.")
+    cluster_id: str | None = Field(None, description="Camunda 8 SaaS: cluster id.")
+    cluster_region: str | None = Field(None, description="Camunda 8 SaaS: region, as bru-2.")
+    tenant_ids: tuple[str, ...] = Field(
+        (), description="Tenants whose jobs are taken; empty on an engine without tenants."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> EngineSettings:
+        if (self.client_id is None) != (self.client_secret is None):
+            raise ValueError("client_id and client_secret go together")
+        if (self.cluster_id is None) != (self.cluster_region is None):
+            raise ValueError("cluster_id and cluster_region go together")
+        if self.cluster_id and self.client_id is None:
+            raise ValueError("a SaaS cluster needs client_id and client_secret")
+        if self.client_id and not self.cluster_id and self.oauth_url is None:
+            raise ValueError("client credentials need oauth_url, the token endpoint")
+        if self.client_id and self.tls is False:
+            raise ValueError("client credentials are never sent without TLS: leave tls unset or true")
+        return self
+
+
+class WorkerSettings(_Section):
+    """How jobs are taken and given back."""
+
+    name: str = Field(default_factory=socket.gethostname, description="Name of this worker in the engine.")
+    task_types: tuple[TaskType, ...] = Field(
+        (SEND_TASK_TYPE, INFOSYS_TASK_TYPE), min_length=1, description="Task types to serve."
+    )
+    max_jobs: int = Field(
+        32, ge=1, le=1000, description="Jobs in flight at most; no job is taken without a free slot."
+    )
+    lease: Seconds = Field(
+        timedelta(seconds=60),
+        description="How long the engine reserves a job; extended while a send is under way.",
+    )
+    stream: bool = Field(
+        True, description="Have jobs pushed (Zeebe 8.4 and later); polling goes on beside it."
+    )
+    poll_interval: Seconds = Field(
+        timedelta(seconds=5), description="Pause between polls while jobs are streamed."
+    )
+    poll_timeout: Seconds = Field(
+        timedelta(seconds=20), description="How long one poll waits for a first job."
+    )
+    grace_period: Seconds = Field(
+        timedelta(seconds=20), description="How long running sends may take after SIGTERM."
+    )
+    retry_backoff: timedelta = Field(
+        timedelta(seconds=30),
+        ge=timedelta(0),
+        description="Pause before a retry when the task sets no retryBackoff.",
+    )
+    rejection_backoff: timedelta = Field(
+        timedelta(minutes=5), ge=timedelta(0), description="The same after a 4xx reply such as greylisting."
+    )
+
+
+class TimeoutSettings(_Section):
+    """How long each phase of an SMTP session may take (RFC 5321 section 4.5.3.2 has the upper ends)."""
+
+    connect: Seconds = Field(timedelta(seconds=15), description="DNS look-up and TCP connection.")
+    greeting: Seconds = Field(timedelta(seconds=30), description="The server's 220 greeting.")
+    tls: Seconds = Field(timedelta(seconds=15), description="TLS handshake.")
+    auth: Seconds = Field(timedelta(seconds=30), description="Each step of AUTH.")
+    command: Seconds = Field(
+        timedelta(seconds=60), description="The reply to EHLO, STARTTLS, MAIL, RCPT or DATA."
+    )
+    data: Seconds = Field(
+        timedelta(seconds=180), description="Any progress while the content is transferred."
+    )
+    dot: Seconds = Field(
+        timedelta(seconds=600),
+        description="The reply to the final dot; too short a value makes uncertain deliveries.",
+    )
+
+
+class SmtpSettings(_Section):
+    """How mail is submitted."""
+
+    timeouts: TimeoutSettings = TimeoutSettings()
+    helo_name: str | None = Field(
+        None, description="Name for EHLO. Default: this host's fully qualified name, or its address literal."
+    )
+    ca_file: Path | None = Field(
+        None, description="PEM bundle of the authorities to trust instead of the system's."
+    )
+    foreign_starttls_optional: bool = Field(
+        False,
+        description="On the task types of other vendors, security `auto` sends in clear when the server offers no STARTTLS, as those connectors do.",
+    )
+
+
+class AttachmentSettings(_Section):
+    """What a task may attach; nothing of the worker's by default."""
+
+    roots: tuple[Path, ...] = Field(
+        (), description="Directories below which files and HTML bodies may be read."
+    )
+    urls: tuple[str, ...] = Field(
+        (),
+        description="Hosts that attachments may be fetched from, as files.example.com or files.example.com:8443.",
+    )
+    max_count: int = Field(50, ge=0, description="Attachments of one mail.")
+    max_size: int = Field(25 * 1024 * 1024, ge=0, description="Bytes of one attachment before encoding.")
+    max_total: int = Field(
+        50 * 1024 * 1024, ge=0, description="Bytes of all attachments of a mail before encoding."
+    )
+    url_timeout: Seconds = Field(timedelta(seconds=30), description="Fetching one URL or document.")
+
+
+class MessageSettings(_Section):
+    """What goes into every message."""
+
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        "UTC", description="IANA name of the zone in which follow-ups are meant."
+    )
+    business_day_end: time = Field(time(17, 0), description="When `today` and `tomorrow` end.")
+    message_id_domain: str | None = Field(
+        None, description="Right-hand side of Message-ID. Default: the sender's domain."
+    )
+
+
+class SecretSettings(_Section):
+    """Where `secrets.NAME` is looked up; the first hit wins: environment, then directory."""
+
+    prefix: str = Field(
+        "SECRET_", min_length=1, description="Environment variables that are secrets start with this."
+    )
+    directory: Path | None = Field(
+        None, description="Directory with one file for each secret, as Docker and Kubernetes mount them."
+    )
+    fields: tuple[str, ...] = Field(
+        (),
+        description="Input variables beside authentication.* in which secrets resolve, as smtpEmailMailBoxName.",
+    )
+
+
+class LogSettings(_Section):
+    """What is logged, to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe level to log."
+    )
+    format: Literal["auto", "console", "json"] = Field(
+        "auto", description="`auto`: console on a terminal, otherwise JSON lines."
+    )
+
+
+class Settings(_Section):
+    """Everything that can be set."""
+
+    engine: EngineSettings = EngineSettings()
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    smtp: SmtpSettings = SmtpSettings()
+    attachments: AttachmentSettings = AttachmentSettings()
+    message: MessageSettings = MessageSettings()
+    secrets: SecretSettings = SecretSettings()
+    log: LogSettings = LogSettings()

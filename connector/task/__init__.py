@@ -1,0 +1,1 @@
+"""From a job's variables to a typed request, one module per task type."""

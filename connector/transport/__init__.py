@@ -1,0 +1,1 @@
+"""From a finished message to a server's receipt."""

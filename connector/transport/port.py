@@ -1,0 +1,39 @@
+"""The seam between a message and whatever carries it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from connector.errors import Rejection, Reply
+from connector.message.envelope import Message
+from connector.task.request import Server
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The server has taken responsibility for the message (RFC 5321 section 6.1).
+
+    Attributes:
+        reply: Its reply to the final dot.
+        accepted: The recipients it took.
+        rejected: The recipients it refused, with its words for each.
+        warnings: What was asked for and could not be had, such as DSN on a server without it.
+    """
+
+    reply: Reply
+    accepted: tuple[str, ...]
+    rejected: tuple[Rejection, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Transport(Protocol):
+    """Something that carries a message to a server."""
+
+    async def submit(self, message: Message, server: Server) -> Receipt:
+        """Hand the message over, once.
+
+        Raises:
+            TransportError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
+        """
+        ...
