@@ -158,6 +158,7 @@ class _FieldError(ConnectorError):
 
     @property
     def variables(self) -> dict[str, Any]:
+        """The field at fault beside what every error tells."""
         return {**super().variables, "field": self.field}
 
 
@@ -176,6 +177,7 @@ class InputError(_FieldError):
 
     @property
     def variables(self) -> dict[str, Any]:
+        """The allowed values, or null where they are not a small set."""
         return {**super().variables, "allowed": list(self.allowed) or None}
 
 
@@ -231,6 +233,7 @@ class TransportError(ConnectorError):
 
     @property
     def variables(self) -> dict[str, Any]:
+        """Where it happened and what the server said; null where it said nothing."""
         return {
             **super().variables,
             "smtpCode": self.reply.code if self.reply else None,

@@ -106,9 +106,9 @@ class Engine(Protocol):
         ...
 
     async def extend(self, job: Job, seconds: float) -> None:
-        """Move the end of the job's lease to ``seconds`` from now; :class:`LeaseLostError` when it is over."""
+        """Move the end of the lease to ``seconds`` from now; :class:`LeaseLostError` when it is over."""
         ...
 
     async def report(self, job: Job, outcome: Outcome) -> None:
-        """Tell the engine what became of the job, once; :class:`LeaseLostError` when it is not ours any more."""
+        """Tell the engine what became of the job, once; :class:`LeaseLostError` when it is not ours."""
         ...

@@ -76,7 +76,9 @@ class WorkerSettings(_Section):
 
     name: str = Field(default_factory=socket.gethostname, description="Name of this worker in the engine.")
     task_types: tuple[TaskType, ...] = Field(
-        (SEND_TASK_TYPE, INFOSYS_TASK_TYPE), min_length=1, description="Task types to serve."
+        ("smtp-connector:send:1", "com.infosys.camundaconnectors.email:smtp:1"),
+        min_length=1,
+        description="Task types to serve.",
     )
     max_jobs: int = Field(
         32, ge=1, le=1000, description="Jobs in flight at most; no job is taken without a free slot."
@@ -138,7 +140,10 @@ class SmtpSettings(_Section):
     )
     foreign_starttls_optional: bool = Field(
         False,
-        description="On the task types of other vendors, security `auto` sends in clear when the server offers no STARTTLS, as those connectors do.",
+        description=(
+            "On the task types of other vendors, security `auto` sends in clear "
+            "when the server offers no STARTTLS, as those connectors do."
+        ),
     )
 
 
@@ -150,7 +155,9 @@ class AttachmentSettings(_Section):
     )
     urls: tuple[str, ...] = Field(
         (),
-        description="Hosts that attachments may be fetched from, as files.example.com or files.example.com:8443.",
+        description=(
+            "Hosts that attachments may be fetched from, as files.example.com or files.example.com:8443."
+        ),
     )
     max_count: int = Field(50, ge=0, description="Attachments of one mail.")
     max_size: int = Field(25 * 1024 * 1024, ge=0, description="Bytes of one attachment before encoding.")
@@ -167,6 +174,12 @@ class MessageSettings(_Section):
         "UTC", description="IANA name of the zone in which follow-ups are meant."
     )
     business_day_end: time = Field(time(17, 0), description="When `today` and `tomorrow` end.")
+    message_id_namespace: str = Field(
+        "",
+        description=(
+            "Set it where several engines mail the same people: their keys, and so Message-IDs, may coincide."
+        ),
+    )
     message_id_domain: str | None = Field(
         None, description="Right-hand side of Message-ID. Default: the sender's domain."
     )
@@ -183,7 +196,9 @@ class SecretSettings(_Section):
     )
     fields: tuple[str, ...] = Field(
         (),
-        description="Input variables beside authentication.* in which secrets resolve, as smtpEmailMailBoxName.",
+        description=(
+            "Input variables beside authentication.* in which secrets resolve, as smtpEmailMailBoxName."
+        ),
     )
 
 

@@ -15,9 +15,8 @@ from connector.message.addresses import Mailbox
 
 
 class Security(StrEnum):
-    """How a connection to a mail server is protected."""
+    """How a connection to a mail server is protected; a task's ``auto`` is settled when it is read."""
 
-    AUTO = "auto"
     TLS = "tls"
     STARTTLS = "starttls"
     STARTTLS_OPTIONAL = "starttls-optional"
@@ -64,7 +63,7 @@ class Server:
 
     hostname: str
     port: int
-    security: Security = Security.AUTO
+    security: Security = Security.STARTTLS
     username: str | None = None
     password: SecretStr | None = None
 
@@ -108,15 +107,6 @@ class UrlSource:
 
 
 @dataclass(frozen=True, slots=True)
-class DocumentSource:
-    """A document in the engine's own document store."""
-
-    store_id: str
-    document_id: str
-    content_hash: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Attachment:
     """One attachment, or an image shown inside the HTML body.
 
@@ -129,7 +119,7 @@ class Attachment:
     """
 
     field: str
-    source: FileSource | DataSource | UrlSource | DocumentSource
+    source: FileSource | DataSource | UrlSource
     name: str | None = None
     content_type: str | None = None
     inline: bool = False
