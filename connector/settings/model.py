@@ -7,13 +7,14 @@ seconds, or ISO 8601 durations in text.
 
 from __future__ import annotations
 
+import re
 import socket
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 SEND_TASK_TYPE = "smtp-connector:send:1"
 INFOSYS_TASK_TYPE = "com.infosys.camundaconnectors.email:smtp:1"
@@ -27,7 +28,21 @@ def _known_zone(name: str) -> str:
     return name
 
 
-Seconds = Annotated[timedelta, Field(gt=timedelta(0))]
+def _duration(value: object) -> object:
+    """Take a number in text for seconds; pydantic reads numbers and ISO 8601 itself."""
+    if isinstance(value, str) and not re.fullmatch(r"P(?=.).*|\d+(\.\d+)?", value.strip().upper()):
+        raise ValueError("expected seconds, as 30, or an ISO 8601 duration, as PT30S")
+    return float(value) if isinstance(value, str) and value.strip()[0].isdigit() else value
+
+
+def _gateway_address(address: str | None) -> str | None:
+    if address is None or re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s:/@]+):\d{1,5}", address):
+        return address
+    raise ValueError("expected host:port, as zeebe.example.com:26500")
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0))]
+Seconds = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
 TaskType = Literal["smtp-connector:send:1", "com.infosys.camundaconnectors.email:smtp:1"]
 
 
@@ -38,7 +53,9 @@ class _Section(BaseModel):
 class EngineSettings(_Section):
     """How to reach the engine."""
 
-    address: str | None = Field(None, description="host:port of the Zeebe gateway's gRPC interface.")
+    address: Annotated[str | None, AfterValidator(_gateway_address)] = Field(
+        None, description="host:port of the Zeebe gateway's gRPC interface."
+    )
     tls: bool | None = Field(
         None, description="Encrypt the connection. Default: yes with credentials or on SaaS, otherwise no."
     )
@@ -56,6 +73,11 @@ class EngineSettings(_Section):
         (), description="Tenants whose jobs are taken; empty on an engine without tenants."
     )
 
+    @property
+    def saas_address(self) -> str:
+        """Where the SaaS cluster answers."""
+        return f"{self.cluster_id}.{self.cluster_region}.zeebe.camunda.io:443"
+
     @model_validator(mode="after")
     def _complete(self) -> EngineSettings:
         if (self.client_id is None) != (self.client_secret is None):
@@ -66,6 +88,10 @@ class EngineSettings(_Section):
             raise ValueError("a SaaS cluster needs client_id and client_secret")
         if self.client_id and not self.cluster_id and self.oauth_url is None:
             raise ValueError("client credentials need oauth_url, the token endpoint")
+        if self.cluster_id and self.address not in {None, self.saas_address}:
+            raise ValueError(
+                f"address and cluster_id contradict each other: the cluster is {self.saas_address}"
+            )
         if self.client_id and self.tls is False:
             raise ValueError("client credentials are never sent without TLS: leave tls unset or true")
         return self
@@ -99,13 +125,12 @@ class WorkerSettings(_Section):
     grace_period: Seconds = Field(
         timedelta(seconds=20), description="How long running sends may take after SIGTERM."
     )
-    retry_backoff: timedelta = Field(
+    retry_backoff: Duration = Field(
         timedelta(seconds=30),
-        ge=timedelta(0),
         description="Pause before a retry when the task sets no retryBackoff.",
     )
-    rejection_backoff: timedelta = Field(
-        timedelta(minutes=5), ge=timedelta(0), description="The same after a 4xx reply such as greylisting."
+    rejection_backoff: Duration = Field(
+        timedelta(minutes=5), description="The same after a 4xx reply such as greylisting."
     )
 
 

@@ -18,6 +18,7 @@ class Receipt:
         reply: Its reply to the final dot.
         accepted: The recipients it took.
         rejected: The recipients it refused, with its words for each.
+        transport: What carried it, as the response names it.
         warnings: What was asked for and could not be had, such as DSN on a server without it.
     """
 
@@ -25,6 +26,7 @@ class Receipt:
     accepted: tuple[str, ...]
     rejected: tuple[Rejection, ...] = ()
     warnings: tuple[str, ...] = ()
+    transport: str = "smtp"
 
 
 class Transport(Protocol):

@@ -1,0 +1,217 @@
+"""From the command line, the environment, secret files and a YAML file to one checked tree of settings.
+
+Raw values enter, each with the place it came from; a :class:`Loaded` leaves, or a :class:`SettingsError`
+that lists every fault with the name under which the operator wrote it. Stands apart from ``model`` so that
+the tree says only what is valid, and this module only where it is looked for.
+
+Order, first hit wins: command line, environment, secret file (named by ``NAME_FILE`` in the environment),
+YAML, default.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from connector.settings.environment import ALIASES, KUBERNETES_SERVICE, PREFIX, Alias, interpret
+from connector.settings.model import Settings
+
+CONFIG_VARIABLE = "SMTP_CONNECTOR_CONFIG"
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the message has one line for each fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings in force.
+
+    Attributes:
+        sources: For each setting that is not at its default, by dotted path, where it came from.
+    """
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    value: Any
+    source: str
+
+
+def leaves(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Yield every setting's dotted path with its definition, in the order of the tree."""
+    for name, field in model.model_fields.items():
+        path = f"{prefix}{name}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from leaves(field.annotation, f"{path}.")
+        else:
+            yield path, field
+
+
+def environment_names(path: str) -> tuple[str, ...]:
+    """Give the environment variables that set ``path``: ours, then those that Camunda's users know."""
+    own = PREFIX + path.upper().replace(".", "_")
+    return own, *(alias.name for alias in ALIASES if alias.path == path)
+
+
+def load(
+    environ: Mapping[str, str],
+    *,
+    config: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Loaded:
+    """Read the settings from everywhere.
+
+    Args:
+        environ: The process environment.
+        config: The YAML file; without it the one that ``SMTP_CONNECTOR_CONFIG`` names, if any.
+        overrides: What the command line says, by dotted path; None means not given.
+
+    Raises:
+        SettingsError: A value is invalid, a key is unknown, two names contradict each other, or a file
+            cannot be read.
+    """
+    if config is None and environ.get(CONFIG_VARIABLE):
+        config = Path(environ[CONFIG_VARIABLE])
+    found: dict[str, _Value] = {}
+    if config is not None:
+        found |= _from_yaml(config)
+    found |= _from_environment(environ)
+    for path, value in (overrides or {}).items():
+        if value is not None:
+            found[path] = _Value(value, "command line")
+    return Loaded(_validate(found), {path: item.source for path, item in found.items()})
+
+
+def _validate(found: Mapping[str, _Value]) -> Settings:
+    tree: dict[str, Any] = {}
+    for path, item in found.items():
+        *sections, key = path.split(".")
+        node = tree
+        for section in sections:
+            node = node.setdefault(section, {})
+        node[key] = item.value
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        # Never `str(error)`: it would show the value, which may be a secret.
+        raise SettingsError("\n".join(sorted({_explain(e, found) for e in error.errors()}))) from None
+
+
+def _explain(error: Any, found: Mapping[str, _Value]) -> str:
+    path = ".".join(str(part) for part in error["loc"] if isinstance(part, str))
+    source = next((item.source for known, item in found.items() if known == path), None)
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{path} ({source}): {message}" if source else f"{path}: {message}"
+
+
+# --- environment and secret files -------------------------------------------------------------------
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, _Value]:
+    fields = dict(leaves())
+    aliases = [Alias(environment_names(path)[0], path) for path in fields] + list(ALIASES)
+    _refuse_unknown(environ, {CONFIG_VARIABLE, *(alias.name for alias in aliases)})
+    values: dict[str, list[_Value]] = {}
+    for alias in aliases:
+        if variable := _one_variable(environ, alias.name):
+            for path, text in interpret(alias, variable.value).items():
+                values.setdefault(path, []).append(_Value(_items(text, fields[path]), variable.source))
+    return {path: _agreed(path, candidates) for path, candidates in values.items()}
+
+
+def _one_variable(environ: Mapping[str, str], name: str) -> _Value | None:
+    """Read one variable, or the secret file that its ``_FILE`` twin names; blank means not set."""
+    text, file = environ.get(name, "").strip(), environ.get(f"{name}_FILE", "").strip()
+    if text and file:
+        raise SettingsError(f"{name} and {name}_FILE are both set: keep one of them")
+    if not file:
+        return _Value(text, name) if text else None
+    try:
+        text = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name}_FILE: cannot read {file}: {_reason(error)}") from None
+    return _Value(text, f"{name}_FILE")
+
+
+def _items(text: str, field: FieldInfo) -> Any:
+    """Split the text of a setting that is a list at its commas."""
+    if get_origin(field.annotation) is tuple and get_args(field.annotation):
+        return [item.strip() for item in text.split(",") if item.strip()]
+    return text
+
+
+def _agreed(path: str, values: list[_Value]) -> _Value:
+    first = values[0]
+    for other in values[1:]:
+        if other.value != first.value:
+            raise SettingsError(
+                f"{first.source} and {other.source} contradict each other: both set {path}; keep one of them"
+            )
+    return first
+
+
+def _refuse_unknown(environ: Mapping[str, str], known: set[str]) -> None:
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or KUBERNETES_SERVICE.fullmatch(name):
+            continue
+        if name.removesuffix("_FILE") not in known:
+            raise SettingsError(f"{name}: no such setting{_nearest(name, known)}")
+
+
+# --- the YAML file ----------------------------------------------------------------------------------
+
+
+def _from_yaml(file: Path) -> dict[str, _Value]:
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: cannot read the settings file: {_reason(error)}") from None
+    except yaml.YAMLError as error:
+        # The problem and its place only: the excerpt that str(error) shows may hold a secret.
+        mark = getattr(error, "problem_mark", None)
+        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise SettingsError(f"{file}: not valid YAML{place}: {getattr(error, 'problem', None)}") from None
+    if tree is None:
+        return {}
+    paths = {path for path, _ in leaves()}
+    return {path: _Value(value, str(file)) for path, value in _walk(tree, "", paths, file)}
+
+
+def _walk(node: Any, path: str, paths: set[str], file: Path) -> Iterator[tuple[str, Any]]:
+    if path in paths:
+        if node is not None:
+            yield path, node
+        return
+    known = {leaf for leaf in paths if not path or leaf.startswith(f"{path}.")}
+    if not known:
+        raise SettingsError(f"{file}: {path}: no such setting{_nearest(path, paths | _sections(paths))}")
+    if node is None:
+        return
+    if not isinstance(node, dict):
+        raise SettingsError(f"{file}: {path or 'the file'}: expected keys with values, such as {min(known)}")
+    for key, value in node.items():
+        yield from _walk(value, f"{path}.{key}" if path else str(key), paths, file)
+
+
+def _sections(paths: set[str]) -> set[str]:
+    return {path[:at] for path in paths for at, character in enumerate(path) if character == "."}
+
+
+def _nearest(name: str, known: set[str]) -> str:
+    matches = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {matches[0]}?" if matches else ""
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8 text"
