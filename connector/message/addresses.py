@@ -1,11 +1,33 @@
 """Mail addresses: a checked value out of what a modeler typed.
 
 Text enters, a :class:`Mailbox` leaves, or an :class:`~connector.errors.InputError` that names the variable.
+Errors never quote the address: an operator may let secrets resolve in it.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+import idna
+from email_validator import EmailNotValidError, validate_email
+
+from connector.errors import InputError
+from connector.message.text import check_name
+
+# RFC 5321 section 4.5.3.1, in octets; a path has 256 with its angle brackets.
+_MAX_LOCAL = 64
+_MAX_DOMAIN = 255
+_MAX_ADDRESS = 254
+
+_DOT_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_LOCAL = re.compile(_DOT_ATOM)
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_QUOTED_PAIR = re.compile(r"\\(.)")
+# What an unquoted display name may not hold: with one of these it is more likely two addresses than a name.
+_NEEDS_QUOTES = re.compile(r'[,;:<>"\\\[\]]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +36,7 @@ class Mailbox:
 
     Attributes:
         address: ``local@domain`` as it goes into the envelope: the domain in its ASCII form (RFC 5891),
-            lower case; the local part as given.
+            lower case; the local part as given. Without a domain where a bare local part is allowed.
         name: The display name, decoded, free of control characters; empty when there is none.
     """
 
@@ -22,6 +44,156 @@ class Mailbox:
     name: str = ""
 
     @property
+    def local_part(self) -> str:
+        """What stands before the last ``@``, with its quotes if it has them."""
+        return self.address.rpartition("@")[0] or self.address
+
+    @property
+    def domain(self) -> str:
+        """What stands after the last ``@``; empty for a bare local part."""
+        return self.address.rpartition("@")[2] if "@" in self.address else ""
+
+    @property
     def needs_smtputf8(self) -> bool:
         """Whether only a server with SMTPUTF8 (RFC 6531) can take it: the local part is not ASCII."""
         return not self.address.isascii()
+
+
+def parse_mailbox(text: str, field: str, *, allow_local: bool = False) -> Mailbox:
+    """Read one mailbox: ``jane@x``, ``Jane <jane@x>``, ``"Doe, Jane" <jane@x>`` or ``jane@x (Jane)``.
+
+    Single-label domains, address literals such as ``[127.0.0.1]`` and quoted local parts are accepted; whether
+    anybody answers there is for the server to say. An encoded-word (RFC 2047) in a name is text like any other
+    and arrives as it was typed.
+
+    Args:
+        text: What the modeler wrote, for one mailbox.
+        field: The variable to name in the error.
+        allow_local: Accept a bare local part, as ``mailBoxName``, which the server completes.
+
+    Returns:
+        The mailbox, its domain in ASCII and lower case.
+
+    Raises:
+        InputError: Not a mailbox, longer than RFC 5321 section 4.5.3.1 allows, or with a control character.
+    """
+    check_name(text, field)
+    text = text.strip()
+    if text.endswith(">"):
+        name, address = _split_angle(text, field)
+    elif text.endswith(")") and " (" in text:
+        address, _, comment = text[:-1].partition(
+            " ("
+        )  # the older form, RFC 5322 section 3.4, last paragraph
+        name = comment.strip()
+    else:
+        name, address = "", text
+    return Mailbox(_parse_address(address.strip(), field, allow_local=allow_local), name)
+
+
+def split_list(text: str) -> list[str]:
+    """Split a comma- or semicolon-separated list of mailboxes.
+
+    Separators inside quotes, angle brackets and comments do not count. What is left open, such as a quote,
+    reaches to the end, so that :func:`parse_mailbox` reports it.
+
+    Args:
+        text: The list as the modeler wrote it.
+
+    Returns:
+        The items without surrounding blanks; empty ones are left out.
+    """
+    if not any(mark in text for mark in '"<('):
+        items = text.replace(";", ",").split(",")
+    else:
+        items = _split_marked(text)
+    return [item for item in map(str.strip, items) if item]
+
+
+def _split_marked(text: str) -> list[str]:
+    items: list[str] = []
+    start = position = depth = 0
+    quoted = angle = False
+    while position < len(text):
+        character = text[position]
+        if character == "\\" and (quoted or depth):
+            position += 1
+        elif quoted or (character == '"' and not depth):
+            quoted = character != '"' if quoted else True
+        elif depth or (character == "(" and not angle):
+            depth += (character == "(") - (character == ")")
+        elif angle or character == "<":
+            angle = character != ">"
+        elif character in ",;":
+            items.append(text[start:position])
+            start = position + 1
+        position += 1
+    return [*items, text[start:]]
+
+
+def _split_angle(text: str, field: str) -> tuple[str, str]:
+    """Take ``name <address>`` apart; a ``<`` inside the quotes of a local part is not the one."""
+    opening = _QUOTED.sub(lambda quoted: "_" * len(quoted[0]), text).rfind("<")
+    if opening < 0:
+        raise InputError(field, "has a `>` without `<`; write Name <name@example.com>")
+    return _parse_name(text[:opening].strip(), field), text[opening + 1 : -1]
+
+
+def _parse_name(text: str, field: str) -> str:
+    if _NEEDS_QUOTES.search(_QUOTED.sub("", text)):
+        raise InputError(
+            field,
+            'put a name that holds , ; : < > [ ] \\ or " in double quotes: "Doe, Jane" <jane@example.com>',
+        )
+    return _QUOTED.sub(lambda quoted: _QUOTED_PAIR.sub(r"\1", quoted[1]), text).strip()
+
+
+def _parse_address(text: str, field: str, *, allow_local: bool) -> str:
+    local, at, domain = text.rpartition("@")
+    if not at and allow_local:
+        return _check_length(_parse_local(text, field), field)
+    if not (local and domain):
+        raise InputError(field, "is not a mail address; write name@example.com")
+    return _check_length(f"{_parse_local(local, field)}@{_parse_domain(domain, field)}", field)
+
+
+def _parse_local(local: str, field: str) -> str:
+    if not _LOCAL.fullmatch(local):
+        try:
+            # The library's rules for non-ASCII and quoted local parts; it refuses localhost and other domains
+            # that are not public, which are ours to accept, so it gets a literal in the domain's place.
+            checked = validate_email(
+                f"{local}@[127.0.0.1]",
+                allow_quoted_local=True,
+                allow_domain_literal=True,
+                check_deliverability=False,
+            )
+        except EmailNotValidError as error:
+            raise InputError(field, "the part before the @ is not valid in a mail address") from error
+        local = checked.local_part
+    if len(local.encode()) > _MAX_LOCAL:
+        raise InputError(field, f"the part before the @ is longer than {_MAX_LOCAL} octets")
+    return local
+
+
+def _parse_domain(domain: str, field: str) -> str:
+    if _DOMAIN.fullmatch(domain) and "xn--" not in domain.lower():
+        return domain.lower()
+    try:
+        if domain.startswith("["):
+            return validate_email(
+                f"x@{domain}", allow_domain_literal=True, check_deliverability=False
+            ).ascii_domain
+        # UTS #46 maps what people type (capitals, full width) to what IDNA 2008 (RFC 5891) encodes.
+        ascii_domain = idna.encode(domain, uts46=True).decode("ascii")
+    except (EmailNotValidError, idna.IDNAError, UnicodeError) as error:
+        raise InputError(field, "the domain after the @ is not valid") from error
+    if not _DOMAIN.fullmatch(ascii_domain):
+        raise InputError(field, "the domain after the @ is not valid")
+    return ascii_domain.lower()
+
+
+def _check_length(address: str, field: str) -> str:
+    if len(address.encode()) > _MAX_ADDRESS or len(address.rpartition("@")[2]) > _MAX_DOMAIN:
+        raise InputError(field, f"the address is longer than {_MAX_ADDRESS} octets")
+    return address

@@ -1,0 +1,63 @@
+"""Text that is bound for a header: what no mail may carry there is refused, never dropped or folded.
+
+Text enters and leaves unchanged, or an :class:`~connector.errors.InputError` names its variable. A line break
+would start a second header; NUL and the other control characters are cut or taken for a line break by some
+server or reader on the way (the standard library's own policy lets NUL through).
+"""
+
+from __future__ import annotations
+
+import re
+
+from connector.errors import InputError
+
+# C0, DEL, C1 (NEL, U+0085, among them), the two Unicode line separators, and lone surrogates, which have no
+# UTF-8 form.
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Explicit embeddings, overrides and isolates (UAX #9): they make a name or an address read as another one.
+# The marks U+200E and U+200F and the joiners stay: names in Arabic, Persian or Hindi need them.
+_BIDI_CONTROL = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+def check_text(text: str, field: str) -> str:
+    """Accept text for a header: one line, without control characters or lone surrogates.
+
+    Args:
+        text: A subject, header value or anything else that a header will hold.
+        field: The variable to name in the error.
+
+    Returns:
+        The text as it came.
+
+    Raises:
+        InputError: A character that has no place in a header; its code point is told, not the text.
+    """
+    if not text.isprintable() and (found := _FORBIDDEN.search(text)):
+        raise InputError(field, f"{_describe(found[0])} is not allowed here; remove it")
+    return text
+
+
+def check_name(text: str, field: str) -> str:
+    """Accept text that people read as a name: what :func:`check_text` accepts, without direction overrides.
+
+    Args:
+        text: A display name, an address or a file name.
+        field: The variable to name in the error.
+
+    Returns:
+        The text as it came.
+
+    Raises:
+        InputError: A control character, or one that makes the name read as another one.
+    """
+    if not text.isprintable():
+        check_text(text, field)
+        if found := _BIDI_CONTROL.search(text):
+            raise InputError(field, f"{_describe(found[0])} (text direction) is not allowed here; remove it")
+    return text
+
+
+def _describe(character: str) -> str:
+    if character in "\r\n\x85\u2028\u2029":
+        return f"a line break (U+{ord(character):04X})"
+    return f"the control character U+{ord(character):04X}"
