@@ -1,0 +1,170 @@
+"""A real engine for development, without Docker and with nothing installed by hand.
+
+Nothing enters but a few options; an address leaves, and behind it a complete Zeebe broker that is gone,
+data included, as soon as it is no longer wanted. It stands apart from the worker: only here an engine is
+started rather than talked to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+
+from connector.engine import distribution
+from connector.engine.broker import HOST, Broker
+from connector.engine.distribution import LocalEngineError
+from connector.engine.java import find_java
+from connector.engine.progress import download_progress
+
+__all__ = ["LocalEngine", "LocalEngineError", "engine_for_development"]
+
+_PORT_ATTEMPTS = 3
+_PORT_TAKEN = "Address already in use"
+_PROBE_INTERVAL = 0.1
+
+
+class LocalEngine:
+    """A Zeebe broker with its gateway, on free loopback ports, for as long as the context lasts.
+
+    When this process dies, even by SIGKILL, the engine stops and its data goes too (see ``warden``).
+
+    Args:
+        durable: The vendor's own durability, threads and compiler, for measurements; otherwise settings that
+            start fast and use little.
+        environ: Where ``JAVA_HOME`` and ``SMTP_CONNECTOR_CACHE`` are looked up.
+        console: Shows a download; by default standard error.
+        deadline: Seconds from the start of the broker until it must be ready; a download has its own time.
+    """
+
+    def __init__(
+        self,
+        *,
+        durable: bool = False,
+        environ: Mapping[str, str] = os.environ,
+        console: Console | None = None,
+        deadline: float = 120,
+    ) -> None:
+        self._durable = durable
+        self._environ = environ
+        self._console = console or Console(stderr=True)
+        self._deadline = deadline
+        self._broker: Broker | None = None
+
+    @property
+    def grpc_address(self) -> str:
+        """``host:port`` of the gateway, as ``ZEEBE_ADDRESS`` wants it."""
+        return f"{HOST}:{self._running.ports.grpc}"
+
+    @property
+    def rest_address(self) -> str:
+        """Base URL of the gateway's REST interface."""
+        return f"http://{HOST}:{self._running.ports.rest}"
+
+    @property
+    def actuator_address(self) -> str:
+        """Base URL of health and metrics."""
+        return f"http://{HOST}:{self._running.ports.actuator}/actuator"
+
+    @property
+    def pid(self) -> int:
+        """The process that watches over the broker; the JVM is its only child."""
+        return self._running.pid
+
+    @property
+    def _running(self) -> Broker:
+        if self._broker is None:
+            raise LocalEngineError("The engine is not running.")
+        return self._broker
+
+    async def start(self) -> None:
+        """Start the broker, having downloaded it if need be, and wait until it takes commands.
+
+        Raises:
+            LocalEngineError: It cannot be had or does not get ready; nothing is left running.
+        """
+        java = find_java(self._environ)
+        home = await self._installed()
+        for attempt in range(1, _PORT_ATTEMPTS + 1):
+            self._broker = Broker(java, home, durable=self._durable, environ=self._environ)
+            trouble = await self._until_ready(self._broker)
+            if trouble is None:
+                return
+            await self.stop()
+            # Between choosing free ports and listening on them, somebody else may take one.
+            if _PORT_TAKEN not in trouble or attempt == _PORT_ATTEMPTS:
+                raise LocalEngineError(trouble)
+
+    async def stop(self) -> None:
+        """Stop the broker and remove its data; does nothing when it is not running."""
+        broker, self._broker = self._broker, None
+        if broker is not None:
+            await asyncio.shield(asyncio.to_thread(broker.stop))
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def _installed(self) -> Path:
+        cancelled = Event()
+        try:
+            return await asyncio.to_thread(
+                distribution.install,
+                distribution.cache_directory(self._environ),
+                say=lambda line: self._console.print(line, highlight=False),
+                progress=download_progress(self._console),
+                cancelled=cancelled,
+            )
+        finally:
+            cancelled.set()  # a thread cannot be cancelled, only asked
+
+    async def _until_ready(self, broker: Broker) -> str | None:
+        """Wait for it; what is wrong when it will not get ready."""
+        latest = monotonic() + self._deadline
+        try:
+            while not await asyncio.to_thread(broker.ready):
+                if broker.ended:
+                    return f"The engine stopped while starting. The end of its log:\n{broker.last_words()}"
+                if monotonic() > latest:
+                    return (
+                        f"The engine is not ready after {self._deadline:g} seconds. "
+                        f"The end of its log:\n{broker.last_words()}"
+                    )
+                await asyncio.sleep(_PROBE_INTERVAL)
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
+        return None
+
+
+@asynccontextmanager
+async def engine_for_development(
+    environ: Mapping[str, str] = os.environ, *, console: Console | None = None
+) -> AsyncIterator[str]:
+    """Give the address of an engine: the one that ``ZEEBE_ADDRESS`` names, else one started for the purpose.
+
+    Args:
+        environ: See :class:`LocalEngine`; beside it, ``ZEEBE_ADDRESS``.
+        console: Shows a download.
+
+    Raises:
+        LocalEngineError: None is named and none can be started.
+    """
+    if running := environ.get("ZEEBE_ADDRESS"):
+        yield running
+        return
+    async with LocalEngine(environ=environ, console=console) as engine:
+        yield engine.grpc_address
