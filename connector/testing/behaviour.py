@@ -1,0 +1,164 @@
+"""How a test server misbehaves: rules that name a verb and what happens in place of the good answer.
+
+Rules enter before or while the server runs, the action for the next command leaves. It stands apart from
+the server so that a test reads as one table of verbs and faults::
+
+    Behaviour().on(Verb.RCPT, Say(450, "4.2.0 Greylisted"), times=1).on(Verb.DOT, Drop())
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Verb(StrEnum):
+    """A moment at which the server answers, or could."""
+
+    CONNECT = "connect"
+    EHLO = "ehlo"
+    HELO = "helo"
+    STARTTLS = "starttls"
+    AUTH = "auth"
+    CREDENTIALS = "credentials"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    CONTENT = "content"
+    DOT = "dot"
+    RSET = "rset"
+    NOOP = "noop"
+    QUIT = "quit"
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Say:
+    """Reply with this code and text in place of the good reply.
+
+    Args:
+        code: Three digits; a 354 at ``DATA`` opens the content, a 2xx at ``DOT`` keeps the mail.
+        lines: One line of text each; several make a multi-line reply.
+        close: Close the connection after the reply.
+    """
+
+    code: int
+    lines: tuple[str, ...]
+    close: bool
+
+    def __init__(self, code: int, *lines: str, close: bool = False) -> None:
+        object.__setattr__(self, "code", code)
+        object.__setattr__(self, "lines", lines or ("",))
+        object.__setattr__(self, "close", close)
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Close the connection without a reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Reset the connection (TCP RST) without a reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Stay connected, read nothing more and never reply, until the server is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Wait for the event, then go on as if nothing had happened."""
+
+    until: asyncio.Event
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Wait for so many seconds, then go on as if nothing had happened."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """Send these octets in place of a reply, as they are."""
+
+    data: bytes = b"\x16\x03\x01 what is this?\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Bytewise:
+    """Give the good reply in packets of one octet each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Give the good reply and these octets behind it in the same packet (RFC 3207 section 6: injection)."""
+
+    data: bytes
+
+
+Action = Say | Drop | Reset | Silence | Hold | Delay | Garbage | Bytewise | Append
+
+
+@dataclass(slots=True)
+class Rule:
+    """One action at one verb.
+
+    Attributes:
+        containing: Only for commands whose line contains this text, such as one recipient's address.
+        times: How often it applies before the server behaves well; ``None`` is for ever.
+        after: At ``CONTENT``, how many octets of content are read first.
+        keep: At ``DOT``, the mail is kept although the answer does not say so.
+    """
+
+    verb: Verb
+    action: Action
+    containing: str = ""
+    times: int | None = None
+    after: int = 1
+    keep: bool = False
+
+    def applies(self, verb: Verb, line: str) -> bool:
+        """Whether this rule decides about the command."""
+        return self.verb is verb and self.times != 0 and self.containing in line
+
+    @property
+    def keeps_mail(self) -> bool:
+        """Whether a mail at whose dot this rule applies counts as received."""
+        match self.action:
+            case Say(code=code):
+                return self.keep or 200 <= code < 300
+            case Hold() | Delay() | Bytewise() | Append():
+                return True
+        return self.keep
+
+
+@dataclass(slots=True)
+class Behaviour:
+    """An ordered list of rules; the first one that applies decides, and none means good behaviour."""
+
+    rules: list[Rule] = field(default_factory=list)
+
+    def on(  # noqa: PLR0913 - each is one condition of a rule, always given by name
+        self,
+        verb: Verb,
+        action: Action,
+        *,
+        containing: str = "",
+        times: int | None = None,
+        after: int = 1,
+        keep: bool = False,
+    ) -> Behaviour:
+        """Add a rule (see :class:`Rule` for its conditions) and return this behaviour, to chain."""
+        self.rules.append(Rule(verb, action, containing, times, after, keep))
+        return self
+
+    def take(self, verb: Verb, line: str = "") -> Rule | None:
+        """The rule for this command, counted as used once."""
+        rule = next((rule for rule in self.rules if rule.applies(verb, line)), None)
+        if rule is not None and rule.times is not None:
+            rule.times -= 1
+        return rule
