@@ -12,16 +12,14 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from threading import Event
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 
-from connector.engine import distribution
 from connector.engine.broker import HOST, Broker
-from connector.engine.distribution import LocalEngineError
+from connector.engine.distribution import Installation, LocalEngineError, cache_directory
 from connector.engine.java import find_java
 from connector.engine.progress import download_progress
 
@@ -40,7 +38,7 @@ class LocalEngine:
     Args:
         durable: The vendor's own durability, threads and compiler, for measurements; otherwise settings that
             start fast and use little.
-        environ: Where ``JAVA_HOME`` and ``SMTP_CONNECTOR_CACHE`` are looked up.
+        environ: Where ``JAVA_HOME`` and ``SMTP_CONNECTOR_…`` are looked up.
         console: Shows a download; by default standard error.
         deadline: Seconds from the start of the broker until it must be ready; a download has its own time.
     """
@@ -119,17 +117,16 @@ class LocalEngine:
         await self.stop()
 
     async def _installed(self) -> Path:
-        cancelled = Event()
+        installation = Installation(
+            cache_directory(self._environ),
+            repository=self._environ.get("SMTP_CONNECTOR_MAVEN_REPOSITORY"),
+            say=lambda line: self._console.print(line, highlight=False, markup=False),
+            progress=download_progress(self._console),
+        )
         try:
-            return await asyncio.to_thread(
-                distribution.install,
-                distribution.cache_directory(self._environ),
-                say=lambda line: self._console.print(line, highlight=False),
-                progress=download_progress(self._console),
-                cancelled=cancelled,
-            )
+            return await asyncio.to_thread(installation.complete)
         finally:
-            cancelled.set()  # a thread cannot be cancelled, only asked
+            installation.cancelled.set()  # a thread cannot be cancelled, only asked
 
     async def _until_ready(self, broker: Broker) -> str | None:
         """Wait for it; what is wrong when it will not get ready."""
