@@ -51,6 +51,9 @@ def failed(error: ConnectorError, job: Job, backoff: timedelta | None, settings:
     again would only delay it; a cancelled one costs nothing.
 
     Args:
+        error: What went wrong.
+        job: The attempt that it happened to.
+        settings: The pauses for tasks that set none.
         backoff: The task's own ``retryBackoff``, if it was given and could be read.
     """
     retries, pause = 0, timedelta(0)

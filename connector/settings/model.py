@@ -41,8 +41,20 @@ def _gateway_address(address: str | None) -> str | None:
     raise ValueError("expected host:port, as zeebe.example.com:26500")
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0))]
-Seconds = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
+def _not_negative(value: timedelta) -> timedelta:
+    if value < timedelta(0):
+        raise ValueError("expected a duration that is not negative")
+    return value
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("expected a duration longer than nothing")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_not_negative)]
+Seconds = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
 TaskType = Literal["smtp-connector:send:1", "com.infosys.camundaconnectors.email:smtp:1"]
 
 

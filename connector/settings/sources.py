@@ -68,7 +68,7 @@ def load(
     environ: Mapping[str, str],
     *,
     config: Path | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, str | None] | None = None,
 ) -> Loaded:
     """Read the settings from everywhere.
 
@@ -87,10 +87,17 @@ def load(
     if config is not None:
         found |= _from_yaml(config)
     found |= _from_environment(environ)
-    for path, value in (overrides or {}).items():
-        if value is not None:
-            found[path] = _Value(value, "command line")
+    found |= _from_command_line(overrides or {})
     return Loaded(_validate(found), {path: item.source for path, item in found.items()})
+
+
+def _from_command_line(overrides: Mapping[str, str | None]) -> dict[str, _Value]:
+    fields = dict(leaves())
+    given = {path: text for path, text in overrides.items() if text is not None}
+    for path in given:
+        if path not in fields:
+            raise SettingsError(f"{path}: no such setting{_nearest(path, set(fields))}")
+    return {path: _Value(_items(text, fields[path]), "command line") for path, text in given.items()}
 
 
 def _validate(found: Mapping[str, _Value]) -> Settings:

@@ -1,0 +1,180 @@
+"""The command line: what an operator types.
+
+Arguments enter, an exit code leaves: 0 it worked, 1 it did not, 2 wrong usage. Everything heavy is imported
+inside the command that needs it, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from connector import __version__
+
+if TYPE_CHECKING:
+    from connector.settings.sources import Loaded
+
+WRONG_USAGE = 2
+
+app = typer.Typer(
+    name="smtp-connector",
+    help="Send mail from BPMN processes on Camunda 8 / Zeebe.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", help="Settings file (YAML). Default: SMTP_CONNECTOR_CONFIG.", metavar="FILE"
+    ),
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="One setting, before all other sources, as worker.max_jobs=64.", metavar="KEY=VALUE"
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", help="The engine's gRPC address. Default: ZEEBE_ADDRESS.", metavar="HOST:PORT"),
+]
+
+
+def main() -> None:
+    """Run the command line (the console script)."""
+    app()
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        typer.echo(f"smtp-connector {__version__}")
+        raise typer.Exit
+
+
+@app.command(
+    epilog="Examples:\n\n  ZEEBE_ADDRESS=localhost:26500 smtp-connector run\n\n"
+    "  smtp-connector run --config worker.yaml --set log.level=debug"
+)
+def run(config: Config = None, assignments: Assignments = None, address: Address = None) -> None:
+    """Run the worker: take jobs, send mails, report outcomes, until SIGTERM or Ctrl-C."""
+    loaded = _load(config, assignments, address)
+    from connector import service
+
+    raise typer.Exit(service.run_worker(loaded.settings))
+
+
+@app.command(
+    epilog="Examples:\n\n  smtp-connector send mail.json --header resultVariable=result\n\n"
+    "  echo '{…}' | smtp-connector send - --dry-run mail.eml"
+)
+def send(  # noqa: PLR0913, PLR0917 - each parameter is an option of the command
+    file: Annotated[
+        str,
+        typer.Argument(help="The job's variables as a JSON object; - for standard input.", metavar="FILE|-"),
+    ],
+    task_type: Annotated[
+        str, typer.Option("--type", help="Task type to send as.", metavar="TASK_TYPE")
+    ] = "smtp-connector:send:1",
+    headers: Annotated[
+        list[str] | None,
+        typer.Option("--header", help="A task header, as resultVariable=result.", metavar="KEY=VALUE"),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--key", help="Names the mail: the same key gives the same Message-ID. Default: random."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        Path | None,
+        typer.Option(
+            "--dry-run", help="Write the message to this file and send nothing.", metavar="FILE.eml"
+        ),
+    ] = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Send one mail through the same pipeline as the worker, without an engine.
+
+    Prints the outcome as JSON. Exit code 0 when the task would be completed, 1 when not.
+    """
+    loaded = _load(config, assignments)
+    from connector import oneshot
+
+    try:
+        order = oneshot.Order.read(file, task_type, tuple(headers or ()), key, dry_run)
+        code = oneshot.send(order, loaded.settings)
+    except oneshot.UsageError as error:
+        _wrong_usage(str(error))
+    raise typer.Exit(code)
+
+
+@app.command(
+    epilog="Examples:\n\n  smtp-connector settings\n\n  smtp-connector settings --config worker.yaml --json"
+)
+def settings(
+    config: Config = None,
+    assignments: Assignments = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
+) -> None:
+    """Show the settings in force and where each comes from; secrets are masked."""
+    loaded = _load(config, assignments)
+    from connector.settings import show
+
+    typer.echo(show.as_json(loaded) if as_json else show.as_table(loaded))
+
+
+@app.command(epilog="Example:\n\n  smtp-connector engine")
+def engine() -> None:
+    """Run a real Zeebe engine for development, without Docker, until Ctrl-C."""
+    from connector.engine.local import run_engine
+
+    raise typer.Exit(run_engine())
+
+
+@app.command(epilog="Examples:\n\n  smtp-connector demo\n\n  smtp-connector demo --once")
+def demo(
+    once: Annotated[
+        bool,
+        typer.Option(
+            "--once", help="Exit after the first mail; the default when standard output is no terminal."
+        ),
+    ] = False,
+) -> None:
+    """Show a mail from a real process: starts an engine, an inbox with a web page, and the worker."""
+    from connector.demo.run import demo as run_demo
+
+    raise typer.Exit(run_demo(once=once or not sys.stdout.isatty()))
+
+
+def _load(config: Path | None, assignments: list[str] | None, address: str | None = None) -> Loaded:
+    from connector.settings.sources import SettingsError, load
+
+    overrides: dict[str, str | None] = {"engine.address": address}
+    for assignment in assignments or []:
+        name, found, value = assignment.partition("=")
+        if not found:
+            _wrong_usage(f"--set {assignment}: expected KEY=VALUE, as worker.max_jobs=64")
+        overrides[name.strip()] = value.strip()
+    try:
+        return load(os.environ, config=config, overrides=overrides)
+    except SettingsError as error:
+        _wrong_usage(str(error))
+
+
+def _wrong_usage(message: str) -> NoReturn:
+    typer.echo(f"smtp-connector: {message}", err=True)
+    raise typer.Exit(WRONG_USAGE)

@@ -1,0 +1,150 @@
+"""One mail without an engine: a job made of a JSON file, through the same pipeline as the worker's.
+
+For a modeler who wants to see what a task would send, and for an operator who tries settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from connector.engine.port import Complete, Fail, Job, Outcome, Throw
+from connector.errors import Reply
+from connector.message.envelope import Message
+from connector.observe.logs import Redactor, configure_logging
+from connector.pipeline import open_pipeline
+from connector.settings.model import Settings
+from connector.task import READERS
+from connector.task.request import Server
+from connector.transport.port import Receipt
+
+_RETRIES = 3  # what a task has that sets none
+_LEASE = 3600.0
+
+
+class UsageError(Exception):
+    """The command line cannot be understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the command line asks for: a job, and where its message goes."""
+
+    job: Job
+    dry_run: Path | None
+
+    @classmethod
+    def read(
+        cls, file: str, task_type: str, headers: tuple[str, ...], key: str | None, dry_run: Path | None
+    ) -> Order:
+        """Make a job of the command line.
+
+        Raises:
+            UsageError: The file is missing or no JSON object, or an option is malformed.
+        """
+        if task_type not in READERS:
+            raise UsageError(f"--type {task_type}: expected one of {', '.join(READERS)}")
+        return cls(_job(task_type, _read_headers(headers), _read_variables(file), key), dry_run)
+
+
+class EmlFile:
+    """A transport that writes the message to a file, for ``--dry-run``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def submit(self, message: Message, server: Server) -> Receipt:
+        """Write the message as it would be sent to ``server``; an existing file is replaced."""
+        try:
+            await asyncio.to_thread(self._path.write_bytes, message.data)
+        except OSError as error:
+            raise UsageError(f"--dry-run {self._path}: {error.strerror}") from None
+        reply = Reply(250, f"written to {self._path}, not sent to {server}")
+        return Receipt(reply, message.envelope.recipients, transport="file")
+
+
+def send(order: Order, settings: Settings, environ: Mapping[str, str] = os.environ) -> int:
+    """Handle the job and print its outcome as JSON; 0 when the task would be completed.
+
+    Raises:
+        UsageError: The file for the dry run cannot be written.
+    """
+    redactor = Redactor()
+    configure_logging(settings.log, redactor)
+    outcome = asyncio.run(_handle(order, settings, redactor, environ))
+    sys.stdout.write(json.dumps(_described(outcome), indent=2, ensure_ascii=False) + "\n")
+    return 0 if isinstance(outcome, Complete) else 1
+
+
+async def _handle(
+    order: Order, settings: Settings, redactor: Redactor, environ: Mapping[str, str]
+) -> Outcome:
+    transport = EmlFile(order.dry_run) if order.dry_run else None
+    async with open_pipeline(settings, redactor, environ, transport) as pipeline:
+        return await pipeline.handle(order.job)
+
+
+def _described(outcome: Outcome) -> dict[str, Any]:
+    """Give every outcome the same keys, so that a script need not ask which are there."""
+    empty: dict[str, Any] = {"variables": {}, "code": None, "message": None, "retries": None, "error": None}
+    match outcome:
+        case Complete(variables):
+            return {"outcome": "complete", **empty, "variables": variables}
+        case Throw(code, message, variables):
+            return {"outcome": "bpmnError", **empty, "variables": variables, "code": code, "message": message}
+        case Fail(message, retries, backoff, error):
+            code = error["code"] if error else None
+            failure = {"code": code, "message": message, "retries": retries, "error": error}
+            return {"outcome": "fail", **empty, **failure, "retryBackoff": backoff}
+
+
+def _job(task_type: str, headers: Mapping[str, str], variables: Mapping[str, Any], key: str | None) -> Job:
+    number = secrets.randbits(62)
+    return Job(
+        key=number,
+        type=task_type,
+        process_instance_key=number,
+        bpmn_process_id="smtp-connector-send",
+        process_definition_version=1,
+        element_id="send",
+        element_instance_key=number,
+        headers=headers,
+        retries=_RETRIES,
+        deadline=time.time() + _LEASE,
+        variables=variables if key is None else {**variables, "smtpEmailIdempotencyKey": key},
+        tenant_id="<default>",
+    )
+
+
+def _read_headers(assignments: tuple[str, ...]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for assignment in assignments:
+        name, found, value = assignment.partition("=")
+        if not found or not name.strip():
+            raise UsageError(f"--header {assignment}: expected KEY=VALUE, as resultVariable=result")
+        headers[name.strip()] = value
+    return headers
+
+
+def _read_variables(file: str) -> dict[str, Any]:
+    name = "standard input" if file == "-" else file
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        variables = json.loads(text)
+    except OSError as error:
+        raise UsageError(f"{name}: cannot read it: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{name}: not UTF-8 text") from None
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{name}: not JSON: {error}") from None
+    if not isinstance(variables, dict):
+        raise UsageError(f"{name}: expected a JSON object with the job's variables")
+    return variables

@@ -1,0 +1,130 @@
+"""The way of one job, and the only place that knows its order.
+
+A :class:`~connector.engine.port.Job` enters and an :class:`~connector.engine.port.Outcome` always leaves,
+also when the job's task is cancelled: whoever runs it can report what became of the mail. ::
+
+    headers -> secrets -> task -> content -> message -> transport -> result
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from connector import result
+from connector.engine.port import Complete, Fail, Job, Outcome, Throw
+from connector.errors import CancelledBeforeSendError, ConnectorError
+from connector.message.attachments import ContentReader
+from connector.message.build import build
+from connector.observe.logs import Redactor
+from connector.secrets import SecretResolver, open_secrets
+from connector.settings.model import Settings
+from connector.task import READERS, ReadContext
+from connector.task.headers import read_task_headers
+from connector.transport.port import Transport
+from connector.transport.smtp import SmtpTransport
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What does the I/O on the way of a job, and the redaction at its end."""
+
+    secrets: SecretResolver
+    content: ContentReader
+    transport: Transport
+    redactor: Redactor
+
+
+class Pipeline:
+    """Turns jobs into mails and mails into outcomes.
+
+    Args:
+        clock: Gives the present with its zone; a test may stop it.
+    """
+
+    def __init__(self, settings: Settings, stages: Stages, clock: Callable[[], datetime] = _now) -> None:
+        self._settings = settings
+        self._stages = stages
+        self._clock = clock
+
+    async def handle(self, job: Job) -> Outcome:
+        """Send the mail that the job asks for and say what became of it; never raises for a job's fault."""
+        backoff: timedelta | None = None
+        outcome: Outcome
+        try:
+            headers = read_task_headers(job.headers)
+            backoff = headers.retry_backoff
+            outcome = result.completed(await self._send(job), headers)
+        except ConnectorError as error:
+            outcome = result.failed(error, job, backoff, self._settings.worker)
+        except asyncio.CancelledError:
+            # Not swallowed: the worker that cancels waits for this very outcome. The transport raises
+            # CancelledError only while nothing can have been delivered.
+            outcome = result.failed(CancelledBeforeSendError(), job, backoff, self._settings.worker)
+        return self._redacted(outcome)
+
+    async def _send(self, job: Job) -> dict[str, Any]:
+        variables = await self._stages.secrets.resolve(job.variables)
+        now = self._clock()
+        request = READERS[job.type].read(variables, self._context(now))
+        if request.server.password is not None:
+            self._stages.redactor.remember_login(
+                request.server.username or "", request.server.password.get_secret_value()
+            )
+        content = await self._stages.content.load(request)
+        message = build(request, content, _key(job, request.idempotency_key), self._settings.message, now)
+        receipt = await self._stages.transport.submit(message, request.server)
+        receipt = replace(receipt, warnings=(*request.warnings, *receipt.warnings))
+        return result.response(job.type, message, receipt, self._clock())
+
+    def _context(self, now: datetime) -> ReadContext:
+        return ReadContext(self._settings.message, now, self._settings.smtp.foreign_starttls_optional)
+
+    def _redacted(self, outcome: Outcome) -> Outcome:
+        redact = self._stages.redactor
+        match outcome:
+            case Complete(variables):
+                return Complete(redact.redact_value(variables))
+            case Throw(code, message, variables):
+                return Throw(redact.redact(code), redact.redact(message), redact.redact_value(variables))
+            case Fail(message, retries, backoff, error):
+                return Fail(redact.redact(message), retries, backoff, redact.redact_value(error))
+
+
+def _key(job: Job, chosen: str | None) -> str:
+    """Name the mail: the same at every attempt of a job, another for every other element instance."""
+    return f"{job.tenant_id}/{chosen if chosen is not None else job.element_instance_key}"
+
+
+@asynccontextmanager
+async def open_pipeline(
+    settings: Settings,
+    redactor: Redactor,
+    environ: Mapping[str, str],
+    transport: Transport | None = None,
+) -> AsyncIterator[Pipeline]:
+    """Put the stages together as the settings say, and close them at the end.
+
+    Args:
+        settings: What the operator wants.
+        redactor: Learns every secret that is resolved, and masks it in what leaves.
+        environ: Where secrets from the environment are looked up.
+        transport: What carries the mails; SMTP by default.
+    """
+    async with AsyncExitStack() as stack:
+        content = ContentReader(settings.attachments)
+        stack.push_async_callback(content.aclose)
+        if transport is None:
+            smtp = SmtpTransport(settings.smtp)
+            stack.push_async_callback(smtp.aclose)
+            transport = smtp
+        secrets = open_secrets(settings.secrets, environ, redactor.remember)
+        yield Pipeline(settings, Stages(secrets, content, transport, redactor))

@@ -1,0 +1,215 @@
+"""Where settings come from, which source wins, and what an operator reads when one is wrong."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from connector.settings.environment import ALIASES
+from connector.settings.model import Settings
+from connector.settings.show import as_json, as_table
+from connector.settings.sources import SettingsError, environment_names, leaves, load
+
+CREDENTIALS = {
+    "ZEEBE_CLIENT_ID": "worker",
+    "ZEEBE_CLIENT_SECRET": "hush-hush",
+    "ZEEBE_AUTHORIZATION_SERVER_URL": "https://login.example.com/oauth/token",
+}
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "worker.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_nothing_given_means_the_defaults() -> None:
+    loaded = load({})
+    assert loaded.settings == Settings(worker=loaded.settings.worker)
+    assert loaded.sources == {}
+
+
+def test_the_command_line_wins_over_the_environment_over_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path, "worker: {max_jobs: 1, lease: PT1M, name: from-file}")
+    environ = {"SMTP_CONNECTOR_WORKER_MAX_JOBS": "2", "SMTP_CONNECTOR_WORKER_LEASE": "90"}
+    loaded = load(environ, config=file, overrides={"worker.max_jobs": "3"})
+    worker = loaded.settings.worker
+    assert (worker.max_jobs, worker.lease, worker.name) == (3, timedelta(seconds=90), "from-file")
+    assert loaded.sources == {
+        "worker.max_jobs": "command line",
+        "worker.lease": "SMTP_CONNECTOR_WORKER_LEASE",
+        "worker.name": str(file),
+    }
+
+
+def test_the_environment_may_name_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path, "log: {level: debug}")
+    assert load({"SMTP_CONNECTOR_CONFIG": str(file)}).settings.log.level == "debug"
+
+
+def test_a_secret_file_gives_the_value_without_its_last_line_break(tmp_path: Path) -> None:
+    secret = tmp_path / "client-secret"
+    secret.write_text(" p w\n", encoding="utf-8")
+    environ = {k: v for k, v in CREDENTIALS.items() if k != "ZEEBE_CLIENT_SECRET"}
+    loaded = load({**environ, "ZEEBE_CLIENT_SECRET_FILE": str(secret)})
+    assert loaded.settings.engine.client_secret is not None
+    assert loaded.settings.engine.client_secret.get_secret_value() == " p w"
+    assert loaded.sources["engine.client_secret"] == "ZEEBE_CLIENT_SECRET_FILE"
+
+
+@pytest.mark.parametrize("alias", ALIASES, ids=lambda alias: alias.name)
+def test_every_alias_leads_to_a_setting(alias: object) -> None:
+    assert getattr(alias, "path") in dict(leaves())  # noqa: B009 - the parametrised value is untyped
+
+
+def test_every_setting_has_an_environment_name_of_its_own() -> None:
+    names = [environment_names(path)[0] for path, _ in leaves()]
+    assert len(set(names)) == len(names)
+
+
+def test_every_setting_is_described() -> None:
+    assert [path for path, field in leaves() if not field.description] == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "address", "tls"),
+    [
+        ({"ZEEBE_ADDRESS": "zeebe:26500"}, "zeebe:26500", None),
+        ({"CAMUNDA_GRPC_ADDRESS": "grpc://zeebe:26500"}, "zeebe:26500", False),
+        ({"ZEEBE_GRPC_ADDRESS": "https://zeebe:443/", "ZEEBE_ADDRESS": "zeebe:443"}, "zeebe:443", True),
+        ({"ZEEBE_ADDRESS": "zeebe:26500", "ZEEBE_INSECURE_CONNECTION": "TRUE"}, "zeebe:26500", False),
+        ({"ZEEBE_ADDRESS": "[::1]:26500", "CAMUNDA_INSECURE_CONNECTION": "false"}, "[::1]:26500", True),
+    ],
+)
+def test_an_address_in_every_spelling(environ: dict[str, str], address: str, tls: bool | None) -> None:
+    engine = load(environ).settings.engine
+    assert (engine.address, engine.tls) == (address, tls)
+
+
+def test_the_variables_that_the_saas_console_writes_agree() -> None:
+    address = "c0ffee.bru-2.zeebe.camunda.io:443"
+    environ = {
+        **CREDENTIALS,
+        "ZEEBE_ADDRESS": address,
+        "ZEEBE_GRPC_ADDRESS": f"grpcs://{address}",
+        "CAMUNDA_CLUSTER_ID": "c0ffee",
+        "CAMUNDA_CLUSTER_REGION": "bru-2",
+        "CAMUNDA_CLIENT_ID": "worker",
+        "CAMUNDA_OAUTH_URL": CREDENTIALS["ZEEBE_AUTHORIZATION_SERVER_URL"],
+    }
+    engine = load(environ).settings.engine
+    assert (engine.address, engine.cluster_id, engine.tls) == (address, "c0ffee", True)
+
+
+FAULTS = {
+    "two names contradict": (
+        {"ZEEBE_ADDRESS": "a:1", "CAMUNDA_GRPC_ADDRESS": "b:1"},
+        "ZEEBE_ADDRESS and CAMUNDA_GRPC_ADDRESS contradict each other: both set engine.address",
+    ),
+    "scheme and switch contradict": (
+        {"ZEEBE_ADDRESS": "grpcs://a:1", "ZEEBE_INSECURE_CONNECTION": "true"},
+        "ZEEBE_ADDRESS and ZEEBE_INSECURE_CONNECTION contradict each other: both set engine.tls",
+    ),
+    "address and cluster contradict": (
+        {**CREDENTIALS, "ZEEBE_ADDRESS": "a:1", "CAMUNDA_CLUSTER_ID": "c", "CAMUNDA_CLUSTER_REGION": "r"},
+        "address and cluster_id contradict each other: the cluster is c.r.zeebe.camunda.io:443",
+    ),
+    "value and file": (
+        {"ZEEBE_ADDRESS": "a:1", "ZEEBE_ADDRESS_FILE": "/x"},
+        "ZEEBE_ADDRESS and ZEEBE_ADDRESS_FILE are both set",
+    ),
+    "missing file": (
+        {"ZEEBE_CLIENT_SECRET_FILE": "/no/such"},
+        "ZEEBE_CLIENT_SECRET_FILE: cannot read /no/such: No such file or directory",
+    ),
+    "misspelt": (
+        {"SMTP_CONNECTOR_WORKER_MAXJOBS": "1"},
+        "SMTP_CONNECTOR_WORKER_MAXJOBS: no such setting; did you mean SMTP_CONNECTOR_WORKER_MAX_JOBS?",
+    ),
+    "no number": (
+        {"SMTP_CONNECTOR_WORKER_MAX_JOBS": "many"},
+        "worker.max_jobs (SMTP_CONNECTOR_WORKER_MAX_JOBS): Input should be a valid integer",
+    ),
+    "no duration": (
+        {"SMTP_CONNECTOR_WORKER_LEASE": "soon"},
+        "(SMTP_CONNECTOR_WORKER_LEASE): expected seconds, as 30, or an ISO 8601 duration, as PT30S",
+    ),
+    "no time": ({"SMTP_CONNECTOR_WORKER_LEASE": "0"}, "expected a duration longer than nothing"),
+    "no zone": ({"SMTP_CONNECTOR_MESSAGE_TIME_ZONE": "Middle/Earth"}, "no IANA time zone"),
+    "no port": ({"ZEEBE_ADDRESS": "zeebe"}, "engine.address (ZEEBE_ADDRESS): expected host:port"),
+    "odd scheme": ({"ZEEBE_ADDRESS": "ftp://zeebe:1"}, "engine.address (ZEEBE_ADDRESS): expected host:port"),
+    "half a login": ({"ZEEBE_CLIENT_ID": "x"}, "client_id and client_secret go together"),
+    "login in clear": (
+        {**CREDENTIALS, "ZEEBE_INSECURE_CONNECTION": "true"},
+        "client credentials are never sent without TLS",
+    ),
+    "unknown task type": ({"SMTP_CONNECTOR_WORKER_TASK_TYPES": "mail"}, "worker.task_types"),
+}
+
+
+@pytest.mark.parametrize(("environ", "message"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_named_with_the_variable_that_has_it(environ: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(environ)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("wroker: {name: x}", "wroker: no such setting; did you mean worker"),
+        ("worker: {nmae: x}", "worker.nmae: no such setting; did you mean worker.name?"),
+        ("worker: 7", "worker: expected keys with values"),
+        ("[1, 2]", "expected keys with values"),
+        ("worker: {name: 'x", "not valid YAML at line 1"),
+        ("worker: {max_jobs: 0}", "worker.max_jobs"),
+    ],
+)
+def test_a_fault_in_the_file_is_named_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    file = write(tmp_path, text)
+    with pytest.raises(SettingsError) as raised:
+        load({}, config=file)
+    assert message in str(raised.value)
+    assert str(file) in str(raised.value)
+
+
+def test_a_missing_settings_file_is_an_error() -> None:
+    with pytest.raises(SettingsError, match="cannot read the settings file"):
+        load({}, config=Path("/no/such.yaml"))
+
+
+def test_an_unknown_name_on_the_command_line_is_an_error() -> None:
+    with pytest.raises(SettingsError, match=r"worker\.job: no such setting"):
+        load({}, overrides={"worker.job": "1"})
+
+
+def test_what_kubernetes_says_about_a_service_of_our_name_is_no_setting() -> None:
+    environ = {
+        "SMTP_CONNECTOR_PORT": "tcp://10.0.0.1:80",
+        "SMTP_CONNECTOR_SERVICE_HOST": "10.0.0.1",
+        "SMTP_CONNECTOR_SERVICE_PORT_METRICS": "80",
+        "SMTP_CONNECTOR_PORT_80_TCP_ADDR": "10.0.0.1",
+    }
+    assert load(environ).sources == {}
+
+
+def test_a_secret_never_shows(tmp_path: Path) -> None:
+    loaded = load(CREDENTIALS)
+    assert "hush-hush" not in as_table(loaded) + as_json(loaded) + repr(loaded) + str(loaded)
+    for text in ("engine: {client_secret: [hush-hush]}", "engine: {client_secret: {a: 'hush-hush"):
+        with pytest.raises(SettingsError) as raised:
+            load({}, config=write(tmp_path, text))
+        assert "hush-hush" not in str(raised.value)
+        assert raised.value.__cause__ is None
+
+
+def test_the_table_says_where_each_value_comes_from() -> None:
+    lines = as_table(load({"ZEEBE_ADDRESS": "zeebe:26500"})).splitlines()
+    assert next(line for line in lines if line.startswith("engine.address")).split() == [
+        "engine.address",
+        "zeebe:26500",
+        "ZEEBE_ADDRESS",
+    ]
+    assert len(lines) == len(list(leaves())) + 1
