@@ -1,0 +1,46 @@
+"""Header fields that a task adds to its mail beyond those the connector writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connector.errors import InputError
+from connector.message.headers import check_header
+from connector.task.values import Value, is_blank, kind, mapping, text
+
+
+def read_headers(value: Value) -> tuple[tuple[str, str], ...]:
+    """Read a map of header fields.
+
+    Args:
+        value: A context, or a JSON object in a text: name to text, number or boolean, or to a list of them
+            for a field that is repeated. A blank value leaves the field out.
+
+    Returns:
+        Names and values in the order of the map.
+
+    Raises:
+        InputError: A field that is not a task's to set, or no value for a header.
+    """
+    return tuple(
+        (name, _checked(value, name, item))
+        for name, data in mapping(value).items()
+        for item in (data if isinstance(data, list) else [data])
+        if not is_blank(item)
+    )
+
+
+def _checked(value: Value, name: str, data: Any) -> str:
+    # The name is checked first, with a harmless value, since errors about the value will quote it.
+    check_header(name, "", value.field)
+    field = f"{value.field}.{name}"
+    if isinstance(data, bool):
+        written = str(data).lower()
+    elif isinstance(data, int | float):
+        written = str(data)
+    elif isinstance(data, str):
+        written = text(Value(field, data))
+    else:
+        raise InputError(field, f"must be text, not {kind(data)}")
+    check_header(name, written, field)
+    return written

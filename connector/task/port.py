@@ -1,0 +1,51 @@
+"""What the pipeline needs of a task type: the names of its inputs, and a reader for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from connector.settings.model import MessageSettings
+from connector.task.definitions import Definition
+from connector.task.request import SendRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ReadContext:
+    """What reading depends on beside the job.
+
+    Attributes:
+        settings: The zone and the working hours in which follow-ups are meant.
+        now: The current time, with its zone.
+        foreign_starttls_optional: On other vendors' task types, ``auto`` does without TLS when the server
+            offers none.
+    """
+
+    settings: MessageSettings
+    now: datetime
+    foreign_starttls_optional: bool = False
+
+
+class TaskReader(Protocol):
+    """Reads the variables of one task type."""
+
+    @property
+    def definitions(self) -> tuple[Definition, ...]:
+        """The inputs of the task type."""
+        ...
+
+    @property
+    def variable_names(self) -> tuple[str, ...]:
+        """The names of all inputs, aliases included."""
+        ...
+
+    def read(self, variables: Mapping[str, Any], context: ReadContext) -> SendRequest:
+        """Read a job's variables, secrets already resolved.
+
+        Raises:
+            InputError: A variable that is missing or wrong; it names the variable and what would be right.
+            AccountError: No server is named, or an account that does not exist.
+        """
+        ...

@@ -1,0 +1,72 @@
+"""Who a mail is from, who it goes to, and which mails it answers."""
+
+from __future__ import annotations
+
+import re
+
+from connector.message.addresses import Mailbox, parse_mailbox, split_list
+from connector.message.text import check_text
+from connector.task.values import Value, items, text
+
+# Visible ASCII between angle brackets: other mailers write more than RFC 5322 section 3.6.4 allows.
+_MESSAGE_ID = re.compile(r"[!-;=?-~]{1,900}")
+_ID_SEPARATOR = re.compile(r"[\s,;]+")
+
+
+def read_mailbox(value: Value, *, allow_local: bool = False) -> Mailbox:
+    """Read one address, with or without a display name.
+
+    Args:
+        value: Text.
+        allow_local: Accept a bare local part.
+
+    Raises:
+        InputError: Not one address.
+    """
+    return parse_mailbox(text(value), value.field, allow_local=allow_local)
+
+
+def read_mailboxes(value: Value, *, allow_local: bool = False) -> tuple[Mailbox, ...]:
+    """Read a list of addresses in any of a list's forms.
+
+    Args:
+        value: The list; a null or blank item in it is no address and is left out.
+        allow_local: Accept bare local parts.
+
+    Raises:
+        InputError: An item that is not one address, named by its place.
+    """
+    listed = items(value, lambda written: split_list(check_text(written, value.field)))
+    return tuple(read_mailbox(item, allow_local=allow_local) for item in listed)
+
+
+def read_message_ids(value: Value) -> tuple[str, ...]:
+    """Read Message-IDs, each with or without its angle brackets, separated by blanks, commas or semicolons.
+
+    Args:
+        value: A list or text.
+
+    Returns:
+        The ids with angle brackets.
+
+    Raises:
+        InputError: An item that is no Message-ID.
+    """
+    listed = items(value, lambda written: _split_ids(check_text(written, value.field)))
+    return tuple(map(_message_id, listed))
+
+
+def _split_ids(written: str) -> list[str]:
+    if "<" in written:
+        # Within the brackets a comma belongs to the id.
+        return re.findall(r"<[^<>]*>|[^\s,;<>]+|[<>]", written)
+    return _ID_SEPARATOR.split(written)
+
+
+def _message_id(item: Value) -> str:
+    written = check_text(text(item), item.field).strip(" ")
+    if written.startswith("<") and written.endswith(">"):
+        written = written[1:-1]
+    if not _MESSAGE_ID.fullmatch(written):
+        raise item.error("is no Message-ID; write it as <id@example.com>")
+    return f"<{written}>"
