@@ -39,6 +39,11 @@ _LIGHT = {
     "ZEEBE_BROKER_THREADS_CPUTHREADCOUNT": "1",
     "ZEEBE_BROKER_THREADS_IOTHREADCOUNT": "1",
 }
+# Every record that the engine writes becomes a line of JSON in its log: the only way to read an incident.
+_RECORDS = {
+    "ZEEBE_BROKER_EXPORTERS_DEBUG_CLASSNAME": "io.camunda.zeebe.broker.exporter.debug.DebugLogExporter",
+    "ZEEBE_BROKER_EXPORTERS_DEBUG_ARGS_LOGLEVEL": "info",
+}
 # Nothing else of our environment reaches the broker: a stray ZEEBE_BROKER_… or SERVER_PORT would bend it.
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 
@@ -70,15 +75,18 @@ class Broker:
         java: The ``java`` executable.
         home: The unpacked distribution.
         durable: The vendor's own settings instead of the light ones.
+        records: Write the engine's records to the log.
         environ: What a few harmless variables, such as ``PATH``, are taken from.
     """
 
-    def __init__(self, java: Path, home: Path, *, durable: bool, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, java: Path, home: Path, *, durable: bool, records: bool, environ: Mapping[str, str]
+    ) -> None:
         self.ports = Ports.free()
         self._directory = Path(tempfile.mkdtemp(prefix="smtp-connector-engine-"))
-        self._log = self._directory / "output.log"
+        self.log = self._directory / "output.log"
         watch = [sys.executable, "-I", warden.__file__, str(_PATIENCE), str(self._directory)]
-        with self._log.open("wb") as log:
+        with self.log.open("wb") as log:
             # A session of its own: Ctrl-C in the terminal is for us, who stop the worker before the engine.
             self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
                 [*watch, *self._command(java, home, durable=durable)],
@@ -86,7 +94,11 @@ class Broker:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._directory,
-                env=self._environment(environ, durable=durable),
+                env={
+                    **self._environment(environ),
+                    **({} if durable else _LIGHT),
+                    **(_RECORDS if records else {}),
+                },
                 start_new_session=True,
             )
 
@@ -114,7 +126,7 @@ class Broker:
     def last_words(self) -> str:
         """The end of its log."""
         try:
-            lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             return "(it left no log)"
         return "\n".join(lines[-_LOG_LINES:])
@@ -147,11 +159,10 @@ class Broker:
             _MAIN_CLASS,
         ]
 
-    def _environment(self, environ: Mapping[str, str], *, durable: bool) -> dict[str, str]:
+    def _environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         passed_on = {name: environ[name] for name in _PASSED_ON if name in environ}
         return {
             **passed_on,
-            **({} if durable else _LIGHT),
             "ZEEBE_LOG_PATH": str(self._directory / "logs"),
             "ZEEBE_BROKER_DATA_DIRECTORY": str(self._directory / "data"),
             "ZEEBE_BROKER_NETWORK_HOST": HOST,

@@ -38,6 +38,8 @@ class LocalEngine:
     Args:
         durable: The vendor's own durability, threads and compiler, for measurements; otherwise settings that
             start fast and use little.
+        records: Have the engine write each of its records to its log as a line of JSON, for tests that read
+            incidents.
         environ: Where ``JAVA_HOME`` and ``SMTP_CONNECTOR_…`` are looked up.
         console: Shows a download; by default standard error.
         deadline: Seconds from the start of the broker until it must be ready; a download has its own time.
@@ -47,11 +49,13 @@ class LocalEngine:
         self,
         *,
         durable: bool = False,
+        records: bool = False,
         environ: Mapping[str, str] = os.environ,
         console: Console | None = None,
         deadline: float = 120,
     ) -> None:
         self._durable = durable
+        self._records = records
         self._environ = environ
         self._console = console or Console(stderr=True)
         self._deadline = deadline
@@ -73,6 +77,11 @@ class LocalEngine:
         return f"http://{HOST}:{self._running.ports.actuator}/actuator"
 
     @property
+    def log(self) -> Path:
+        """The file that the broker writes its log to."""
+        return self._running.log
+
+    @property
     def pid(self) -> int:
         """The process that watches over the broker; the JVM is its only child."""
         return self._running.pid
@@ -92,7 +101,9 @@ class LocalEngine:
         java = find_java(self._environ)
         home = await self._installed()
         for attempt in range(1, _PORT_ATTEMPTS + 1):
-            self._broker = Broker(java, home, durable=self._durable, environ=self._environ)
+            self._broker = Broker(
+                java, home, durable=self._durable, records=self._records, environ=self._environ
+            )
             trouble = await self._until_ready(self._broker)
             if trouble is None:
                 return
