@@ -1,0 +1,96 @@
+"""What the engine really did, read from the records in its log: incidents, variables, ends of instances.
+
+The engine for development has no search; its records are the truth from which Operate would be fed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_INTERVAL = 0.05
+_MARK = "exporter.debug - "
+
+Record = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Records:
+    """The records of a running engine, oldest first."""
+
+    log: Path
+    _offset: int = 0
+    _seen: list[Record] = field(default_factory=list)
+
+    async def find(self, what: Callable[[Record], bool], deadline: float = 15) -> Record:
+        """Wait for a record.
+
+        Raises:
+            TimeoutError: It had not come after ``deadline`` seconds.
+        """
+        checked = 0
+        async with asyncio.timeout(deadline):
+            while True:
+                self._read_on()
+                for record in self._seen[checked:]:
+                    if what(record):
+                        return record
+                checked = len(self._seen)
+                await asyncio.sleep(_INTERVAL)
+
+    def so_far(self, what: Callable[[Record], bool]) -> list[Record]:
+        """Give every record of that kind that is there already."""
+        self._read_on()
+        return [record for record in self._seen if what(record)]
+
+    async def incident(self, instance: int) -> Record:
+        """Wait for an incident in the process instance; its ``errorMessage`` is what Operate shows."""
+        return await self._value("INCIDENT", "CREATED", instance)
+
+    async def failure(self, instance: int) -> Record:
+        """Wait for a failed attempt in the process instance; it has ``retries`` and ``retryBackoff``."""
+        return await self._value("JOB", "FAILED", instance)
+
+    async def completed(self, instance: int) -> Record:
+        """Wait until the process instance has ended in order."""
+        return await self._value("PROCESS_INSTANCE", "ELEMENT_COMPLETED", instance, bpmnElementType="PROCESS")
+
+    def variables(self, instance: int) -> dict[str, Any]:
+        """Give the latest value of each variable of the process instance, in whatever scope."""
+
+        def about(record: Record) -> bool:
+            return record["valueType"] == "VARIABLE" and record["value"]["processInstanceKey"] == instance
+
+        return {r["value"]["name"]: json.loads(r["value"]["value"]) for r in self.so_far(about)}
+
+    async def _value(self, kind: str, intent: str, instance: int, **more: str) -> Record:
+        def matches(record: Record) -> bool:
+            value = record["value"]
+            return (
+                record["valueType"] == kind
+                and record["intent"] == intent
+                and value["processInstanceKey"] == instance
+                and all(value[key] == wanted for key, wanted in more.items())
+            )
+
+        found: Record = (await self.find(matches))["value"]
+        return found
+
+    def _read_on(self) -> None:
+        with self.log.open("rb") as log:
+            log.seek(self._offset)
+            for line in log:
+                if not line.endswith(b"\n"):
+                    break
+                self._offset += len(line)
+                self._seen.extend(_parse(line.decode("utf-8", "replace")))
+
+
+def _parse(line: str) -> Iterator[Record]:
+    _, found, text = line.partition(_MARK)
+    if found and text.startswith("{"):
+        yield json.loads(text)
