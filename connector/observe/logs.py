@@ -1,0 +1,164 @@
+"""Logging: our events and every library's records, through one redaction, to standard error.
+
+structlog events and stdlib records enter; console lines or JSON lines leave. On the way the secrets that the
+:class:`Redactor` knows are masked in everything, tracebacks included, and so are fields whose very name says
+that they hold a credential or a job's data. Job variables and message content are never logged by us; what
+libraries would log of them is turned off here.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+from collections.abc import Mapping
+from functools import lru_cache
+from types import TracebackType
+from typing import Any
+
+import structlog
+from structlog.types import EventDict, Processor, WrappedLogger
+
+from connector.observe.redaction import MASK, Redactor
+from connector.settings.model import LogSettings
+
+__all__ = ["Redactor", "configure_logging"]
+
+# pyzeebe logs whole jobs, variables and all; httpx2 whole URLs; httpcore2 headers with their tokens.
+_TALKATIVE = ("pyzeebe", "httpx2", "httpcore2")
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SENSITIVE = re.compile(
+    r"(?:^|[^a-z])(?:password|passwd|pwd|passphrase|secret|token|credential|authorization|authentication|"
+    r"cookie|api_?key|private_?key|variable|content|body)s?$"
+)
+
+
+def configure_logging(settings: LogSettings, redactor: Redactor) -> None:
+    """Send every log of the process through the redaction to standard error; may be called again.
+
+    Takes over the root logger, :mod:`warnings`, and what Python does with an exception that nobody catches,
+    in the main thread, in other threads and in destructors.
+
+    Args:
+        settings: Least level; console or JSON lines.
+        redactor: Masks the secrets.
+    """
+    handler = _Handler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *_stamps()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                _mask_by_name,
+                _Redaction(redactor),
+                *_rendering(settings),
+            ],
+            use_get_message=True,
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.level.upper())
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    _configure_structlog()
+    _take_over_hooks()
+
+
+def _configure_structlog() -> None:
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            *_stamps(),
+            structlog.processors.StackInfoRenderer(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
+def _stamps() -> list[Processor]:
+    return [
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _rendering(settings: LogSettings) -> list[Processor]:
+    if settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty()):
+        # Its default for tracebacks shows local variables; ours are text by now.
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+    return [structlog.processors.JSONRenderer()]
+
+
+class _Redaction:
+    """The last processor that sees values: behind it there is only text with the secrets masked."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        masked: EventDict = self._redactor.redact_value(event)
+        return masked
+
+
+def _mask_by_name(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {key: _without_named(key, value) for key, value in event.items()}
+
+
+def _without_named(key: object, value: object) -> object:
+    if value is not None and isinstance(key, str) and _is_sensitive(key):
+        return MASK
+    if isinstance(value, Mapping):
+        return {inner: _without_named(inner, item) for inner, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_named(None, item) for item in value]
+    return value
+
+
+@lru_cache(maxsize=1024)
+def _is_sensitive(name: str) -> bool:
+    """Whether a field's last word names a credential or a job's data: clientSecret, not secret_name."""
+    return _SENSITIVE.search(_CAMEL.sub("_", name).lower()) is not None
+
+
+class _Handler(logging.StreamHandler[Any]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say that a record could not be written; logging's own way prints its arguments, secrets and all."""
+        error = sys.exc_info()[0]
+        reason = error.__name__ if error else "unknown error"
+        note = f"log record from {record.name} ({record.filename}:{record.lineno}) lost: {reason}\n"
+        try:
+            self.stream.write(note)
+            self.flush()
+        except (OSError, ValueError):  # standard error is closed: there is nobody to tell
+            return
+
+
+def _take_over_hooks() -> None:
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+    sys.unraisablehook = _log_unraisable
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    logging.getLogger("connector").critical("uncaught exception", exc_info=(kind, error, traceback))
+
+
+def _log_uncaught_in_thread(uncaught: threading.ExceptHookArgs) -> None:
+    # SystemExit ends a thread as return does.
+    if uncaught.exc_value is not None and not issubclass(uncaught.exc_type, SystemExit):
+        _log_uncaught(uncaught.exc_type, uncaught.exc_value, uncaught.exc_traceback)
+
+
+def _log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    if unraisable.exc_value is not None:
+        _log_uncaught(unraisable.exc_type, unraisable.exc_value, unraisable.exc_traceback)

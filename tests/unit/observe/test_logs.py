@@ -1,0 +1,238 @@
+"""Canaries: a secret goes into every way of logging that there is, and must not come out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from connector.observe.logs import Redactor, configure_logging
+from connector.settings.model import LogSettings
+
+CANARY = "canary-7f3a/9+Zq"
+
+
+@pytest.fixture(autouse=True)
+def _process_state() -> Iterator[None]:
+    """Give back what configure_logging takes over for the whole process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
+    show = warnings.showwarning
+    yield
+    logging.captureWarnings(capture=False)
+    warnings.showwarning = show
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def fail() -> None:
+    password = CANARY  # a local variable, for a formatter that would show it
+    message = f"server said: wrong password {password}"
+    raise ValueError(message)
+
+
+def log_with_structlog() -> None:
+    log = structlog.get_logger("connector.test")
+    log.info(f"event {CANARY}", plain=CANARY, nested={"list": [CANARY, {CANARY: 1}]}, data=CANARY.encode())
+    log.bind(bound=CANARY).warning("bound")
+    structlog.contextvars.bind_contextvars(context=CANARY)
+    log.error("context")
+    structlog.contextvars.clear_contextvars()
+
+
+def log_with_stdlib() -> None:
+    log = logging.getLogger("aiosmtplib")
+    log.debug("args %s and %r", CANARY, [CANARY])
+    log.info("extra", extra={"detail": CANARY, "object": {"key": CANARY}})
+    log.warning("mapping %(user)s", {"user": CANARY})
+    log.info(CANARY, stack_info=True)
+
+
+def log_exceptions() -> None:
+    for log in (structlog.get_logger("connector.test"), logging.getLogger("grpc")):
+        try:
+            try:
+                fail()
+            except ValueError as error:
+                error.add_note(f"note {CANARY}")
+                raise RuntimeError(CANARY) from error
+        except RuntimeError:
+            log.exception("failed")
+            log.error("failed", exc_info=True)
+
+
+def warn() -> None:
+    warnings.warn(f"warned of {CANARY}", UserWarning, stacklevel=1)
+
+
+def leave_uncaught() -> None:
+    try:
+        fail()
+    except ValueError:
+        sys.excepthook(*sys.exc_info())
+
+
+def leave_uncaught_in_thread() -> None:
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+
+
+def leave_uncaught_in_destructor() -> None:
+    class Fragile:
+        def __del__(self) -> None:
+            fail()
+
+    Fragile()
+
+
+def leave_uncaught_in_loop() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+        loop.call_soon(fail)
+        loop.call_soon(done.set)
+        await done.wait()
+
+    asyncio.run(main())
+
+
+def format_wrongly() -> None:
+    logging.getLogger("anywhere").info("number %d", CANARY)
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+@pytest.mark.parametrize("style", ["json", "console"])
+@pytest.mark.parametrize(
+    ("way", "said"),
+    [
+        (log_with_structlog, "event ***"),
+        (log_with_stdlib, "args *** and ['***']"),
+        (log_exceptions, "wrong password ***"),
+        (warn, "warned of ***"),
+        (leave_uncaught, "wrong password ***"),
+        (leave_uncaught_in_thread, "wrong password ***"),
+        (leave_uncaught_in_destructor, "wrong password ***"),
+        (leave_uncaught_in_loop, "wrong password ***"),
+        (format_wrongly, "lost: TypeError"),
+    ],
+)
+def test_a_canary_is_never_in_the_output(
+    style: str, way: Callable[[], None], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    redactor = Redactor()
+    redactor.remember(CANARY)
+    configure_logging(LogSettings.model_validate({"level": "debug", "format": style}), redactor)
+    way()
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert said in written.err
+    assert CANARY not in written.err
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def configure(level: str = "info") -> None:
+    configure_logging(LogSettings.model_validate({"level": level, "format": "json"}), Redactor())
+
+
+def test_both_kinds_of_log_calls_give_the_same_json(capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+    structlog.get_logger("connector.worker").info("job taken", job=4)
+    logging.getLogger("grpc").warning("channel %s", "idle")
+    ours, theirs = lines(capsys.readouterr().err)
+    assert ours["timestamp"].endswith("Z")
+    assert theirs["timestamp"].endswith("Z")
+    assert {key: ours[key] for key in ("level", "event", "logger", "job")} == {
+        "level": "info",
+        "event": "job taken",
+        "logger": "connector.worker",
+        "job": 4,
+    }
+    assert (theirs["level"], theirs["event"], theirs["logger"]) == ("warning", "channel idle", "grpc")
+
+
+def test_a_traceback_is_in_the_line_without_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+    try:
+        fail()
+    except ValueError:
+        structlog.get_logger("connector").exception("failed")
+    (line,) = lines(capsys.readouterr().err)
+    assert "ValueError: server said" in line["exception"]
+    assert line["exception"].count(CANARY) == 1  # in the message; not once more as a local variable
+
+
+def test_the_level_holds_for_everybody(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("warning")
+    structlog.get_logger("connector").info("quiet")
+    logging.getLogger("grpc").info("quiet")
+    logging.getLogger("grpc").warning("loud")
+    assert [line["event"] for line in lines(capsys.readouterr().err)] == ["loud"]
+
+
+@pytest.mark.parametrize(
+    "library", ["pyzeebe.grpc_internals.zeebe_job_adapter", "httpx2", "httpcore2.http11"]
+)
+def test_what_libraries_say_of_jobs_and_urls_is_off_even_at_debug(
+    library: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("debug")
+    logging.getLogger(library).debug("Got job: %s", {"variables": {"smtpEmailContent": "Dear Jane"}})
+    logging.getLogger(library).info("GET https://files.example/?token=1")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_second_configuration_replaces_the_first(capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+    configure()
+    structlog.get_logger("connector").info("once")
+    assert len(lines(capsys.readouterr().err)) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "client_secret",
+        "clientSecret",
+        "Authorization",
+        "access-token",
+        "api_key",
+        "variables",
+        "content",
+    ],
+)
+def test_a_field_is_masked_by_its_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+    structlog.get_logger("connector").info("event", **{name: "unknown"}, nested={"list": [{name: "unknown"}]})
+    written = capsys.readouterr().err
+    assert "unknown" not in written
+    assert written.count("***") == 2
+
+
+@pytest.mark.parametrize("name", ["secret_name", "token_url", "content_type", "retries"])
+def test_a_field_about_a_credential_is_shown(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+    structlog.get_logger("connector").info("event", **{name: "known"})
+    assert lines(capsys.readouterr().err)[0][name] == "known"
+
+
+def test_a_closed_standard_error_stops_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    with (tmp_path / "stderr").open("w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        configure()
+    logging.getLogger("anywhere").warning("into the void")
