@@ -62,9 +62,9 @@ class Mailbox:
 def parse_mailbox(text: str, field: str, *, allow_local: bool = False) -> Mailbox:
     """Read one mailbox: ``jane@x``, ``Jane <jane@x>``, ``"Doe, Jane" <jane@x>`` or ``jane@x (Jane)``.
 
-    Single-label domains, address literals such as ``[127.0.0.1]`` and quoted local parts are accepted; whether
-    anybody answers there is for the server to say. An encoded-word (RFC 2047) in a name is text like any other
-    and arrives as it was typed.
+    Single-label domains, address literals such as ``[127.0.0.1]`` and quoted local parts are accepted;
+    whether anybody answers there is for the server to say. An encoded-word (RFC 2047) in a name is text
+    like any other and arrives as it was typed.
 
     Args:
         text: What the modeler wrote, for one mailbox.
@@ -108,6 +108,35 @@ def split_list(text: str) -> list[str]:
     else:
         items = _split_marked(text)
     return [item for item in map(str.strip, items) if item]
+
+
+def ascii_domain(domain: str, field: str) -> str:
+    """Give a domain in the form that goes over the wire.
+
+    Args:
+        domain: A host name in any script and case, of one label or more, or an address literal.
+        field: The variable or setting to name in the error.
+
+    Returns:
+        A-labels (IDNA 2008, RFC 5891) in lower case, or the literal.
+
+    Raises:
+        InputError: Not a host name by RFC 1123, or no valid literal.
+    """
+    if _DOMAIN.fullmatch(domain) and "xn--" not in domain.lower():
+        return domain.lower()
+    try:
+        if domain.startswith("["):
+            return validate_email(
+                f"x@{domain}", allow_domain_literal=True, check_deliverability=False
+            ).ascii_domain
+        # UTS #46 maps what people type (capitals, full width) to what IDNA 2008 (RFC 5891) encodes.
+        ascii_domain = idna.encode(domain, uts46=True).decode("ascii")
+    except (EmailNotValidError, idna.IDNAError, UnicodeError) as error:
+        raise InputError(field, "the domain after the @ is not valid") from error
+    if not _DOMAIN.fullmatch(ascii_domain):
+        raise InputError(field, "the domain after the @ is not valid")
+    return ascii_domain.lower()
 
 
 def _split_marked(text: str) -> list[str]:
@@ -154,7 +183,7 @@ def _parse_address(text: str, field: str, *, allow_local: bool) -> str:
         return _check_length(_parse_local(text, field), field)
     if not (local and domain):
         raise InputError(field, "is not a mail address; write name@example.com")
-    return _check_length(f"{_parse_local(local, field)}@{_parse_domain(domain, field)}", field)
+    return _check_length(f"{_parse_local(local, field)}@{ascii_domain(domain, field)}", field)
 
 
 def _parse_local(local: str, field: str) -> str:
@@ -174,23 +203,6 @@ def _parse_local(local: str, field: str) -> str:
     if len(local.encode()) > _MAX_LOCAL:
         raise InputError(field, f"the part before the @ is longer than {_MAX_LOCAL} octets")
     return local
-
-
-def _parse_domain(domain: str, field: str) -> str:
-    if _DOMAIN.fullmatch(domain) and "xn--" not in domain.lower():
-        return domain.lower()
-    try:
-        if domain.startswith("["):
-            return validate_email(
-                f"x@{domain}", allow_domain_literal=True, check_deliverability=False
-            ).ascii_domain
-        # UTS #46 maps what people type (capitals, full width) to what IDNA 2008 (RFC 5891) encodes.
-        ascii_domain = idna.encode(domain, uts46=True).decode("ascii")
-    except (EmailNotValidError, idna.IDNAError, UnicodeError) as error:
-        raise InputError(field, "the domain after the @ is not valid") from error
-    if not _DOMAIN.fullmatch(ascii_domain):
-        raise InputError(field, "the domain after the @ is not valid")
-    return ascii_domain.lower()
 
 
 def _check_length(address: str, field: str) -> str:

@@ -1,0 +1,137 @@
+"""From a send request and its loaded content to the finished message: id, envelope, nesting of the parts.
+
+A request, its content, the key of the mail and the time enter; envelope and bytes leave. The same four always
+give the same bytes, so that a second attempt sends the same message under the same Message-ID. No I/O is done
+here, but a large attachment takes the processor for some milliseconds for each megabyte.
+"""
+
+from __future__ import annotations
+
+from base64 import b32encode
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+
+from connector.errors import InputError
+from connector.message.addresses import ascii_domain
+from connector.message.body import Part, text_part
+from connector.message.content import LoadedAttachment, LoadedContent
+from connector.message.envelope import Envelope, Message
+from connector.message.fields import header_section
+from connector.message.html_text import text_from_html
+from connector.message.media import attachment_part
+from connector.settings.model import MessageSettings
+from connector.task.request import ContentType, DeliveryReceipt, SendRequest
+
+_BODY_FIELD = "smtpEmailContent"
+
+
+def build(
+    request: SendRequest, content: LoadedContent, key: str, settings: MessageSettings, now: datetime
+) -> Message:
+    """Write the message that a task asks for.
+
+    Args:
+        request: What the task asks for.
+        content: The body and attachments, read.
+        key: What tells this mail from every other one; the Message-ID and boundaries are made from it.
+        settings: Namespace and domain of Message-IDs.
+        now: The moment of origination, with its zone; at a second attempt the one of the first.
+
+    Returns:
+        The envelope and the octets by RFC 5322 and MIME, 7-bit unless an address needs SMTPUTF8.
+
+    Raises:
+        InputError: Something in the request or content that a mail cannot hold; the variable is named.
+    """
+    digest = _digest(settings.message_id_namespace, key)
+    message_id = f"<{digest}@{_id_domain(request, settings)}>"
+    envelope = _envelope(request, digest)
+    content_part = _content(request.content_type, content, digest)
+    header = f"{header_section(request, message_id, now)}{content_part.header}\r\n"
+    # encode("ascii") proves for every message that nothing else got a character past 7 bits into a header.
+    octets = header.encode("utf-8" if envelope.smtputf8 else "ascii")
+    blocks = content_part.blocks
+    unended = blocks and blocks[-1] and not blocks[-1].endswith(b"\r\n")
+    data = b"".join([octets, *blocks, b"\r\n" if unended else b""])
+    return Message(envelope, data, message_id, request.require_all_recipients)
+
+
+def _digest(namespace: str, key: str) -> str:
+    """160 bits in 32 letters and digits; the namespace's length keeps ("a", "bc") apart from ("ab", "c")."""
+    seed = f"{len(namespace)}:{namespace}{key}"
+    return b32encode(sha256(seed.encode("utf-8", "surrogatepass")).digest()[:20]).decode("ascii").lower()
+
+
+def _id_domain(request: SendRequest, settings: MessageSettings) -> str:
+    if settings.message_id_domain:
+        return ascii_domain(settings.message_id_domain, "message.message_id_domain")
+    domain = request.sender.domain
+    return domain if domain and not domain.startswith("[") else "localhost"
+
+
+def _envelope(request: SendRequest, digest: str) -> Envelope:
+    receivers = (*request.to, *request.cc, *request.bcc)
+    named = (request.sender, *receivers, *request.reply_to, *filter(None, [request.read_receipt]))
+    notify = tuple(receipt.upper() for receipt in request.delivery_receipt)
+    if len(notify) > 1 and DeliveryReceipt.NEVER in request.delivery_receipt:
+        raise InputError("smtpEmailDeliveryReceipt", "`never` excludes the others (RFC 3461 section 4.1)")
+    return Envelope(
+        sender=request.sender.address,
+        # Domains are in lower case by now; local parts differ by case (RFC 5321 section 2.4).
+        recipients=tuple(dict.fromkeys(box.address for box in receivers)),
+        smtputf8=any(box.needs_smtputf8 for box in named),
+        notify=notify,
+        envelope_id=digest if notify else "",
+    )
+
+
+def _content(kind: ContentType, content: LoadedContent, digest: str) -> Part:
+    """Nest the parts: mixed{alternative{plain, related{html, images}}, files}, each level when needed."""
+    images = [attachment for attachment in content.attachments if attachment.inline]
+    files = [attachment for attachment in content.attachments if not attachment.inline]
+    if kind is ContentType.TEXT and images:
+        raise InputError(images[0].field, "an inline image needs smtpEmailContentType html or multipart")
+    _check_ids(content.attachments)
+    body = [text_part(content.body, "plain" if kind is ContentType.TEXT else "html", _BODY_FIELD)]
+    shown = [attachment_part(image) for image in images]
+    plain = []
+    if kind is ContentType.MULTIPART:
+        plain = [text_part(text_from_html(content.body), "plain", _BODY_FIELD)]
+    attached = [attachment_part(file) for file in files]
+    token = _boundary_token(digest, [*body, *shown, *plain, *attached])
+    root = body[0]
+    if shown:
+        root = _multipart('related; type="text/html"', [root, *shown], f"=_r_{token}")
+    if plain:
+        root = _multipart("alternative", [*plain, root], f"=_a_{token}")
+    if attached:
+        root = _multipart("mixed", [root, *attached], f"=_m_{token}")
+    return root
+
+
+def _check_ids(attachments: Sequence[LoadedAttachment]) -> None:
+    seen = set()
+    for attachment in attachments:
+        if attachment.content_id in seen:
+            raise InputError(f"{attachment.field}.contentId", "another attachment has the same one")
+        if attachment.content_id is not None:
+            seen.add(attachment.content_id)
+
+
+def _boundary_token(digest: str, parts: Sequence[Part]) -> str:
+    """Give a token that occurs in no part (RFC 2046 section 5.1); only one that is not encoded could."""
+    readable = [block for part in parts if not part.encoded for block in part.blocks]
+    token = digest[:24]
+    while any(token.encode() in block for block in readable):
+        token = _digest(token, digest)[:24]
+    return token
+
+
+def _multipart(subtype: str, parts: Sequence[Part], boundary: str) -> Part:
+    """Join parts (RFC 2046 section 5.1); the CRLF before a boundary belongs to the boundary."""
+    header = f'Content-Type: multipart/{subtype};\r\n boundary="{boundary}"\r\n'
+    blocks: list[bytes] = []
+    for part in parts:
+        blocks += [f"--{boundary}\r\n{part.header}\r\n".encode("ascii"), *part.blocks, b"\r\n"]
+    return Part(header, [*blocks, f"--{boundary}--".encode("ascii")], encoded=True)

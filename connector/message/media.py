@@ -1,0 +1,163 @@
+"""Attachments as MIME parts: media type, file name, Content-ID, transfer encoding.
+
+A :class:`~connector.message.content.LoadedAttachment` enters, a MIME part leaves. What a task
+says about the media type is read and written anew, so that nothing else gets into the header with it.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from functools import lru_cache
+from pathlib import PurePath
+
+from connector.errors import InputError
+from connector.message.body import Part
+from connector.message.content import LoadedAttachment
+from connector.message.encoding import base64, encode_parameter
+from connector.message.headers import tokens
+from connector.message.text import check_name, check_text
+
+_DEFAULT = "application/octet-stream"
+_TOKEN = r"[A-Za-z0-9!#$&+.^_`{|}~*'%-]+"  # noqa: S105 - RFC 2045 section 5.1, a grammar
+_TYPE = re.compile(rf"\s*({_TOKEN})/({_TOKEN})\s*")
+_PARAMETER = re.compile(rf';\s*({_TOKEN})\s*=\s*(?:({_TOKEN})|"((?:[^"\\]|\\.)*)")\s*')
+_WRITTEN_ANEW = frozenset(("name", "boundary"))
+_CONTENT_ID = re.compile(r"[!-;=?-~]{1,200}")
+_MAX_LINE = 998  # RFC 5322 section 2.1.1
+# The table that comes with Python, not the machine's: the same file is the same type on every worker.
+_TYPES = mimetypes.MimeTypes(filenames=())
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+_OPEN_DOCUMENT = "application/vnd.oasis.opendocument"
+for _extension, _type in {
+    ".docx": f"{_OFFICE}.wordprocessingml.document",
+    ".xlsx": f"{_OFFICE}.spreadsheetml.sheet",
+    ".pptx": f"{_OFFICE}.presentationml.presentation",
+    ".odt": f"{_OPEN_DOCUMENT}.text",
+    ".ods": f"{_OPEN_DOCUMENT}.spreadsheet",
+    ".odp": f"{_OPEN_DOCUMENT}.presentation",
+    ".ics": "text/calendar",
+    ".md": "text/markdown",
+    ".rtf": "application/rtf",
+    ".webp": "image/webp",
+    ".xml": "application/xml",
+}.items():
+    _TYPES.add_type(_type, _extension)
+_COMPRESSED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
+
+
+def attachment_part(attachment: LoadedAttachment) -> Part:
+    """Write one attachment (RFC 2045, RFC 2183).
+
+    Args:
+        attachment: Its octets, and what the task says about them.
+
+    Returns:
+        The part, in base64 but for a message, which goes as it is.
+
+    Raises:
+        InputError: A name, media type or Content-ID that a header cannot hold.
+    """
+    name = check_name(attachment.name, f"{attachment.field}.name")
+    media_type, parameters = _media_type(attachment)
+    encoding, body = "base64", None
+    if media_type.startswith("message/"):
+        # RFC 2046 section 5.2.1 allows a message no encoding; one that needs it travels as a plain file.
+        body = _plain_message(attachment.data)
+        if body is None:
+            media_type, parameters = _DEFAULT, []
+        else:
+            encoding = "7bit"
+    disposition = "inline" if attachment.inline else "attachment"
+    header = (
+        f"{_field('Content-Type', media_type, [*parameters, *_named('name', name)])}"
+        f"Content-Transfer-Encoding: {encoding}\r\n"
+        f"{_field('Content-Disposition', disposition, _named('filename', name))}"
+    )
+    if attachment.content_id is not None:
+        header += f"Content-ID: <{_content_id(attachment)}>\r\n"
+    return Part(header, base64(attachment.data) if body is None else [body], encoded=body is None)
+
+
+def _media_type(attachment: LoadedAttachment) -> tuple[str, list[str]]:
+    if attachment.content_type is None:
+        media_type = _guess(PurePath(attachment.name).suffix.lower())
+        parameters: list[str] = []
+    else:
+        media_type, parameters = _parse_type(attachment.content_type, f"{attachment.field}.contentType")
+    if media_type.startswith("text/") and not any(one.startswith("charset") for one in parameters):
+        parameters = [*parameters, *_charset(attachment.data)]
+    return media_type, parameters
+
+
+@lru_cache(maxsize=256)
+def _guess(suffix: str) -> str:
+    # Only the suffix is looked at: guess_type() reads a whole name as a URL, data: URLs included.
+    media_type, compression = _TYPES.guess_type(f"file{suffix}")
+    if compression:
+        return _COMPRESSED.get(compression, _DEFAULT)
+    return media_type or _DEFAULT
+
+
+def _parse_type(text: str, field: str) -> tuple[str, list[str]]:
+    """Take a media type apart and write its parameters anew (RFC 2045 section 5.1)."""
+    check_text(text, field)
+    found = _TYPE.match(text)
+    if not found:
+        raise InputError(field, "is not a media type; write one such as application/pdf, or leave it out")
+    parameters: list[str] = []
+    position = found.end()
+    while parameter := _PARAMETER.match(text, position):
+        position = parameter.end()
+        name = parameter[1].lower()
+        if name not in _WRITTEN_ANEW:
+            value = parameter[2] if parameter[3] is None else re.sub(r"\\(.)", r"\1", parameter[3])
+            parameters += encode_parameter(name, value)
+    if text[position:].strip(" ;"):
+        raise InputError(field, "has parameters that are not name=value; write text/csv; charset=utf-8")
+    media_type = f"{found[1]}/{found[2]}".lower()
+    if media_type.startswith("multipart/"):
+        raise InputError(
+            field, "multipart/… cannot be attached; attach its parts, or application/octet-stream"
+        )
+    return media_type, parameters
+
+
+def _charset(data: bytes) -> list[str]:
+    """Say that text is UTF-8 where it is and it matters; readers guess what is not ASCII."""
+    if data.isascii():
+        return []
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return []
+    return ["charset=utf-8"]
+
+
+def _plain_message(data: bytes) -> bytes | None:
+    """Give a message's octets with CRLF line ends, or None when it cannot go as 7bit."""
+    lines = data.replace(b"\r\n", b"\n")
+    if not data or not data.isascii() or b"\r" in lines or b"\0" in lines:
+        return None
+    if max(map(len, lines.split(b"\n"))) > _MAX_LINE:
+        return None
+    return lines.replace(b"\n", b"\r\n")
+
+
+def _content_id(attachment: LoadedAttachment) -> str:
+    content_id = attachment.content_id or ""
+    if not _CONTENT_ID.fullmatch(content_id):
+        raise InputError(
+            f"{attachment.field}.contentId",
+            "consists of 1 to 200 visible ASCII characters without < and >, such as logo@example.com",
+        )
+    return content_id
+
+
+def _named(parameter: str, name: str) -> list[str]:
+    return encode_parameter(parameter, name) if name else []
+
+
+def _field(name: str, value: str, parameters: list[str]) -> str:
+    words = [value, *parameters]
+    return tokens(name, [f"{word};" for word in words[:-1]] + words[-1:])
