@@ -1,8 +1,8 @@
 """A private Postfix: its own queue, port, users and mailboxes, gone with the test session.
 
 Postfix's master insists on root. It offers STARTTLS with a certificate of the session's own authority, AUTH
-PLAIN and LOGIN against a SASL database, and delivers the mail of ``USERS`` at ``example.test`` into Maildirs of
-which a test reads the raw bytes.
+PLAIN and LOGIN against a SASL database, and delivers the mail of ``USERS`` at ``example.test`` into Maildirs
+of which a test reads the raw bytes.
 """
 
 from __future__ import annotations
