@@ -1,0 +1,114 @@
+"""Telling the engine what became of a job, until it has heard it.
+
+A lease with an outcome enters; afterwards the engine knows the outcome, or says that the job is gone. It
+stands apart because an outcome that is dropped is a mail sent twice: the engine offers the job again.
+Zeebe lets Complete and Fail through even under back-pressure, and takes a Complete after the lease ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from connector.engine.lease import Lease
+from connector.engine.patience import Backoff, Outage
+from connector.engine.port import (
+    Complete,
+    Engine,
+    EngineRefusedError,
+    EngineUnavailableError,
+    Fail,
+    LeaseLostError,
+    Outcome,
+    Throw,
+)
+
+_log = structlog.get_logger(__name__)
+
+_NAMES = {Complete: "complete", Throw: "bpmnError", Fail: "fail"}
+
+
+class Reporter:
+    """Reports outcomes with patience.
+
+    While it tries, ``Leases`` goes on extending the lease, so that a mail that was sent is not handed out
+    for a second time behind our back. There is no limit of time: the worker's shutdown sets one.
+
+    Args:
+        engine: Whom to tell.
+        outage: Where trouble is noted.
+    """
+
+    def __init__(self, engine: Engine, outage: Outage) -> None:
+        self._engine = engine
+        self._outage = outage
+
+    async def report(self, lease: Lease, outcome: Outcome) -> None:
+        """Return when the engine has taken the outcome, or when telling it has become pointless."""
+        lease.outcome = outcome
+        backoff = Backoff()
+        try:
+            while not await self._attempt(lease):  # noqa: ASYNC110 - not polling: each turn is a new attempt
+                await asyncio.sleep(backoff.next())
+        finally:
+            self._outage.over(lease.job.key)
+
+    async def _attempt(self, lease: Lease) -> bool:
+        """Try once; whether there is nothing left to do."""
+        outcome = lease.outcome
+        assert outcome is not None  # noqa: S101 - `report` has set it
+        log = _log.bind(**_fields(lease, outcome))
+        if lease.lost and _comes_again(outcome):
+            log.warning("outcome not reported: the lease ended, the engine offers the job again")
+            return True
+        try:
+            await self._engine.report(lease.job, outcome)
+        except LeaseLostError as error:
+            log.warning("outcome not taken: the job is gone or done", reason=str(error))
+        except EngineRefusedError as error:
+            log.error("engine refused the outcome", reason=str(error))  # noqa: TRY400 - foreseen, no trace
+            lease.outcome = _instead_of(outcome, error)
+            return lease.outcome is None
+        except EngineUnavailableError as error:
+            self._outage.failed(lease.job.key, error)
+            return False
+        else:
+            log.info("job reported")
+        return True
+
+
+def _fields(lease: Lease, outcome: Outcome) -> dict[str, str | int]:
+    job = lease.job
+    return {
+        "job_key": job.key,
+        "element_id": job.element_id,
+        "process_id": job.bpmn_process_id,
+        "outcome": _NAMES[type(outcome)],
+    }
+
+
+def _comes_again(outcome: Outcome) -> bool:
+    """Whether the job is simply tried again when nobody hears of the outcome.
+
+    Such a Fail is not sent once the lease has ended: the engine would take it, and take the job from the
+    worker that has it by then.
+    """
+    return isinstance(outcome, Fail) and outcome.retries > 0
+
+
+def _instead_of(outcome: Outcome, error: EngineRefusedError) -> Outcome | None:
+    """What to report in place of an outcome that the engine will never take; None when there is nothing."""
+    if isinstance(outcome, Complete):
+        return Fail(
+            "The mail was sent, but the engine refused the result variables, so the process cannot go on. "
+            f"Do not retry this job: that would send the mail again. The engine's reason: {error}",
+            retries=0,
+        )
+    if isinstance(outcome, Throw):
+        return Fail(
+            f"The BPMN error {outcome.code!r} was to be thrown, but the engine refused it: {error}. "
+            f"{outcome.message}".rstrip(),
+            retries=0,
+        )
+    return None

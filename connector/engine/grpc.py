@@ -1,0 +1,240 @@
+"""The engine over Zeebe's gRPC interface: commands on one channel, job streams on another.
+
+Jobs leave, outcomes enter; each call is one attempt, and each gRPC status becomes one of the port's errors,
+with words for the operator. Patience is for the callers. The stubs and messages are pyzeebe's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+import grpc
+import structlog
+from pyzeebe.proto.gateway_pb2 import (
+    ActivatedJob,
+    ActivateJobsRequest,
+    CompleteJobRequest,
+    FailJobRequest,
+    StreamActivatedJobsRequest,
+    ThrowErrorRequest,
+    TopologyRequest,
+    UpdateJobTimeoutRequest,
+)
+from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
+
+from connector.engine.connect import Channels, connect
+from connector.engine.grpc_status import port_error
+from connector.engine.port import (
+    Complete,
+    EngineRefusedError,
+    EngineUnavailableError,
+    Fail,
+    Job,
+    LeaseLostError,
+    Outcome,
+    Throw,
+)
+from connector.settings.model import EngineSettings, WorkerSettings
+
+if TYPE_CHECKING:
+    from pyzeebe.proto.gateway_pb2_grpc import GatewayAsyncStub
+
+_log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+_CALL_TIMEOUT = 10.0
+# An incident's message is read by a person; the engine keeps it in its state.
+_LONGEST_MESSAGE = 10_000
+_UNREADABLE = (
+    "The worker cannot read this job's variables or headers as JSON ({reason}). Nothing was sent. "
+    "Nesting deeper than a few hundred levels is not supported."
+)
+
+
+class GrpcEngine:
+    """The engine behind a Zeebe gateway. Use it as an asynchronous context manager.
+
+    Args:
+        settings: How to reach it.
+        worker: Under which name, for how long and for how many tenants jobs are taken.
+
+    Raises:
+        OSError: ``ca_file`` cannot be read.
+    """
+
+    def __init__(self, settings: EngineSettings, worker: WorkerSettings) -> None:
+        self._settings = settings
+        self._worker = worker
+        self._lease = worker.lease.total_seconds()
+        # An extension that is answered late is of no use; the next attempt should come while there is time.
+        self._extend_timeout = min(_CALL_TIMEOUT, self._lease / 4)
+        self._channels: Channels = connect(settings)
+        # One generated class serves both kinds of channel; its types tell them apart.
+        self._commands = cast("GatewayAsyncStub", GatewayStub(self._channels.commands))
+        self._streams = cast("GatewayAsyncStub", GatewayStub(self._channels.stream))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; calls under way are cancelled."""
+        await self._channels.close()
+
+    async def version(self) -> str:
+        """The gateway's version, as a probe whether it can be reached and lets us in.
+
+        Raises:
+            EngineUnavailableError: It cannot be reached, or does not let us in.
+            EngineRefusedError: What answers is no Zeebe gateway.
+        """
+        topology = await self._call(self._commands.Topology, TopologyRequest())
+        return topology.gatewayVersion
+
+    async def stream(self, task_type: str) -> AsyncGenerator[Job, None]:
+        """See :meth:`connector.engine.port.Engine.stream`."""
+        request = StreamActivatedJobsRequest(
+            type=task_type,
+            worker=self._worker.name,
+            timeout=_milliseconds(self._lease),
+            tenantIds=self._settings.tenant_ids,
+        )
+        call = self._streams.StreamActivatedJobs(request)
+        try:
+            async for raw in call:
+                if (job := await self._read(raw)) is not None:
+                    yield job
+        except grpc.aio.AioRpcError as error:
+            raise self._translated(error, streaming=True) from error
+        finally:
+            call.cancel()
+
+    async def activate(self, task_type: str, limit: int, wait: float) -> list[Job]:
+        """See :meth:`connector.engine.port.Engine.activate`."""
+        request = ActivateJobsRequest(
+            type=task_type,
+            worker=self._worker.name,
+            timeout=_milliseconds(self._lease),
+            maxJobsToActivate=limit,
+            # 0 would mean the gateway's own default; a negative value, an answer at once.
+            requestTimeout=_milliseconds(wait) if wait > 0 else -1,
+            tenantIds=self._settings.tenant_ids,
+        )
+        raw: list[ActivatedJob] = []
+        try:
+            async for response in self._commands.ActivateJobs(request, timeout=wait + _CALL_TIMEOUT):
+                raw.extend(response.jobs)
+        except grpc.aio.AioRpcError as error:
+            # What has arrived is ours, however the rest of the answer went.
+            if not raw:
+                raise self._translated(error) from error
+            _log.debug("an answer to a poll broke off", reason=error.details())
+        return [job for job in [await self._read(one) for one in raw] if job is not None]
+
+    async def extend(self, job: Job, seconds: float) -> None:
+        """See :meth:`connector.engine.port.Engine.extend`."""
+        request = UpdateJobTimeoutRequest(jobKey=job.key, timeout=_milliseconds(seconds))
+        await self._call(self._commands.UpdateJobTimeout, request, self._extend_timeout)
+
+    async def report(self, job: Job, outcome: Outcome) -> None:
+        """See :meth:`connector.engine.port.Engine.report`."""
+        if isinstance(outcome, Complete):
+            await self._call(
+                self._commands.CompleteJob,
+                CompleteJobRequest(jobKey=job.key, variables=_json(outcome.variables)),
+            )
+        elif isinstance(outcome, Throw):
+            await self._call(self._commands.ThrowError, _throw_request(job, outcome))
+        else:
+            await self._call(self._commands.FailJob, _fail_request(job, outcome))
+
+    async def _call(
+        self,
+        method: Callable[..., Awaitable[T]],
+        request: object,
+        timeout: float = _CALL_TIMEOUT,  # noqa: ASYNC109 - gRPC's own deadline, which also travels to the gateway
+    ) -> T:
+        try:
+            return await method(request, timeout=timeout)
+        except grpc.aio.AioRpcError as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: grpc.aio.AioRpcError, *, streaming: bool = False) -> Exception:
+        if error.code() is grpc.StatusCode.UNAUTHENTICATED and self._channels.token is not None:
+            self._channels.token.forget()
+        return port_error(error, self._channels.address, streaming=streaming)
+
+    async def _read(self, raw: ActivatedJob) -> Job | None:
+        """Read a job; one that cannot be read becomes an incident, and the loop goes on."""
+        try:
+            return _job(raw, json.loads(raw.customHeaders or "{}"), json.loads(raw.variables or "{}"))
+        except (ValueError, RecursionError) as error:
+            await self._reject(_job(raw, {}, {}), type(error).__name__)
+            return None
+
+    async def _reject(self, job: Job, reason: str) -> None:
+        _log.error("job cannot be read", job_key=job.key, element_id=job.element_id, reason=reason)
+        try:
+            await self.report(job, Fail(_UNREADABLE.format(reason=reason), retries=0))
+        except (EngineUnavailableError, EngineRefusedError, LeaseLostError) as error:
+            # It comes again when its lease ends, and is rejected then.
+            _log.warning("unreadable job not rejected yet", job_key=job.key, reason=str(error))
+
+
+def _job(raw: ActivatedJob, headers: Mapping[str, str], variables: Mapping[str, Any]) -> Job:
+    return Job(
+        key=raw.key,
+        type=raw.type,
+        process_instance_key=raw.processInstanceKey,
+        bpmn_process_id=raw.bpmnProcessId,
+        process_definition_version=raw.processDefinitionVersion,
+        element_id=raw.elementId,
+        element_instance_key=raw.elementInstanceKey,
+        headers=headers,
+        retries=raw.retries,
+        deadline=raw.deadline / 1000,
+        variables=variables,
+        tenant_id=raw.tenantId,
+    )
+
+
+def _throw_request(job: Job, outcome: Throw) -> ThrowErrorRequest:
+    return ThrowErrorRequest(
+        jobKey=job.key,
+        errorCode=_text(outcome.code),
+        errorMessage=_text(outcome.message),
+        variables=_json(outcome.variables),
+    )
+
+
+def _fail_request(job: Job, outcome: Fail) -> FailJobRequest:
+    return FailJobRequest(
+        jobKey=job.key,
+        retries=max(0, outcome.retries),
+        errorMessage=_text(outcome.message),
+        retryBackOff=_milliseconds(outcome.backoff),
+    )
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(0, round(seconds * 1000))
+
+
+def _text(text: str) -> str:
+    """Text as protobuf takes it: bounded, and with no half of a surrogate pair."""
+    return text[:_LONGEST_MESSAGE].encode(errors="replace").decode()
+
+
+def _json(variables: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(dict(variables), allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise EngineRefusedError(f"the variables cannot be written as JSON: {error}") from error

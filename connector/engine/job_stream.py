@@ -1,0 +1,74 @@
+"""One open job stream, and how to end it without leaving jobs behind in the connection.
+
+The engine's iterator enters; jobs leave one by one. Measured on Zeebe 8.6: when a stream is cancelled, what
+the gateway has already written into the connection is lost until its lease ends, 295 of 300 small jobs with
+a reader that had stopped. What the gateway has not written yet it gives to others at once. So a stream
+is read until it is dry before it is cancelled, and what was read is handed back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+
+from connector.engine.port import EngineRefusedError, EngineUnavailableError, Job
+
+# Jobs that wait in the connection come one right after the other; a pause of this length means that it is
+# dry. Under steady load it never is, so there is an end to the reading as well. Both in seconds.
+_DRY_AFTER = 0.05
+_DRAIN_AT_MOST = 0.5
+
+
+class JobStream:
+    """Jobs pushed by the engine; waiting for the next one can be cancelled without losing it."""
+
+    def __init__(self, jobs: AsyncGenerator[Job, None]) -> None:
+        self._jobs = jobs
+        self._pending: asyncio.Task[Job | None] | None = None
+        self._cut = False
+
+    async def next(self) -> Job | None:
+        """Wait for the next job; None when the engine ended the stream, or :meth:`cut` did.
+
+        Raises:
+            EngineUnavailableError: The stream broke.
+            EngineRefusedError: The engine does not give us this stream.
+        """
+        return None if self._cut else await self._read()
+
+    def cut(self) -> None:
+        """End the stream at once, as for an engine that is going away: it may wait for streams to end."""
+        self._cut = True
+        if self._pending is not None:
+            self._pending.cancel()
+
+    async def close(self) -> list[Job]:
+        """Read what is in the connection, end the stream, and return the jobs that were read."""
+        left: list[Job] = []
+        with suppress(TimeoutError, EngineUnavailableError, EngineRefusedError):
+            async with asyncio.timeout(_DRAIN_AT_MOST):
+                while job := await self._read_soon():
+                    left.append(job)
+        if self._pending is not None:
+            self._pending.cancel()
+            await asyncio.wait({self._pending})
+            self._pending = None
+        await self._jobs.aclose()
+        return left
+
+    async def _read_soon(self) -> Job | None:
+        async with asyncio.timeout(_DRY_AFTER):
+            return await self._read()
+
+    async def _read(self) -> Job | None:
+        # The read is a task of its own: cancelling the caller leaves it, and with it the job, for later.
+        if self._pending is None:
+            self._pending = asyncio.create_task(_next_of(self._jobs))
+        await asyncio.wait({self._pending})
+        finished, self._pending = self._pending, None
+        return None if finished.cancelled() else finished.result()
+
+
+async def _next_of(jobs: AsyncGenerator[Job, None]) -> Job | None:
+    return await anext(jobs, None)
