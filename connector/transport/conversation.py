@@ -1,0 +1,154 @@
+"""Commands and replies with one server, each within its phase's time limit.
+
+Between the :class:`~connector.transport.link.Link`, which knows octets, and the session, which knows SMTP:
+here a time-out or a broken connection becomes a :class:`~connector.errors.TransportError` of its phase. A
+conversation that lost its place, by a failure or by cancellation, is over: its link is aborted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from connector.errors import Phase, Reply, TransportError
+from connector.settings.model import TimeoutSettings
+from connector.transport import failures
+from connector.transport.link import Link
+from connector.transport.replies import MalformedReplyError
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SETTING = {
+    Phase.CONNECT: "connect",
+    Phase.GREETING: "greeting",
+    Phase.TLS: "tls",
+    Phase.AUTH: "auth",
+    Phase.CONTENT: "data",
+    Phase.DOT: "dot",
+}
+
+
+class Conversation:
+    """One side of an SMTP session.
+
+    Args:
+        link: The connection, or what is to become one.
+        server: ``host:port``, for messages.
+        timeouts: The time limits.
+    """
+
+    def __init__(self, link: Link, server: str, timeouts: TimeoutSettings) -> None:
+        self.link = link
+        self.server = server
+        self.unanswered = 1  # the greeting is owed
+        self._timeouts = timeouts
+
+    def seconds(self, phase: Phase) -> float:
+        """The time limit of a phase, in seconds."""
+        limit = getattr(self._timeouts, _SETTING.get(phase, "command"))
+        return float(limit.total_seconds())
+
+    @asynccontextmanager
+    async def step(self, phase: Phase) -> AsyncIterator[None]:
+        """Do one step of a phase within its limit.
+
+        Raises:
+            TransportError: ``CONNECTION_TIMEOUT``, ``CONNECTION_FAILED`` or ``DNS_FAILED``.
+        """
+        try:
+            async with asyncio.timeout(self.seconds(phase)):
+                yield
+        except TimeoutError:
+            self.link.abort()
+            setting = _SETTING.get(phase, "command")
+            raise failures.timed_out(phase, self.server, setting, self.seconds(phase)) from None
+        except (OSError, UnicodeError, MalformedReplyError) as error:
+            self.link.abort()
+            raise failures.broken(phase, self.server, error) from error
+        except BaseException:
+            self.link.abort()
+            raise
+
+    def send(self, phase: Phase, *commands: str) -> None:
+        """Write commands in one go; each is owed a reply.
+
+        Raises:
+            TransportError: The connection is broken.
+            ValueError: A command holds a control character. Addresses were checked long before; this is
+                the last line of defence against a second command inside one (RFC 5321 section 4.1.2).
+        """
+        if any(_CONTROL.search(command) for command in commands):
+            raise ValueError("an SMTP command must not hold a control character")
+        try:
+            self.link.write("".join(f"{command}\r\n" for command in commands).encode())
+        except OSError as error:
+            raise failures.broken(phase, self.server, error) from error
+        self.unanswered += len(commands)
+
+    async def receive(self, phase: Phase) -> Reply:
+        """The next reply.
+
+        Raises:
+            TransportError: None came.
+        """
+        async with self.step(phase):
+            reply = await self.link.reply()
+        self.unanswered -= 1
+        return reply
+
+    async def push(self, data: bytes | memoryview) -> None:
+        """Write a piece of content and wait until it has left this process.
+
+        Raises:
+            TransportError: It has not, or the server replied before it was its turn: it refuses what it has
+                seen so far, or its replies are out of step and the next would be taken for the dot's.
+        """
+        await self._write(data)
+        async with self.step(Phase.CONTENT):
+            await self.link.flushed()
+        await self._refuse_early_reply()
+
+    async def release(self, dot: bytes) -> Reply:
+        """Write the last octets of a message and wait for the server's verdict on it.
+
+        Raises:
+            TransportError: As :meth:`push` while the octets are still here; once they are out and no reply
+                says what became of the message, ``DELIVERY_UNCERTAIN``, also when this task is cancelled.
+        """
+        await self._write(dot)
+        self.unanswered += 1
+        try:
+            async with self.step(Phase.CONTENT):
+                gone = await self.link.flushed()
+            if not gone:
+                await self._refuse_early_reply()
+            return await self.receive(Phase.DOT if gone else Phase.CONTENT)
+        except (TransportError, asyncio.CancelledError) as error:
+            if self.link.held:  # thrown away with the link: it never left
+                raise
+            raise failures.uncertain(
+                self.server, str(error).rstrip(".") or "this worker stopped waiting"
+            ) from error
+
+    async def _write(self, data: bytes | memoryview) -> None:
+        async with self.step(Phase.CONTENT):
+            await asyncio.sleep(0)  # let the loop read first: after a send that fails it reads no more
+            if not self.link.replied:
+                self.link.write(data)
+        await self._refuse_early_reply()
+
+    async def _refuse_early_reply(self) -> None:
+        if self.link.replied:
+            reply = await self.receive(Phase.CONTENT)
+            self.link.abort()
+            raise self.refusal(Phase.CONTENT, reply)
+
+    async def ask(self, phase: Phase, command: str) -> Reply:
+        """Send one command and wait for its reply."""
+        self.send(phase, command)
+        return await self.receive(phase)
+
+    def refusal(self, phase: Phase, reply: Reply) -> TransportError:
+        """The error that the reply to a command means."""
+        return failures.refused(phase, self.server, reply)

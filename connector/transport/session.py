@@ -1,0 +1,198 @@
+"""An SMTP session: from a host and port to a connection that takes mail, and its end in good order.
+
+A server and how to trust it enter; a :class:`Session` leaves that takes one message after another. Setting
+up is one function for each step of RFC 5321, RFC 3207 and RFC 4954, in the order in which they may happen:
+nothing secret is sent before the protection that was asked for stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import ssl
+from dataclasses import dataclass
+
+from connector.errors import ErrorCode, Phase, Reply, TransportError
+from connector.message.envelope import Message
+from connector.settings.model import TimeoutSettings
+from connector.task.request import Security, Server
+from connector.transport.auth import log_in
+from connector.transport.capabilities import Capabilities
+from connector.transport.conversation import Conversation
+from connector.transport.link import Link
+from connector.transport.port import Receipt
+from connector.transport.tls import encrypt, host_to_verify
+from connector.transport.transaction import Transaction
+
+# RFC 8305 section 5: how long one address may take before the next is tried beside it.
+_NEXT_ADDRESS_SECONDS = 0.25
+_FAREWELL_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What every session of this worker has in common.
+
+    Attributes:
+        timeouts: The time limits.
+        context: Whom to trust.
+        helo_name: Our name for EHLO; without one, the address literal of the connection.
+    """
+
+    timeouts: TimeoutSettings
+    context: ssl.SSLContext
+    helo_name: str | None = None
+
+
+class Session:
+    """A connection that waits for MAIL; made by :func:`open_session`, used by one task at a time."""
+
+    def __init__(
+        self, talk: Conversation, capabilities: Capabilities, warnings: tuple[str, ...] = ()
+    ) -> None:
+        self._talk = talk
+        self._capabilities = capabilities
+        self._warnings = warnings
+
+    @property
+    def usable(self) -> bool:
+        """Whether another message, or QUIT, can follow; :meth:`reset` comes first after a failure."""
+        return not self._talk.link.broken
+
+    async def submit(self, message: Message) -> Receipt:
+        """Hand one message over.
+
+        Raises:
+            TransportError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
+        """
+        receipt = await Transaction(self._talk, self._capabilities, message).run()
+        return Receipt(receipt.reply, receipt.accepted, receipt.rejected, self._warnings + receipt.warnings)
+
+    async def reset(self) -> None:
+        """Forget a transaction that was refused, so that another can begin (RFC 5321 section 4.1.1.5).
+
+        Raises:
+            TransportError: The session is not usable any more.
+        """
+        await self._catch_up()
+        reply = await self._talk.ask(Phase.MAIL, "RSET")
+        if reply.code != 250:
+            self.abort()
+            raise self._talk.refusal(Phase.MAIL, reply)
+
+    async def quit(self) -> None:
+        """Take leave within two seconds; how that goes changes nothing for any mail."""
+        with contextlib.suppress(TransportError, TimeoutError):
+            try:
+                async with asyncio.timeout(_FAREWELL_SECONDS):
+                    await self._catch_up()
+                    await self._talk.ask(Phase.MAIL, "QUIT")
+                    await self._talk.link.close()
+            finally:
+                self.abort()
+
+    def abort(self) -> None:
+        """Close at once, without a word."""
+        self._talk.link.abort()
+
+    async def _catch_up(self) -> None:
+        """Read the replies to what was pipelined behind a command that was refused."""
+        while self._talk.unanswered:
+            reply = await self._talk.receive(Phase.DATA)
+            if reply.code == 354:  # it waits for content and would read the next command as such
+                self.abort()
+
+
+async def open_session(server: Server, client: Client) -> Session:
+    """Connect, encrypt as the server's security says, and log in if there is a user name.
+
+    Raises:
+        TransportError: Of the phase that failed; credentials were sent in no phase before ``auth``.
+    """
+    talk = Conversation(Link(), str(server), client.timeouts)
+    try:
+        capabilities = await _prepare(talk, server, client)
+        if server.username:
+            password = server.password.get_secret_value() if server.password else ""
+            await log_in(talk, capabilities, server.username, password)
+    except BaseException:
+        talk.link.farewell()
+        raise
+    return Session(talk, capabilities, clear_text_warnings(talk.link, server))
+
+
+async def _prepare(talk: Conversation, server: Server, client: Client) -> Capabilities:
+    await _connect(talk, server)
+    if server.security is Security.TLS:
+        await encrypt(talk, client.context, server.hostname, Phase.TLS)
+    _demand(talk, Phase.GREETING, await talk.receive(Phase.GREETING), 220)
+    capabilities = await _greet(talk, client, server.security)
+    if server.security is Security.STARTTLS and not capabilities.starttls:
+        raise _tls_not_offered(talk)
+    if server.security in (Security.STARTTLS, Security.STARTTLS_OPTIONAL) and capabilities.starttls:
+        _demand(talk, Phase.STARTTLS, await talk.ask(Phase.STARTTLS, "STARTTLS"), 220)
+        await encrypt(talk, client.context, server.hostname, Phase.STARTTLS)
+        # RFC 3207 section 4.2: what was announced in clear is forgotten; an attacker may have written it.
+        capabilities = await _greet(talk, client, server.security)
+    return capabilities
+
+
+async def _connect(talk: Conversation, server: Server) -> None:
+    async with talk.step(Phase.CONNECT):
+        await asyncio.get_running_loop().create_connection(
+            lambda: talk.link,
+            host_to_verify(server.hostname),
+            server.port,
+            happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
+        )
+
+
+async def _greet(talk: Conversation, client: Client, security: Security) -> Capabilities:
+    name = client.helo_name or _address_literal(talk.link.address("sockname"))
+    reply = await talk.ask(Phase.EHLO, f"EHLO {name}")
+    if reply.code == 250:
+        return Capabilities.announced(reply.text)
+    # RFC 5321 section 3.2: a server from before 1995 answers 5xx; it has no extension, so no TLS either.
+    if reply.code >= 500 and not talk.link.encrypted and security is not Security.STARTTLS:
+        _demand(talk, Phase.EHLO, await talk.ask(Phase.EHLO, f"HELO {name}"), 250)
+        return Capabilities()
+    raise talk.refusal(Phase.EHLO, reply)
+
+
+def _demand(talk: Conversation, phase: Phase, reply: Reply, code: int) -> None:
+    if reply.code != code:
+        raise talk.refusal(phase, reply)
+
+
+def _tls_not_offered(talk: Conversation) -> TransportError:
+    return TransportError(
+        ErrorCode.TLS_NOT_OFFERED,
+        f"{talk.server} offers no STARTTLS, or somebody between removes the offer: nothing was sent. Use the "
+        "port for submission (587), security tls on port 465, or security none where clear text is meant.",
+        phase=Phase.STARTTLS,
+        server=talk.server,
+    )
+
+
+def _address_literal(address: str) -> str:
+    """Our address as EHLO's argument (RFC 5321 section 4.1.3)."""
+    address = address.partition("%")[0]
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def clear_text_warnings(link: Link, server: Server) -> tuple[str, ...]:
+    """What the modeler should know about a connection that others can read."""
+    if link.encrypted or _is_loopback(link.address("peername")):
+        return ()
+    what = "The password and the mail" if server.username else "The mail"
+    return (f"{what} went to {server} without encryption: use security starttls or tls.",)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return (mapped or ip).is_loopback
