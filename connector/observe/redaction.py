@@ -58,7 +58,7 @@ class Redactor:
         self._capacity = capacity
         self._known: OrderedDict[str, tuple[_Shape, ...]] = OrderedDict()
         # Replaced as a whole, never changed: a thread that is reading keeps its own.
-        self._shapes: tuple[_Shape, ...] = ()
+        self._shapes: dict[str, _Shape] = {}
         self._lock = threading.Lock()
 
     def remember(self, value: str) -> None:
@@ -79,13 +79,14 @@ class Redactor:
             self._known[value] = tuple(shapes_of(value))
             if len(self._known) > self._capacity:
                 self._known.popitem(last=False)
-            self._shapes = tuple({shape for shapes in self._known.values() for shape in shapes})
+            self._shapes = {shape.text: shape for shapes in self._known.values() for shape in shapes}
 
     def redact(self, text: str) -> str:
         """Return the text with every secret masked; the same object when there is none in it."""
-        found = [shape for shape in self._shapes if shape.text in text]
+        shapes = self._shapes
+        found = [shape for shape in shapes if shape in text]
         if found:
-            return _masked(text, found)
+            return _masked(text, [shapes[shape] for shape in found])
         return MASK if len(text) < _SHORTEST and text in self._known else text
 
     def redact_value(self, value: Any) -> Any:
