@@ -1,0 +1,449 @@
+"""The variables of a send task, one rule after the other."""
+
+from typing import Any
+
+import pytest
+from task_inputs import ABSENT, read, refused, variables
+
+from connector.message.addresses import Mailbox
+from connector.settings.model import SEND_TASK_TYPE
+from connector.task import reader
+from connector.task.definitions import INFOSYS, NATIVE
+from connector.task.request import (
+    ContentType,
+    DeliveryReceipt,
+    FileContent,
+    Importance,
+    InlineContent,
+    Sensitivity,
+)
+
+JANE = Mailbox("jane@example.org")
+TO, CC, BCC = "smtpEmailToRecipients", "smtpEmailCcRecipients", "smtpEmailBccRecipients"
+BLANKS = [ABSENT, None, "", "  ", []]
+
+
+def test_what_is_not_given_asks_for_nothing() -> None:
+    request = read()
+    assert request.sender == Mailbox("orders@example.com", "Orders")
+    assert request.to == (JANE,)
+    assert (request.cc, request.bcc, request.reply_to, request.attachments) == ((), (), (), ())
+    assert request.subject == "Your order"
+    assert request.content_type is ContentType.TEXT
+    assert request.content == InlineContent("It is on its way.")
+    assert (request.importance, request.sensitivity, request.follow_up) == (None, None, None)
+    assert (request.read_receipt, request.delivery_receipt, request.headers) == (None, (), ())
+    assert (request.in_reply_to, request.references, request.idempotency_key) == (None, (), None)
+    assert request.require_all_recipients is False
+    assert request.warnings == ()
+
+
+OPTIONAL = [
+    definition.name
+    for definition in NATIVE
+    if not definition.required and definition.name not in {"authentication", TO}
+]
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+@pytest.mark.parametrize("blank", [None, "", "  ", []])
+def test_a_blank_is_the_same_as_nothing(name: str, blank: Any) -> None:
+    assert read(**{name: blank}) == read()
+
+
+@pytest.mark.parametrize("name", [name for definition in NATIVE for name in definition.names])
+def test_no_input_is_ignored(name: str) -> None:
+    # No input takes a number with a fraction, so one that is read must refuse it by its written name.
+    assert refused(**{name: 0.5}).field == name
+
+
+@pytest.mark.parametrize("name", ["smtpEmailMailBoxName", TO, "smtpEmailSubject", "smtpEmailContent"])
+@pytest.mark.parametrize(
+    ("blank", "reason"), [(ABSENT, "is missing"), (None, "FEEL"), ("", "is empty"), ("  ", "is empty")]
+)
+def test_what_cannot_be_left_out(name: str, blank: Any, reason: str) -> None:
+    error = refused(**{name: blank})
+    assert error.field == name
+    assert reason in error.message
+    assert "fill in" in error.message
+
+
+@pytest.mark.parametrize("name", ["smtpEmailSubject", "smtpEmailContent"])
+@pytest.mark.parametrize("data", [42, 1.5, True, ["CANARY"], {"CANARY": 1}])
+def test_subject_and_body_are_text(name: str, data: Any) -> None:
+    error = refused(**{name: data})
+    assert error.field == name
+    assert "must be text" in error.message
+    assert ("string(…)" in error.message) == isinstance(data, int | float)
+    assert "CANARY" not in error.message
+
+
+# Recipients
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ["jane@example.org", "Joe <joe@example.org>"],
+        "jane@example.org, Joe <joe@example.org>",
+        "jane@example.org;Joe <joe@example.org>",
+        '["jane@example.org", "Joe <joe@example.org>"]',
+        ["", "jane@example.org", "Joe <joe@example.org>", "  "],
+    ],
+)
+@pytest.mark.parametrize("name", [TO, CC, BCC, "smtpEmailDirectReplyTo"])
+def test_addresses_in_all_forms_of_a_list(name: str, data: Any) -> None:
+    request = read(**{name: data})
+    attribute = {TO: request.to, CC: request.cc, BCC: request.bcc}.get(name, request.reply_to)
+    assert attribute == (JANE, Mailbox("joe@example.org", "Joe"))
+
+
+def test_a_comma_in_a_quoted_name_separates_nothing() -> None:
+    assert read(**{TO: '"Doe, Jane" <jane@example.org>'}).to == (Mailbox("jane@example.org", "Doe, Jane"),)
+
+
+@pytest.mark.parametrize("name", [CC, BCC])
+@pytest.mark.parametrize("blank", [ABSENT, "", []])
+def test_one_kind_of_recipient_is_enough(name: str, blank: Any) -> None:
+    request = read(**{TO: blank, name: "jane@example.org"})
+    assert request.to == ()
+    assert (*request.cc, *request.bcc) == (JANE,)
+    assert request.warnings == ()
+
+
+def test_a_null_to_beside_copies_is_told() -> None:
+    assert "smtpEmailToRecipients is null" in read(**{TO: None, CC: "jane@example.org"}).warnings[0]
+
+
+@pytest.mark.parametrize("data", [["", None], ",;", "[]", [" "]])
+def test_a_list_of_blanks_has_no_recipients(data: Any) -> None:
+    error = refused(**{TO: data})
+    assert error.field == TO
+    assert "at least one recipient" in error.message
+
+
+def test_a_null_among_recipients_is_left_out_and_told() -> None:
+    request = read(**{TO: [None, "jane@example.org"]})
+    assert request.to == (JANE,)
+    assert request.warnings == ("smtpEmailToRecipients: an item is null and was left out",)
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        (["jane@example.org", 5], f"{TO}[2]"),
+        (["jane@example.org", {"address": "x"}], f"{TO}[2]"),
+        (["jane@example.org", ["joe@example.org"]], f"{TO}[2]"),
+        (["jane@example.org", True], f"{TO}[2]"),
+        (["", "nobody"], f"{TO}[2]"),
+        ("jane@example.org, nobody", f"{TO}[2]"),
+        ("nobody", TO),
+        ({"address": "jane@example.org"}, TO),
+        ("jane@example.org\r\nBcc: eve@example.net", TO),
+        ("jane@example.org,\njoe@example.org", TO),
+        (["jane@example.org\n"], f"{TO}[1]"),
+        (["Jane\x00 <jane@example.org>"], f"{TO}[1]"),
+        (["Jane\u2028 <jane@example.org>"], f"{TO}[1]"),
+        (["jane@example.org, joe@example.org"], f"{TO}[1]"),
+    ],
+)
+def test_what_is_no_recipient_is_named_by_its_place(data: Any, field: str) -> None:
+    assert refused(**{TO: data}).field == field
+
+
+@pytest.mark.parametrize(
+    "data", [["a@example.com"], "a@example.com, b@example.com", "mailBoxName", 5, "a\r\n@b"]
+)
+def test_the_sender_is_one_address(data: Any) -> None:
+    assert refused(smtpEmailMailBoxName=data).field == "smtpEmailMailBoxName"
+
+
+# Content
+
+
+@pytest.mark.parametrize("character", ["\r", "\n", "\x00", "\u2028", "\u2029", "\x85", "\ud800", "\x1b"])
+def test_a_subject_is_one_line(character: str) -> None:
+    error = refused(smtpEmailSubject=f"CANARY{character}Bcc: eve@example.net")
+    assert error.field == "smtpEmailSubject"
+    assert "CANARY" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("text", ContentType.TEXT),
+        ("TXT", ContentType.TEXT),
+        ("html", ContentType.HTML),
+        ('"Htm"', ContentType.HTML),
+        ("Multipart", ContentType.MULTIPART),
+    ],
+)
+def test_content_types(data: str, expected: ContentType) -> None:
+    assert read(smtpEmailContentType=data).content_type is expected
+
+
+def test_a_text_body_may_hold_anything_but_half_a_character() -> None:
+    body = "a\r\nb\x00\u2028 <b>\\n file.html"
+    assert read(smtpEmailContent=body).content == InlineContent(body)
+    assert refused(smtpEmailContent="a\ud800").field == "smtpEmailContent"
+
+
+@pytest.mark.parametrize("content_type", ["html", "multipart"])
+@pytest.mark.parametrize("path", ["body.html", "C:/Email/Order 7.HTM", "/srv/mail/a.xhtml", " a.html\n"])
+def test_a_line_without_markup_that_ends_like_an_html_file_is_one(content_type: str, path: str) -> None:
+    content = read(smtpEmailContentType=content_type, smtpEmailContent=path).content
+    assert content == FileContent(path.strip())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<p>see a.html",
+        "<a href=a.html>a.html",
+        "see\na.html",
+        "Hello",
+        "/srv/body.txt",
+        ".html",
+        "x" * 4096 + ".html",
+    ],
+)
+def test_any_other_html_is_the_body_itself(body: str) -> None:
+    assert read(smtpEmailContentType="html", smtpEmailContent=body).content == InlineContent(body)
+
+
+def test_a_text_body_is_never_a_path() -> None:
+    assert read(smtpEmailContent="body.html").content == InlineContent("body.html")
+
+
+def test_a_path_is_one_line_without_control_characters() -> None:
+    assert refused(smtpEmailContentType="html", smtpEmailContent="a\x00.html").field == "smtpEmailContent"
+
+
+# Markers
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("high", Importance.HIGH),
+        ('"Normal"', Importance.NORMAL),
+        ("LOW", Importance.LOW),
+        (True, Importance.HIGH),
+        ("${true}", Importance.HIGH),
+        ("True", Importance.HIGH),
+        (False, None),
+        ("${false}", None),
+        ("false", None),
+    ],
+)
+def test_importance(data: Any, expected: Importance | None) -> None:
+    assert read(smtpEmailImportance=data).importance is expected
+
+
+@pytest.mark.parametrize("data", ["urgent", 1, ["high"], "yes"])
+def test_no_importance(data: Any) -> None:
+    assert refused(smtpEmailImportance=data).allowed == ("high", "normal", "low", "true", "false")
+
+
+@pytest.mark.parametrize("level", list(Sensitivity))
+def test_sensitivity(level: Sensitivity) -> None:
+    assert read(smtpEmailSensitivity=level.value.title()).sensitivity is level
+
+
+@pytest.mark.parametrize("data", ["secret", False, "Company-Confidential"])
+def test_no_sensitivity(data: Any) -> None:
+    error = refused(smtpEmailSensitivity=data)
+    assert error.allowed == ("normal", "personal", "private", "confidential")
+    assert str(data).lower() in error.message.lower()
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (True, Mailbox("orders@example.com", "Orders")),
+        ("${true}", Mailbox("orders@example.com", "Orders")),
+        (False, None),
+        ("${false}", None),
+        ("Desk <desk@example.com>", Mailbox("desk@example.com", "Desk")),
+    ],
+)
+def test_read_receipt(data: Any, expected: Mailbox | None) -> None:
+    assert read(smtpEmailReadReceipt=data).read_receipt == expected
+
+
+@pytest.mark.parametrize("data", ["yes", 1, ["desk@example.com"], "a@b\r\n"])
+def test_no_read_receipt(data: Any) -> None:
+    assert refused(smtpEmailReadReceipt=data).field == "smtpEmailReadReceipt"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (["success", "FAILURE", "success"], (DeliveryReceipt.SUCCESS, DeliveryReceipt.FAILURE)),
+        ("delay;failure", (DeliveryReceipt.DELAY, DeliveryReceipt.FAILURE)),
+        ("never", (DeliveryReceipt.NEVER,)),
+        ('["never"]', (DeliveryReceipt.NEVER,)),
+        ([], ()),
+    ],
+)
+def test_delivery_receipt(data: Any, expected: tuple[DeliveryReceipt, ...]) -> None:
+    assert read(smtpEmailDeliveryReceipt=data).delivery_receipt == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        (["success", "always"], "smtpEmailDeliveryReceipt[2]"),
+        (True, "smtpEmailDeliveryReceipt"),
+        ("never, failure", "smtpEmailDeliveryReceipt"),
+    ],
+)
+def test_no_delivery_receipt(data: Any, field: str) -> None:
+    assert refused(smtpEmailDeliveryReceipt=data).field == field
+
+
+@pytest.mark.parametrize(("data", "expected"), [(True, True), ("${true}", True), ("FALSE", False)])
+def test_require_all_recipients(data: Any, expected: bool) -> None:
+    assert read(smtpEmailRequireAllRecipients=data).require_all_recipients is expected
+
+
+def test_an_idempotency_key_is_short_and_printable() -> None:
+    assert read(smtpEmailIdempotencyKey="order-7/ä").idempotency_key == "order-7/ä"
+    assert read(smtpEmailIdempotencyKey="x" * 200).idempotency_key == "x" * 200
+    for data in ("x" * 201, "a\nb", 7, True):
+        assert refused(smtpEmailIdempotencyKey=data).field == "smtpEmailIdempotencyKey"
+
+
+# Headers and threading
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"X-Case": "7", "X-Note": "ä"}, (("X-Case", "7"), ("X-Note", "ä"))),
+        (
+            {"X-Case": 7, "X-Test": True, "X-Rate": 0.5},
+            (("X-Case", "7"), ("X-Test", "true"), ("X-Rate", "0.5")),
+        ),
+        ({"X-Case": ["1", 2], "X-None": None, "X-Blank": ""}, (("X-Case", "1"), ("X-Case", "2"))),
+        ('{"X-Case": "7"}', (("X-Case", "7"),)),
+        ({}, ()),
+    ],
+)
+def test_extra_headers(data: Any, expected: tuple[tuple[str, str], ...]) -> None:
+    assert read(smtpEmailHeaders=data).headers == expected
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"Bcc": "CANARY@example.net"},
+        {"from": "CANARY@example.net"},
+        {"MIME-Version": "CANARY"},
+        {"Content-Type": "CANARY"},
+        {"X-Case": "CANARY\r\nBcc: eve@example.net"},
+        {"X-Case": ["a", "CANARY\x00"]},
+        {"X-Case": {"CANARY": 1}},
+        {"X-Case": [["CANARY"]]},
+        {"X Case": "CANARY"},
+        {"X-Case\r\nBcc": "CANARY"},
+        {"": "CANARY"},
+        {"X-Case": "CANARY\ud800"},
+        ["CANARY"],
+        "X-Case: CANARY",
+        '{"X-Case": CANARY}',
+        True,
+    ],
+)
+def test_headers_that_are_refused_without_their_values(data: Any) -> None:
+    error = refused(smtpEmailHeaders=data)
+    assert error.field.startswith("smtpEmailHeaders")
+    assert "CANARY" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("<a@x>", ("<a@x>",)),
+        ("a@x", ("<a@x>",)),
+        ("<a@x> <b@x>", ("<a@x>", "<b@x>")),
+        ("a@x b@x, c@x", ("<a@x>", "<b@x>", "<c@x>")),
+        ("<a,1@x>;<b@x>", ("<a,1@x>", "<b@x>")),
+        (["<a@x>", "", "b@x"], ("<a@x>", "<b@x>")),
+        ('["<a@x>"]', ("<a@x>",)),
+    ],
+)
+def test_message_ids(data: Any, expected: tuple[str, ...]) -> None:
+    assert read(smtpEmailReferences=data).references == expected
+    assert read(smtpEmailInReplyTo=data).in_reply_to == " ".join(expected)
+
+
+@pytest.mark.parametrize(
+    "data", ["<a@x", "<>", "<a b@x>", "<a@x>\r\nBcc: y", ["<ä@x>"], [7], True, "<" + "a" * 901 + ">"]
+)
+def test_no_message_ids(data: Any) -> None:
+    for name in ("smtpEmailReferences", "smtpEmailInReplyTo"):
+        assert refused(**{name: data}).field.startswith(name)
+
+
+# What is unknown or not there yet
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("smtpEmailTemplate", "welcome"),
+        ("smtpEmailTemplateData", {"a": 1}),
+        ("smtpEmailSign", True),
+        ("smtpEmailSign", "${true}"),
+        ("smtpEmailEncrypt", "yes"),
+    ],
+)
+def test_what_this_version_cannot_do_is_refused(name: str, data: Any) -> None:
+    error = refused(**{name: data})
+    assert error.field == name
+    assert "not available" in error.message
+
+
+@pytest.mark.parametrize("data", [False, "false", "${false}"])
+@pytest.mark.parametrize("name", ["smtpEmailSign", "smtpEmailEncrypt"])
+def test_what_is_declined_is_not_asked_for(name: str, data: Any) -> None:
+    assert read(**{name: data}) == read()
+
+
+def test_other_variables_of_the_process_are_none_of_ours() -> None:
+    assert read(order={"id": 7}, email="x", subject="y", emailSubject="z", smtpHost="h") == read()
+
+
+def test_a_misspelt_input_is_a_warning() -> None:
+    request = read(smtpEmailSubjct="x", smtpEmailCCRecipients=["joe@example.org"])
+    assert request.warnings == (
+        "'smtpEmailSubjct' is no input of this task and was ignored; did you mean smtpEmailSubject?",
+        "'smtpEmailCCRecipients' is no input of this task and was ignored; "
+        "did you mean smtpEmailCcRecipients?",
+    )
+    assert request.cc == ()
+
+
+# The table of inputs
+
+
+def test_every_input_is_named_once_and_explained() -> None:
+    for definitions in (NATIVE, INFOSYS):
+        names = [name for definition in definitions for name in definition.names]
+        assert len(names) == len(set(names))
+        for definition in definitions:
+            assert definition.meaning.endswith(".")
+            assert "\n" not in definition.meaning
+
+
+def test_a_reader_names_its_inputs() -> None:
+    native = reader(SEND_TASK_TYPE)
+    assert native.definitions == NATIVE
+    assert "smtpFollowUp" in native.variable_names
+    assert set(variables()) <= set(native.variable_names)
+
+
+def test_an_unknown_task_type_has_no_reader() -> None:
+    with pytest.raises(KeyError):
+        reader("io.camunda:http-json:1")
