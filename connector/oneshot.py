@@ -22,7 +22,7 @@ from connector.message.envelope import Message
 from connector.observe.logs import Redactor, configure_logging
 from connector.pipeline import open_pipeline
 from connector.settings.model import Settings
-from connector.task import READERS
+from connector.task import TASK_TYPES
 from connector.task.request import Server
 from connector.transport.port import Receipt
 
@@ -50,8 +50,8 @@ class Order:
         Raises:
             UsageError: The file is missing or no JSON object, or an option is malformed.
         """
-        if task_type not in READERS:
-            raise UsageError(f"--type {task_type}: expected one of {', '.join(READERS)}")
+        if task_type not in TASK_TYPES:
+            raise UsageError(f"--type {task_type}: expected one of {', '.join(TASK_TYPES)}")
         return cls(_job(task_type, _read_headers(headers), _read_variables(file), key), dry_run)
 
 
@@ -94,16 +94,22 @@ async def _handle(
 
 def _described(outcome: Outcome) -> dict[str, Any]:
     """Give every outcome the same keys, so that a script need not ask which are there."""
-    empty: dict[str, Any] = {"variables": {}, "code": None, "message": None, "retries": None, "error": None}
+    empty: dict[str, Any] = dict.fromkeys(
+        ("variables", "code", "message", "retries", "retryBackoff", "error")
+    )
     match outcome:
         case Complete(variables):
             return {"outcome": "complete", **empty, "variables": variables}
         case Throw(code, message, variables):
             return {"outcome": "bpmnError", **empty, "variables": variables, "code": code, "message": message}
         case Fail(message, retries, backoff, error):
-            code = error["code"] if error else None
-            failure = {"code": code, "message": message, "retries": retries, "error": error}
-            return {"outcome": "fail", **empty, **failure, "retryBackoff": backoff}
+            failure = {
+                "code": error["code"] if error else None,
+                "message": message,
+                "retries": retries,
+                "error": error,
+            }
+            return {"outcome": "fail", **empty, "variables": {}, **failure}
 
 
 def _job(task_type: str, headers: Mapping[str, str], variables: Mapping[str, Any], key: str | None) -> Job:

@@ -23,8 +23,9 @@ from connector.message.build import build
 from connector.observe.logs import Redactor
 from connector.secrets import SecretResolver, open_secrets
 from connector.settings.model import Settings
-from connector.task import READERS, ReadContext
+from connector.task import reader
 from connector.task.headers import read_task_headers
+from connector.task.port import ReadContext
 from connector.transport.port import Transport
 from connector.transport.smtp import SmtpTransport
 
@@ -74,7 +75,7 @@ class Pipeline:
     async def _send(self, job: Job) -> dict[str, Any]:
         variables = await self._stages.secrets.resolve(job.variables)
         now = self._clock()
-        request = READERS[job.type].read(variables, self._context(now))
+        request = reader(job.type).read(variables, self._context(now))
         if request.server.password is not None:
             self._stages.redactor.remember_login(
                 request.server.username or "", request.server.password.get_secret_value()

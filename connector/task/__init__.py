@@ -16,6 +16,7 @@ _MODULES = MappingProxyType(
         "com.infosys.camundaconnectors.email:smtp:1": "connector.task.infosys",
     }
 )
+TASK_TYPES = tuple(_MODULES)
 
 
 def reader(task_type: str) -> TaskReader:

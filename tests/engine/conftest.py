@@ -12,20 +12,35 @@ import pytest
 from pyzeebe import ZeebeClient, create_insecure_channel
 
 from connector.engine.local import LocalEngine
+from tests.engine.records import Records
 
 
 @pytest.fixture(scope="session")
-def engine_address() -> Iterator[str]:
-    """``host:port`` of the gateway's gRPC interface; the engine itself is tied to no event loop."""
-    if running := os.environ.get("ZEEBE_ADDRESS"):
-        yield running
+def local_engine() -> Iterator[LocalEngine | None]:
+    """Our own engine, tied to no event loop; None where ``ZEEBE_ADDRESS`` names another."""
+    if os.environ.get("ZEEBE_ADDRESS"):
+        yield None
         return
-    engine = LocalEngine()
+    engine = LocalEngine(records=True)
     asyncio.run(engine.start())
     try:
-        yield engine.grpc_address
+        yield engine
     finally:
         asyncio.run(engine.stop())
+
+
+@pytest.fixture(scope="session")
+def engine_address(local_engine: LocalEngine | None) -> str:
+    """``host:port`` of the gateway's gRPC interface."""
+    return local_engine.grpc_address if local_engine else os.environ["ZEEBE_ADDRESS"]
+
+
+@pytest.fixture
+def records(local_engine: LocalEngine | None) -> Records:
+    """What the engine did, from its own records."""
+    if local_engine is None:
+        pytest.skip("the engine that ZEEBE_ADDRESS names does not show us its records")
+    return Records(local_engine.log)
 
 
 @pytest.fixture

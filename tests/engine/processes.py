@@ -32,6 +32,12 @@ _PROCESS = """\
 """
 
 
+class Static(str):
+    """Text that the diagram holds as it is, without FEEL."""
+
+    __slots__ = ()
+
+
 def send_process(
     process_id: str,
     task_type: str,
@@ -42,11 +48,11 @@ def send_process(
     """Make the BPMN of a process with one send task.
 
     Args:
-        inputs: By dotted target, a JSON value; each becomes an input mapping whose source is FEEL.
+        inputs: By dotted target, a JSON value; each becomes an input mapping.
         headers: The task headers.
     """
     mappings = "\n".join(
-        f"<zeebe:input source={quoteattr('=' + feel(value))} target={quoteattr(target)}/>"
+        f"<zeebe:input source={quoteattr(_source(value))} target={quoteattr(target)}/>"
         for target, value in inputs.items()
     )
     lines = "\n".join(
@@ -61,6 +67,6 @@ def send_process(
     ).encode()
 
 
-def feel(value: Any) -> str:
-    """Write a JSON value as a FEEL literal: they look the same."""
-    return json.dumps(value, ensure_ascii=False)
+def _source(value: Any) -> str:
+    """Write a JSON value as a FEEL literal, which looks the same."""
+    return value if isinstance(value, Static) else "=" + json.dumps(value, ensure_ascii=False)
