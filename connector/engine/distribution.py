@@ -47,9 +47,9 @@ def cache_directory(environ: Mapping[str, str]) -> Path:
     """Where the engine is kept between runs, outside any project.
 
     Args:
-        environ: ``SMTP_CONNECTOR_CACHE`` names it; else it lies below ``XDG_CACHE_HOME`` or ``~/.cache``.
+        environ: ``LOCAL_ENGINE_CACHE`` names it; else it lies below ``XDG_CACHE_HOME`` or ``~/.cache``.
     """
-    if chosen := environ.get("SMTP_CONNECTOR_CACHE"):
+    if chosen := environ.get("LOCAL_ENGINE_CACHE"):
         return Path(chosen).expanduser().absolute()
     base = environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache").absolute() / "smtp-connector"
@@ -101,7 +101,7 @@ class Installation:
         except OSError as error:
             raise LocalEngineError(
                 f"The engine cannot be kept in {self.cache}: {error}. "
-                "SMTP_CONNECTOR_CACHE names another directory; 1 GB of free space is enough."
+                "LOCAL_ENGINE_CACHE names another directory; 1 GB of free space is enough."
             ) from error
         return self.home
 
@@ -155,7 +155,7 @@ class Installation:
         except (requests.RequestException, RuntimeError) as error:
             raise LocalEngineError(
                 f"The engine could not be downloaded: {error}. Check the network (HTTPS_PROXY and "
-                "REQUESTS_CA_BUNDLE are heeded, SMTP_CONNECTOR_MAVEN_REPOSITORY names a mirror) and start "
+                "REQUESTS_CA_BUNDLE are heeded, LOCAL_ENGINE_REPOSITORY names a mirror) and start "
                 "again, or name a running engine in ZEEBE_ADDRESS."
             ) from error
 

@@ -17,13 +17,16 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 
 from connector.engine.broker import HOST, Broker
 from connector.engine.distribution import Installation, LocalEngineError, cache_directory
 from connector.engine.java import find_java
 from connector.engine.progress import download_progress
+from connector.interrupt import until_interrupted
+from connector.settings.model import EngineSettings
 
-__all__ = ["LocalEngine", "LocalEngineError", "engine_for_development"]
+__all__ = ["LocalEngine", "LocalEngineError", "engine_for_development", "run_engine"]
 
 _PORT_ATTEMPTS = 3
 _PORT_TAKEN = "Address already in use"
@@ -40,7 +43,7 @@ class LocalEngine:
             start fast and use little.
         records: Have the engine write each of its records to its log as a line of JSON, for tests that read
             incidents.
-        environ: Where ``JAVA_HOME`` and ``SMTP_CONNECTOR_…`` are looked up.
+        environ: Where ``JAVA_HOME`` and ``LOCAL_ENGINE_…`` are looked up.
         console: Shows a download; by default standard error.
         deadline: Seconds from the start of the broker until it must be ready; a download has its own time.
     """
@@ -130,7 +133,7 @@ class LocalEngine:
     async def _installed(self) -> Path:
         installation = Installation(
             cache_directory(self._environ),
-            repository=self._environ.get("SMTP_CONNECTOR_MAVEN_REPOSITORY"),
+            repository=self._environ.get("LOCAL_ENGINE_REPOSITORY"),
             say=lambda line: self._console.print(line, highlight=False, markup=False),
             progress=download_progress(self._console),
         )
@@ -160,19 +163,51 @@ class LocalEngine:
 
 @asynccontextmanager
 async def engine_for_development(
-    environ: Mapping[str, str] = os.environ, *, console: Console | None = None
-) -> AsyncIterator[str]:
-    """Give the address of an engine: the one that ``ZEEBE_ADDRESS`` names, else one started for the purpose.
+    settings: EngineSettings, *, environ: Mapping[str, str] = os.environ, console: Console | None = None
+) -> AsyncIterator[EngineSettings]:
+    """Give the way to an engine: the one that the settings name, else one started for the purpose.
 
     Args:
-        environ: See :class:`LocalEngine`; beside it, ``ZEEBE_ADDRESS``.
+        settings: With an address or a cluster, used as they are.
+        environ: See :class:`LocalEngine`.
         console: Shows a download.
 
     Raises:
         LocalEngineError: None is named and none can be started.
     """
-    if running := environ.get("ZEEBE_ADDRESS"):
-        yield running
+    if settings.address or settings.cluster_id:
+        yield settings
         return
     async with LocalEngine(environ=environ, console=console) as engine:
-        yield engine.grpc_address
+        yield EngineSettings(address=engine.grpc_address)
+
+
+def run_engine(*, durable: bool = False, environ: Mapping[str, str] = os.environ) -> int:
+    """Run ``smtp-connector engine``: an engine in the foreground until SIGINT or SIGTERM.
+
+    The first line on standard output is ``ZEEBE_ADDRESS=host:port``, for scripts; what is for people goes
+    to standard error.
+
+    Returns:
+        The exit code: 0 once interrupted, 1 when the engine cannot be started.
+    """
+    notes = Console(stderr=True, highlight=False)
+    engine = LocalEngine(durable=durable, environ=environ, console=notes)
+    try:
+        asyncio.run(until_interrupted(_serve(engine, notes)))
+    except LocalEngineError as error:
+        notes.print(f"[red]✗[/] {escape(str(error))}")
+        return 1
+    return 0
+
+
+async def _serve(engine: LocalEngine, notes: Console) -> None:
+    async with engine:
+        addresses = Console(highlight=False, soft_wrap=True)
+        addresses.print(f"ZEEBE_ADDRESS={engine.grpc_address}\nZEEBE_REST_ADDRESS={engine.rest_address}")
+        addresses.file.flush()
+        notes.print(
+            "The engine is ready. Give the first line to a worker or client as an environment variable.\n"
+            "Its data is temporary and goes when it stops: Ctrl-C."
+        )
+        await asyncio.Event().wait()

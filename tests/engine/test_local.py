@@ -12,6 +12,7 @@ from pyzeebe import ZeebeClient
 
 from connector.engine.broker import HOST
 from connector.engine.local import LocalEngine, LocalEngineError, engine_for_development
+from connector.settings.model import EngineSettings
 
 _EMPTY_PROCESS = """<?xml version="1.0" encoding="UTF-8"?>
 <definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" id="d" targetNamespace="test">
@@ -22,8 +23,7 @@ _EMPTY_PROCESS = """<?xml version="1.0" encoding="UTF-8"?>
   </process>
 </definitions>
 """
-_COMMAND = "import asyncio, sys; from connector.engine.foreground import run_engine; "
-_COMMAND += "sys.exit(asyncio.run(run_engine()))"
+_COMMAND = "import sys; from connector.engine.local import run_engine; sys.exit(run_engine())"
 _TIMEOUT = 60
 
 
@@ -67,7 +67,8 @@ async def test_the_command_ends_in_good_order_and_leaves_nothing() -> None:
     command.send_signal(signal.SIGINT)
     _, notes = await asyncio.wait_for(command.communicate(), _TIMEOUT)
     assert command.returncode == 0
-    assert b"Stopping the engine" in notes
+    assert b"Ctrl-C" in notes
+    assert b"Traceback" not in notes
     assert psutil.wait_procs(started, timeout=0)[1] == []
     assert not _exists(data)
 
@@ -106,6 +107,7 @@ async def test_one_that_takes_too_long_says_so_and_is_gone(
     assert _names(tmp_path) == []
 
 
-async def test_an_engine_that_runs_already_is_used() -> None:
-    async with engine_for_development({"ZEEBE_ADDRESS": "zeebe.example.com:26500"}) as address:
-        assert address == "zeebe.example.com:26500"
+async def test_an_engine_that_is_named_is_used() -> None:
+    named = EngineSettings(address="zeebe.example.com:443", tls=True)
+    async with engine_for_development(named) as settings:
+        assert settings is named

@@ -243,14 +243,14 @@ def test_without_the_extra_it_says_what_to_install(
 
 def test_a_cache_that_cannot_be_written_is_told_as_such(tmp_path: Path, repository: Repository) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(LocalEngineError, match="SMTP_CONNECTOR_CACHE"):
+    with pytest.raises(LocalEngineError, match="LOCAL_ENGINE_CACHE"):
         Installation(tmp_path / "file" / "cache", repository=repository.url).complete()
 
 
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
-        ({"SMTP_CONNECTOR_CACHE": "/var/cache/ours", "XDG_CACHE_HOME": "/xdg"}, "/var/cache/ours"),
+        ({"LOCAL_ENGINE_CACHE": "/var/cache/ours", "XDG_CACHE_HOME": "/xdg"}, "/var/cache/ours"),
         ({"XDG_CACHE_HOME": "/xdg"}, "/xdg/smtp-connector"),
         ({}, str(Path.home() / ".cache" / "smtp-connector")),
     ],

@@ -1,0 +1,234 @@
+"""``smtp-connector demo``: an engine, an inbox, the worker and a process, and what they do together.
+
+Options enter, an exit code leaves. Every part is the real one: the engine is a Zeebe, the worker is that of
+``smtp-connector run``, the mail crosses a socket. Only the inbox keeps all mail to itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.resources import as_file, files
+from typing import Any
+
+import grpc
+from pyzeebe import ZeebeClient
+from pyzeebe.errors import PyZeebeError
+from rich.console import Console
+
+from connector.demo.inbox import Inbox, Mail
+from connector.demo.page import InboxPage
+from connector.demo.story import Story
+from connector.engine.connect import connect
+from connector.engine.grpc import GrpcEngine
+from connector.engine.local import LocalEngineError, engine_for_development
+from connector.engine.port import Complete, EngineRefusedError, Job, Outcome
+from connector.interrupt import until_interrupted
+from connector.observe.logs import Redactor, configure_logging
+from connector.pipeline import open_pipeline
+from connector.settings.model import SEND_TASK_TYPE, EngineSettings, LogSettings, Settings
+from connector.settings.sources import SettingsError, load
+from connector.testing.smtp import ReceivedMail, SmtpServer
+from connector.worker import Worker
+
+DIAGRAM = "notify.bpmn"
+PROCESS_ID = "smtp-connector-notify"
+_RESULT = "mail"  # the task's resultVariable
+_PATIENCE = 60  # seconds for one process instance
+
+
+class DemoError(Exception):
+    """A part of the demo did not do what it should; the message says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What the parts of one demo share."""
+
+    story: Story
+    settings: Settings
+    environ: Mapping[str, str]
+    inbox: Inbox = field(default_factory=Inbox)
+    failures: asyncio.Queue[Outcome] = field(default_factory=asyncio.Queue)
+    encores: asyncio.Queue[None] = field(default_factory=asyncio.Queue)
+
+
+def demo(
+    *,
+    once: bool,
+    environ: Mapping[str, str] = os.environ,
+    page_port: int = 0,
+    console: Console | None = None,
+) -> int:
+    """Run the demo.
+
+    Args:
+        once: End after the first mail; else go on until SIGINT or SIGTERM.
+        environ: The settings' environment; an engine that it names (``ZEEBE_ADDRESS``) is used.
+        page_port: Port of the inbox page; 0 takes a free one.
+        console: Where its lines go; standard output by default.
+
+    Returns:
+        The exit code: 0 when the first mail has arrived and its process instance is completed, otherwise 1.
+    """
+    console = console or Console(highlight=False)
+    return asyncio.run(_demo(Story(console), console, environ, once=once, page_port=page_port))
+
+
+async def _demo(
+    story: Story, console: Console, environ: Mapping[str, str], *, once: bool, page_port: int
+) -> int:
+    arrived = asyncio.Event()
+    try:
+        stage = _Stage(story, load(environ).settings, environ)
+        await until_interrupted(_play(stage, console, arrived, once=once, page_port=page_port))
+    except (DemoError, LocalEngineError, EngineRefusedError, SettingsError) as error:
+        story.trouble(str(error))
+    except (PyZeebeError, grpc.aio.AioRpcError) as error:
+        story.trouble(f"The engine does not answer as it should ({type(error).__name__}): {error}")
+    except OSError as error:
+        story.trouble(f"A part of the demo cannot be started: {error}")
+    return 0 if arrived.is_set() else 1
+
+
+async def _play(
+    stage: _Stage, console: Console, arrived: asyncio.Event, *, once: bool, page_port: int
+) -> None:
+    story, named = stage.story, stage.settings.engine
+    story.title()
+    async with AsyncExitStack() as stack:
+        found = engine_for_development(named, environ=stage.environ, console=console)
+        engine = await stack.enter_async_context(found)
+        story.step(
+            "Engine ready", f"{engine.address or engine.cluster_id}{'' if engine is named else ', Zeebe'}"
+        )
+        server = await stack.enter_async_context(SmtpServer(on_received=lambda mail: _keep(stage, mail)))
+        page = stack.enter_context(_page(stage, f"{server.hostname}:{server.port}", page_port))
+        story.step("Inbox ready", f"{page.url}, taking mail at {server.hostname}:{server.port}")
+        client = await stack.enter_async_context(_client(engine))
+        await _deploy(client, engine, story)
+        await stack.enter_async_context(_worker(stage, engine))
+        mail = await _one_mail(stage, client, server)
+        arrived.set()
+        story.step("Look at it", page.mail_url(mail))
+        if not once:
+            await _encores(stage, client, server, page)
+
+
+def _keep(stage: _Stage, received: ReceivedMail) -> None:
+    stage.story.mail_accepted(stage.inbox.add(received))
+
+
+def _page(stage: _Stage, smtp_address: str, port: int) -> InboxPage:
+    loop = asyncio.get_running_loop()
+
+    def on_start() -> None:
+        loop.call_soon_threadsafe(stage.encores.put_nowait, None)
+
+    return InboxPage(stage.inbox, smtp_address=smtp_address, port=port, on_start=on_start)
+
+
+@asynccontextmanager
+async def _client(engine: EngineSettings) -> AsyncIterator[ZeebeClient]:
+    channels = connect(engine)
+    try:
+        yield ZeebeClient(channels.commands)
+    finally:
+        await channels.close()
+
+
+async def _deploy(client: ZeebeClient, engine: EngineSettings, story: Story) -> None:
+    with as_file(files(__package__) / DIAGRAM) as diagram:
+        deployed = await client.deploy_resource(diagram, tenant_id=next(iter(engine.tenant_ids), None))
+    version = getattr(deployed.deployments[0], "version", 1)
+    story.step("Process deployed", f"{DIAGRAM}: {PROCESS_ID}, version {version}")
+
+
+@asynccontextmanager
+async def _worker(stage: _Stage, engine: EngineSettings) -> AsyncIterator[None]:
+    """Run the worker as ``smtp-connector run`` does, telling what passes through it."""
+    redactor = Redactor()
+    configure_logging(LogSettings(level="warning"), redactor)
+    settings = stage.settings.worker.model_copy(update={"task_types": (SEND_TASK_TYPE,)})
+    stop = asyncio.Event()
+    async with (
+        GrpcEngine(engine, settings) as jobs,
+        open_pipeline(stage.settings, redactor, stage.environ) as pipeline,
+    ):
+
+        async def handle(job: Job) -> Outcome:
+            stage.story.job_taken(job)
+            outcome = await pipeline.handle(job)
+            stage.story.job_done(outcome)
+            if not isinstance(outcome, Complete):
+                stage.failures.put_nowait(outcome)
+            return outcome
+
+        running = asyncio.create_task(Worker(jobs, settings, handle).run(stop))
+        stage.story.step("Worker started", f"for tasks of type {SEND_TASK_TYPE}")
+        try:
+            yield
+        finally:
+            stop.set()
+            await running
+
+
+async def _one_mail(stage: _Stage, client: ZeebeClient, server: SmtpServer) -> Mail:
+    """Start a process instance and see it to its end; the mail that came of it."""
+    variables = _variables(server)
+    stage.story.step("Process started", f"{PROCESS_ID}, for {variables['customer']['email']}")
+    tenant = next(iter(stage.settings.engine.tenant_ids), None)
+    running = asyncio.ensure_future(
+        client.run_process_with_result(PROCESS_ID, variables, timeout=_PATIENCE * 1000, tenant_id=tenant)
+    )
+    failed = asyncio.ensure_future(stage.failures.get())
+    try:
+        await asyncio.wait({running, failed}, timeout=_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        if failed.done():
+            raise DemoError("The process waits at its task: nothing was sent, or the reply tells more above.")
+        if not running.done():
+            raise DemoError(
+                f"The process has not come to its end within {_PATIENCE} seconds. Does another worker take "
+                f"jobs of type {SEND_TASK_TYPE} from this engine?"
+            )
+        instance = running.result()
+    finally:
+        running.cancel()
+        failed.cancel()
+    response = instance.variables.get(_RESULT)
+    stage.story.result(instance.process_instance_key, {_RESULT: response})
+    mail = stage.inbox.find(response["messageId"]) if isinstance(response, dict) else None
+    if mail is None:
+        raise DemoError("The process was completed, but its mail is not in the inbox.")
+    stage.story.mail(mail)
+    return mail
+
+
+async def _encores(stage: _Stage, client: ZeebeClient, server: SmtpServer, page: InboxPage) -> None:
+    """Go on: another instance whenever somebody presses the button on the page."""
+    stage.story.note()
+    stage.story.note(
+        "It goes on until Ctrl-C. The button on the page starts the process again; so does any client of "
+        f"the engine that starts {PROCESS_ID}."
+    )
+    while True:
+        await stage.encores.get()
+        stage.story.note()
+        try:
+            mail = await _one_mail(stage, client, server)
+        except (DemoError, PyZeebeError) as error:
+            stage.story.trouble(str(error))
+        else:
+            stage.story.step("Look at it", page.mail_url(mail))
+
+
+def _variables(server: SmtpServer) -> dict[str, Any]:
+    """What the process starts with."""
+    return {
+        "mailServer": {"hostname": server.hostname, "port": server.port},
+        "customer": {"name": "Zoë Ångström", "email": "zoe@example.com"},
+        "order": {"id": "4711", "items": "item,quantity\r\nTea pot,1\r\nCups,4\r\n"},
+    }

@@ -1,0 +1,111 @@
+"""What the demo tells at the terminal, step by step.
+
+Values enter, lines leave; nothing here waits or decides. Texts of a mail are printed as they are, never
+as markup, and without the control characters that would talk to the terminal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rich.box import ROUNDED
+from rich.console import Console, Group
+from rich.json import JSON
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from connector.demo.inbox import Mail
+from connector.engine.port import Complete, Fail, Job, Outcome, Throw
+
+_LABEL_WIDTH = 20
+_SHOWN = ("From", "To", "Cc", "Subject", "Date", "Message-ID", "Importance", "X-Message-Flag", "Reply-By")
+_TEXT_SHOWN = 4000
+
+
+class Story:
+    """The demo's lines.
+
+    Args:
+        console: Where they go.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def title(self) -> None:
+        """Say what is going to be seen."""
+        self._console.print()
+        self._console.print(Text("A mail from a real process", style="bold"))
+        self._console.print()
+
+    def step(self, label: str, *details: str) -> None:
+        """Tell what has been done."""
+        self._line("✓", "green", label, *details)
+
+    def trouble(self, text: str) -> None:
+        """Tell what went wrong."""
+        self._console.print(Text.assemble(("✗ ", "bold red"), printable(text)), soft_wrap=True)
+
+    def note(self, text: str = "") -> None:
+        """Tell something that is no step."""
+        self._console.print(Text(text), soft_wrap=True)
+
+    def job_taken(self, job: Job) -> None:
+        """Tell that the worker holds a job."""
+        self.step("Job taken", f"{job.type}, job {job.key} of process instance {job.process_instance_key}")
+
+    def job_done(self, outcome: Outcome) -> None:
+        """Tell what the worker reports to the engine."""
+        match outcome:
+            case Complete():
+                self.step("Job completed", "the process goes on")
+            case Throw(code, message):
+                self.trouble(f"The job ended in the BPMN error {code}: {message}")
+            case Fail(message):
+                self.trouble(f"The job failed: {message}")
+
+    def mail_accepted(self, mail: Mail) -> None:
+        """Tell that the inbox has taken responsibility for a mail."""
+        to = ", ".join(mail.envelope_recipients)
+        self.step("Mail accepted", f"by the inbox, {len(mail.source)} bytes for {to}")
+
+    def result(self, instance: int, variables: Mapping[str, Any]) -> None:
+        """Show what the process has got out of it, as the engine gives it back."""
+        self.step("Instance completed", f"{instance}; its result variable, read back from the engine:")
+        self._console.print(JSON(json.dumps(variables), indent=2, ensure_ascii=False), soft_wrap=True)
+
+    def mail(self, mail: Mail) -> None:
+        """Show the mail itself."""
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name in _SHOWN:
+            if value := mail.header(name):
+                table.add_row(name, Text(printable(value)))
+        files = ", ".join(f"{part.filename} ({part.content_type})" for part in mail.attachments)
+        if files:
+            table.add_row("Attached", Text(printable(files)))
+        text = printable((mail.text or "(no text)").strip()[:_TEXT_SHOWN])
+        content = Group(table, Rule(style="dim"), Text(text))
+        self._console.print()
+        self._console.print(Panel(content, title="The mail", title_align="left", box=ROUNDED, padding=(1, 2)))
+
+    def _line(self, mark: str, style: str, label: str, *details: str) -> None:
+        first, *more = details or ("",)
+        head = ((f"{mark} ", style), (f"{label:<{_LABEL_WIDTH}}", "bold"), printable(first))
+        self._console.print(Text.assemble(*head), soft_wrap=True)
+        for detail in more:
+            self._console.print(Text(" " * (_LABEL_WIDTH + 2) + printable(detail)), soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """The text with control characters, escape sequences among them, made harmless; newlines stay."""
+    text = text.replace("\r\n", "\n")
+    return "".join(
+        character if character == "\n" or character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )

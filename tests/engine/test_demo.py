@@ -1,0 +1,94 @@
+"""``smtp-connector demo`` as a person starts it, on the shared engine."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from connector.testing.smtp import SmtpServer
+
+_COMMAND = "import sys; from connector.demo.run import demo; sys.exit(demo(once=sys.argv[1:] == ['--once']))"
+_TIMEOUT = 60
+
+
+async def _demo(*arguments: str, environ: Mapping[str, str]) -> Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", "-c", _COMMAND, *arguments),
+        env={**os.environ, **environ},
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+
+
+async def _read_until(demo: Process, pattern: str) -> re.Match[str]:
+    """Read the demo's lines up to the one that matches."""
+    assert demo.stdout is not None
+    async with asyncio.timeout(_TIMEOUT):
+        async for line in demo.stdout:
+            if found := re.search(pattern, line.decode()):
+                return found
+    raise AssertionError(f"the demo ended without {pattern}: {await demo.communicate()}")
+
+
+async def test_one_mail_from_a_process_and_out(engine_address: str) -> None:
+    demo = await _demo("--once", environ={"ZEEBE_ADDRESS": engine_address})
+    out, errors = (text.decode() for text in await asyncio.wait_for(demo.communicate(), _TIMEOUT))
+    assert demo.returncode == 0, out + errors
+    assert errors == ""
+    steps = re.findall(r"^✓ (.+?)  ", out, re.MULTILINE)
+    assert steps == [
+        *("Engine ready", "Inbox ready", "Process deployed", "Worker started", "Process started"),
+        *("Job taken", "Mail accepted", "Job completed", "Instance completed"),
+    ]
+    result = json.loads(out[out.index("{") : out.rindex("}") + 1])
+    assert result["mail"]["status"] == "SUCCESS"
+    assert result["mail"]["accepted"] == ["zoe@example.com"]
+    shown = out[out.rindex("The mail") :]
+    assert result["mail"]["messageId"] in shown
+    assert "Hello Zoë Ångström," in shown
+    assert "order-4711.csv (text/csv)" in shown
+    assert "Importance      high" in shown
+
+
+async def test_it_goes_on_until_interrupted(engine_address: str) -> None:
+    demo = await _demo(environ={"ZEEBE_ADDRESS": engine_address})
+    page = urlsplit((await _read_until(demo, r"Inbox ready +(http://\S+/)"))[1])
+    await _read_until(demo, r"goes on until Ctrl-C")
+    answer = await _press_the_button(str(page.hostname), int(page.port or 0))
+    assert answer.startswith(b"HTTP/1.0 303")
+    await _read_until(demo, r"Look at it +http://\S+/mail/2$")
+    demo.send_signal(signal.SIGINT)
+    _, errors = await asyncio.wait_for(demo.communicate(), _TIMEOUT)
+    assert (demo.returncode, errors) == (0, b"")
+
+
+async def _press_the_button(host: str, port: int) -> bytes:
+    reader, writer = await asyncio.open_connection(host, port)
+    address = f"{host}:{port}"
+    writer.write(f"POST /start HTTP/1.1\r\nHost: {address}\r\nOrigin: http://{address}\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def test_an_engine_that_cannot_be_reached_is_told_as_such() -> None:
+    async with SmtpServer() as no_engine:
+        demo = await _demo("--once", environ={"ZEEBE_ADDRESS": f"127.0.0.1:{no_engine.port}"})
+        out, errors = await asyncio.wait_for(demo.communicate(), _TIMEOUT)
+    assert demo.returncode == 1
+    assert "✗ The engine does not answer" in out.decode()
+    assert b"Traceback" not in out + errors
+
+
+async def test_settings_that_cannot_be_used_are_told_as_such() -> None:
+    demo = await _demo("--once", environ={"SMTP_CONNECTOR_WORKER_MAX_JOBS": "many"})
+    out, errors = await asyncio.wait_for(demo.communicate(), _TIMEOUT)
+    assert demo.returncode == 1
+    assert "SMTP_CONNECTOR_WORKER_MAX_JOBS" in out.decode()
+    assert b"Traceback" not in out + errors
