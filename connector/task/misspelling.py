@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
 
-_PREFIXES = ("smtpemail", "smtpfollowup")
+_PREFIXES = ("smtpemail", "smtpfollow")
 _NEAR = 0.75
 _MAX_NAME = 60
 _MAX_WARNINGS = 10

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from task_inputs import ABSENT, COMPLETE, read, read_infosys, refused
 
-from connector.errors import AccountError, ConnectorError, ErrorCode
+from connector.errors import AccountError, ErrorCode
 from connector.settings.model import INFOSYS_TASK_TYPE, SEND_TASK_TYPE
 from connector.task.request import Security
+from tests.unit.task.task_inputs import ABSENT, COMPLETE, read, read_infosys, refused
 
 
 def with_keys(**changes: Any) -> dict[str, Any]:
@@ -150,18 +150,13 @@ def test_a_password_is_taken_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("name", ["hostname", "port", "username", "password"])
-@pytest.mark.parametrize(
-    "data", ["CANARY\x00", "CANARY\n\ud800", ["CANARY"], {"CANARY": 1}, "CANARY CANARY:x@"]
-)
+@pytest.mark.parametrize("data", ["CANARY\x00", "CANARY\ud800", ["CANARY"], {"CANARY": 1}])
 def test_no_value_of_the_login_is_ever_quoted(name: str, data: Any) -> None:
-    try:
-        read(authentication=with_keys(**{name: data}))
-    except ConnectorError as error:
-        assert "CANARY" not in str(error)
-        assert "CANARY" not in str(error.variables)
-        assert error.__cause__ is None or "CANARY" not in str(error.__cause__)
-    else:
-        assert name in {"username", "password"}
+    error = refused(authentication=with_keys(**{name: data}))
+    assert error.field == f"authentication.{name}"
+    assert "CANARY" not in str(error)
+    assert "CANARY" not in str(error.variables)
+    assert error.__cause__ is None or "CANARY" not in str(error.__cause__)
 
 
 @pytest.mark.parametrize("name", ["hostname", "port", "username", "password"])

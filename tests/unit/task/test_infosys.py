@@ -7,7 +7,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from task_inputs import NOW, SETTINGS, read, read_infosys, refused
 
 from connector.errors import ConnectorError, InputError
 from connector.message.addresses import Mailbox
@@ -22,6 +21,7 @@ from connector.task.request import (
     InlineContent,
     Sensitivity,
 )
+from tests.unit.task.task_inputs import NOW, SETTINGS, read, read_infosys, refused
 
 CASES = Path(__file__).parents[4] / "shared" / "data" / "infosys-cases.json"
 TO = "smtpEmailToRecipients"
