@@ -20,6 +20,7 @@ class Verb(StrEnum):
     EHLO = "ehlo"
     HELO = "helo"
     STARTTLS = "starttls"
+    HANDSHAKE = "handshake"
     AUTH = "auth"
     CREDENTIALS = "credentials"
     MAIL = "mail"
@@ -69,9 +70,15 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Wait for the event, then go on as if nothing had happened."""
+    """Wait for an event, then go on as if nothing had happened.
 
-    until: asyncio.Event
+    Attributes:
+        until: Set it to let the server go on.
+        reached: The server sets it when it begins to wait.
+    """
+
+    until: asyncio.Event = field(default_factory=asyncio.Event)
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +90,10 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """Send these octets in place of a reply, as they are."""
+    """Send these octets in place of a reply, as they are; then, if told so, nothing more."""
 
     data: bytes = b"\x16\x03\x01 what is this?\r\n"
+    then_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from connector.testing.behaviour import Append, Behaviour, Bytewise, Delay, Garbage, Hold, Rule, Say, Verb
+from connector.testing.behaviour import (
+    Append,
+    Behaviour,
+    Bytewise,
+    Delay,
+    Garbage,
+    Hold,
+    Rule,
+    Say,
+    Silence,
+    Verb,
+)
 from connector.testing.smtp_wire import Closing, Connection, RecordingReader, Wire
 
 __all__ = ["Connection", "Dialogue", "Offer", "ReceivedMail", "RecordingReader", "Service"]
@@ -186,8 +197,9 @@ class Dialogue:
                 if said.close:
                     await self._wire.half_close()
                 return said.code
-            case Garbage(data=data):
+            case Garbage(data=data, then_silent=silent):
                 await self._wire.send(data)
+                await self._wire.fault(Silence() if silent else None)
                 return 0
             case Append(data=data):
                 await self._wire.say(code, *lines, behind=data)
@@ -197,6 +209,14 @@ class Dialogue:
                 await self._wire.fault(action)
                 await self._wire.say(code, *lines)
         return code
+
+    async def _interrupt(self, rule: Rule | None) -> bool:
+        """Do what a rule wants where no reply is due, or not yet; whether a reply was given."""
+        if rule is not None and isinstance(rule.action, Say | Garbage):
+            await self._act(rule, 0)
+            return True
+        await self._wire.fault(rule.action if rule is not None else None)
+        return False
 
     async def _ehlo(self, name: str) -> None:
         starttls = self._service.tls_context is not None and not self._connection.tls
@@ -214,16 +234,13 @@ class Dialogue:
             await self._wire.say(502, "5.5.1 Command not implemented")
         elif await self._answer(Verb.STARTTLS, argument, 220, "2.0.0 Ready to start TLS") == 220:
             self._username = None
+            await self._interrupt(self._service.behaviour.take(Verb.HANDSHAKE))
             await self._wire.start_tls(context)
 
     async def _auth(self, argument: str) -> None:
         mechanism, _, initial = argument.partition(" ")
-        rule = self._service.behaviour.take(Verb.AUTH, argument)
-        if rule is not None and not isinstance(rule.action, Hold | Delay):
-            await self._act(rule, 334, "")
+        if await self._interrupt(self._service.behaviour.take(Verb.AUTH, argument)):
             return
-        if rule is not None:
-            await self._wire.fault(rule.action)
         if self._service.users is None or mechanism.upper() not in self._service.offer.auth:
             await self._wire.say(504, "5.5.4 Unrecognized authentication type")
             return
@@ -299,10 +316,7 @@ class Dialogue:
         rule = self._service.behaviour.take(Verb.CONTENT)
         if rule is not None:
             await self._wire.wait_for_content(rule.after)
-            if isinstance(rule.action, Say | Garbage):
-                await self._act(rule, 0)
-            else:
-                await self._wire.fault(rule.action)
+            await self._interrupt(rule)
         await self._dot(await self._wire.content())
 
     async def _dot(self, data: bytes) -> None:

@@ -146,8 +146,9 @@ class Wire:
                 raise Closing
             case Silence():
                 await asyncio.Event().wait()
-            case Hold(until=event):
-                await event.wait()
+            case Hold(until=until, reached=reached):
+                reached.set()
+                await until.wait()
             case Delay(seconds=seconds):
                 await asyncio.sleep(seconds)
             case _:

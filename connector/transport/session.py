@@ -153,8 +153,8 @@ async def _greet(talk: Conversation, client: Client, security: Security) -> Capa
     reply = await talk.ask(Phase.EHLO, f"EHLO {name}")
     if reply.code == 250:
         return Capabilities.announced(reply.text)
-    # RFC 5321 section 3.2: a server from before 1995 answers 5xx; it has no extension, so no TLS either.
-    if reply.code >= 500 and not talk.link.encrypted and security is not Security.STARTTLS:
+    # RFC 5321 section 3.2: a server from before 1995 does not know EHLO; it has no STARTTLS either.
+    if reply.code in (500, 502) and not talk.link.encrypted and security is not Security.STARTTLS:
         _demand(talk, Phase.EHLO, await talk.ask(Phase.EHLO, f"HELO {name}"), 250)
         return Capabilities()
     raise talk.refusal(Phase.EHLO, reply)
