@@ -26,48 +26,52 @@ class JobStream:
     def __init__(self, jobs: AsyncGenerator[Job, None]) -> None:
         self._jobs = jobs
         self._pending: asyncio.Task[Job | None] | None = None
-        self._cut = False
+        self._ended = asyncio.get_running_loop().create_future()
 
     async def next(self) -> Job | None:
-        """Wait for the next job; None when the engine ended the stream, or :meth:`cut` did.
+        """Wait for the next job; None when the engine ended the stream, or :meth:`end` was called.
 
         Raises:
             EngineUnavailableError: The stream broke.
             EngineRefusedError: The engine does not give us this stream.
         """
-        return None if self._cut else await self._read()
+        reading = self._reading()
+        await asyncio.wait({reading, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+        return None if self._ended.done() else self._taken(reading)
 
-    def cut(self) -> None:
-        """End the stream at once, as for an engine that is going away: it may wait for streams to end."""
-        self._cut = True
-        if self._pending is not None:
-            self._pending.cancel()
+    def end(self) -> None:
+        """Let the reader stop, as for an engine that is going away: it may wait for streams to end."""
+        if not self._ended.done():
+            self._ended.set_result(None)
 
     async def close(self) -> list[Job]:
-        """Read what is in the connection, end the stream, and return the jobs that were read."""
+        """Read what is in the connection, cancel the stream, and return the jobs that were read."""
         left: list[Job] = []
         with suppress(TimeoutError, EngineUnavailableError, EngineRefusedError):
             async with asyncio.timeout(_DRAIN_AT_MOST):
-                while job := await self._read_soon():
+                while job := await self._next_soon():
                     left.append(job)
         if self._pending is not None:
             self._pending.cancel()
             await asyncio.wait({self._pending})
-            self._pending = None
         await self._jobs.aclose()
         return left
 
-    async def _read_soon(self) -> Job | None:
+    async def _next_soon(self) -> Job | None:
+        reading = self._reading()
         async with asyncio.timeout(_DRY_AFTER):
-            return await self._read()
+            await asyncio.wait({reading})
+        return self._taken(reading)
 
-    async def _read(self) -> Job | None:
-        # The read is a task of its own: cancelling the caller leaves it, and with it the job, for later.
+    def _reading(self) -> asyncio.Task[Job | None]:
+        # A task of its own: cancelling who waits for it leaves it, and with it the job, for later.
         if self._pending is None:
             self._pending = asyncio.create_task(_next_of(self._jobs))
-        await asyncio.wait({self._pending})
-        finished, self._pending = self._pending, None
-        return None if finished.cancelled() else finished.result()
+        return self._pending
+
+    def _taken(self, reading: asyncio.Task[Job | None]) -> Job | None:
+        self._pending = None
+        return reading.result()
 
 
 async def _next_of(jobs: AsyncGenerator[Job, None]) -> Job | None:

@@ -166,7 +166,7 @@ class Subscription:
         if not isinstance(error, EngineBusyError):
             self._shared.reachable.clear()
             if self._stream is not None:
-                self._stream.cut()
+                self._stream.end()
 
     def _refused(self, what: str, error: Exception) -> None:
         self._shared.outage.over(self._type)
@@ -179,6 +179,7 @@ class Subscription:
     async def _keep_stream(self) -> None:
         backoff, patience = Backoff(), Backoff(_REFUSED_FIRST, _REFUSED_MOST)
         while True:
+            await self._begin_waiting()
             await self._shared.reachable.wait()
             try:
                 await self._stream_once(backoff)
@@ -200,7 +201,6 @@ class Subscription:
         stream = self._stream = JobStream(self._shared.engine.stream(self._type))
         settled = asyncio.get_running_loop().call_later(_SETTLED, self._poll_now.set)
         try:
-            await self._begin_waiting()
             while job := await stream.next():
                 brought = True
                 self._hold(job)

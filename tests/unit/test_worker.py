@@ -1,0 +1,593 @@
+"""The worker against an engine in memory: slots, leases, outages, shutdown."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from time import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from connector.engine.port import (
+    Complete,
+    EngineBusyError,
+    EngineDeniedError,
+    EngineRefusedError,
+    EngineUnavailableError,
+    Fail,
+    Job,
+    LeaseLostError,
+    Outcome,
+    StreamingUnsupportedError,
+    Throw,
+)
+from connector.settings.model import INFOSYS_TASK_TYPE, SEND_TASK_TYPE, WorkerSettings
+from connector.testing.engine import FakeEngine, JobState
+from connector.worker import Worker
+
+TYPE = SEND_TASK_TYPE
+PATIENCE = 20.0
+
+
+def worker_settings(**changed: Any) -> WorkerSettings:
+    quick: dict[str, Any] = {
+        "name": "test",
+        "task_types": (TYPE,),
+        "poll_interval": timedelta(seconds=0.05),
+        "grace_period": timedelta(seconds=5),
+    }
+    return WorkerSettings(**{**quick, **changed})
+
+
+@dataclass
+class Running:
+    """A worker at work."""
+
+    worker: Worker
+    task: asyncio.Task[None]
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def shut_down(self) -> None:
+        self.stop.set()
+        await self.task
+
+
+@asynccontextmanager
+async def working(
+    engine: FakeEngine, handle: Callable[[Job], Awaitable[Outcome]], **changed: Any
+) -> AsyncIterator[Running]:
+    worker = Worker(engine, worker_settings(**changed), handle)
+    stop, hurry = asyncio.Event(), asyncio.Event()
+    async with asyncio.timeout(PATIENCE):
+        running = Running(worker, asyncio.create_task(worker.run(stop, hurry)), stop, hurry)
+        try:
+            yield running
+        finally:
+            stop.set()
+            hurry.set()
+            await asyncio.wait({running.task})
+
+
+async def complete(job: Job) -> Outcome:
+    return Complete({"seen": job.key})
+
+
+class Held:
+    """A handler that keeps its jobs until told to let go."""
+
+    def __init__(self, outcome: Outcome | None = None) -> None:
+        self.jobs: list[Job] = []
+        self.let_go = asyncio.Event()
+        self.arrived = asyncio.Condition()
+        self._outcome = outcome or Complete()
+
+    async def __call__(self, job: Job) -> Outcome:
+        self.jobs.append(job)
+        async with self.arrived:
+            self.arrived.notify_all()
+        await self.let_go.wait()
+        return self._outcome
+
+    async def until(self, number: int) -> None:
+        async with self.arrived:
+            await self.arrived.wait_for(lambda: len(self.jobs) >= number)
+
+
+# Taking jobs
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_jobs_that_waited_and_jobs_that_come_are_completed(stream: bool) -> None:
+    engine = FakeEngine()
+    backlog = [engine.create_job(TYPE) for _ in range(40)]
+    async with working(engine, complete, stream=stream):
+        for key in backlog:
+            assert await engine.outcome(key) == Complete({"seen": key})
+        later = engine.create_job(TYPE)
+        assert await engine.outcome(later) == Complete({"seen": later})
+
+
+async def test_a_streamed_job_needs_no_poll() -> None:
+    engine = FakeEngine()
+    async with working(engine, complete, poll_interval=timedelta(hours=1)):
+        await engine.until(lambda: engine.open_streams == 1)
+        await engine.until(lambda: engine.calls["activate"] >= 2)  # the beginning, and the stream settled
+        key = engine.create_job(TYPE)
+        await engine.outcome(key)
+        assert engine.calls["activate"] == 2
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 60), st.booleans(), st.booleans())
+def test_never_more_jobs_than_slots(slots: int, jobs: int, stream: bool, early: bool) -> None:
+    async def run() -> int:
+        engine, now, peak = FakeEngine(), 0, 0
+
+        async def handle(job: Job) -> Outcome:
+            nonlocal now, peak
+            now += 1
+            peak = max(peak, now)
+            await asyncio.sleep(0)
+            now -= 1
+            return Complete()
+
+        types = (TYPE, INFOSYS_TASK_TYPE)
+        keys = [engine.create_job(types[i % 2]) for i in range(jobs if early else 0)]
+        async with working(engine, handle, max_jobs=slots, task_types=types, stream=stream):
+            keys += [engine.create_job(types[i % 2]) for i in range(0 if early else jobs)]
+            for key in keys:
+                await engine.outcome(key)
+        assert [len(engine.outcomes(key)) for key in keys] == [1] * jobs
+        return peak
+
+    assert asyncio.run(run()) <= slots
+
+
+async def test_a_full_worker_leaves_jobs_to_others() -> None:
+    engine, held = FakeEngine(), Held()
+    keys = [engine.create_job(TYPE) for _ in range(10)]
+    async with working(engine, held, max_jobs=3, stream=False):
+        await held.until(3)
+        polls = engine.calls["activate"]
+        assert [engine.state(key) for key in keys].count(JobState.WAITING) == 7
+        others = await engine.activate(TYPE, 10, 0)
+        assert len(others) == 7
+        assert engine.calls["activate"] == polls + 1  # ours: the full worker asks for nothing
+
+
+async def test_one_slot_serves_two_task_types() -> None:
+    engine = FakeEngine()
+    types = (TYPE, INFOSYS_TASK_TYPE)
+    async with working(engine, complete, max_jobs=1, task_types=types, stream=False):
+        for _ in range(2):
+            for key in [engine.create_job(task_type) for task_type in types]:
+                await engine.outcome(key)
+
+
+async def test_a_flood_of_one_type_does_not_starve_the_other() -> None:
+    engine, order = FakeEngine(), list[str]()
+
+    async def handle(job: Job) -> Outcome:
+        order.append(job.type)
+        await asyncio.sleep(0)
+        return Complete()
+
+    for _ in range(100):
+        engine.create_job(TYPE)
+    other = engine.create_job(INFOSYS_TASK_TYPE)
+    async with working(engine, handle, max_jobs=4, task_types=(TYPE, INFOSYS_TASK_TYPE)):
+        await engine.outcome(other)
+    assert order.index(INFOSYS_TASK_TYPE) < 20
+
+
+async def test_without_streaming_in_the_engine_jobs_are_polled() -> None:
+    engine = FakeEngine()
+    engine.fail_next("stream", StreamingUnsupportedError("too old"))
+    async with working(engine, complete, poll_interval=timedelta(hours=1)):
+        await engine.until(lambda: engine.calls["stream"] == 1)
+        for _ in range(3):
+            await engine.outcome(engine.create_job(TYPE))
+        assert engine.calls["stream"] == 1
+
+
+@pytest.mark.parametrize("apart", [3600, -3600])
+async def test_clocks_that_differ_by_an_hour_do_no_harm(apart: int) -> None:
+    engine = FakeEngine(clock=lambda: time() + apart)
+    with capture_logs() as logs:
+        async with working(engine, complete):
+            await engine.outcome(engine.create_job(TYPE))
+            await engine.until(lambda: engine.open_streams == 1)
+            await engine.outcome(engine.create_job(TYPE))
+    assert [entry["seconds"] for entry in logs if "clock" in entry["event"]] == [-apart]
+
+
+# Leases
+
+
+async def test_a_lease_lasts_as_long_as_its_handler() -> None:
+    engine, held = FakeEngine(lease=0.4), Held()
+    async with working(engine, held, lease=timedelta(seconds=0.4)):
+        key = engine.create_job(TYPE)
+        await engine.until(lambda: engine.calls["extend"] >= 5)
+        held.let_go.set()
+        assert await engine.outcome(key) == Complete()
+        assert len(held.jobs) == 1
+
+
+async def test_an_extension_that_fails_is_tried_again_in_time() -> None:
+    engine, held = FakeEngine(lease=0.6), Held()
+    engine.fail_next("extend", EngineBusyError("busy"), EngineUnavailableError("away"))
+    async with working(engine, held, lease=timedelta(seconds=0.6)):
+        key = engine.create_job(TYPE)
+        await engine.until(lambda: engine.calls["extend"] >= 4)
+        held.let_go.set()
+        await engine.outcome(key)
+        assert len(held.jobs) == 1
+
+
+async def test_a_complete_is_reported_though_the_lease_was_lost() -> None:
+    engine, held = FakeEngine(lease=0.3), Held()
+    engine.fail_next("extend", LeaseLostError("gone"))
+    with capture_logs() as logs:
+        async with working(engine, held, lease=timedelta(seconds=0.3)):
+            key = engine.create_job(TYPE)
+            await engine.until(lambda: engine.calls["extend"] == 1)
+            held.let_go.set()
+            assert await engine.outcome(key) == Complete()
+    assert "lease lost, another worker may get the job" in [entry["event"] for entry in logs]
+
+
+async def test_a_retry_is_not_reported_when_the_lease_was_lost() -> None:
+    engine, held = FakeEngine(lease=0.5), Held(Fail("try again", retries=2))
+    engine.fail_next("extend", LeaseLostError("gone"))
+    async with working(engine, held, lease=timedelta(seconds=0.5)) as running:
+        key = engine.create_job(TYPE)
+        await engine.until(lambda: engine.calls["extend"] == 1)
+        held.let_go.set()
+        await running.shut_down()
+    assert engine.outcomes(key) == []
+    assert engine.retries(key) == 3
+
+
+async def test_an_incident_is_reported_though_the_lease_was_lost() -> None:
+    engine, held = FakeEngine(lease=0.3), Held(Fail("sent or not, nobody knows", retries=0))
+    engine.fail_next("extend", LeaseLostError("gone"))
+    async with working(engine, held, lease=timedelta(seconds=0.3)):
+        key = engine.create_job(TYPE)
+        await engine.until(lambda: engine.calls["extend"] == 1)
+        held.let_go.set()
+        assert await engine.outcome(key) == Fail("sent or not, nobody knows", retries=0)
+
+
+async def test_a_job_that_is_offered_again_while_in_hand_is_not_begun_twice() -> None:
+    engine, held = FakeEngine(lease=0.3), Held()
+    with capture_logs() as logs:
+        async with working(engine, held, lease=timedelta(seconds=0.3)):
+            key = engine.create_job(TYPE)
+            await held.until(1)
+            engine.go_down()
+            await engine.until(lambda: engine.state(key) is JobState.WAITING)
+            engine.come_back()
+            await engine.until(lambda: engine.state(key) is JobState.LEASED)
+            held.let_go.set()
+            assert await engine.outcome(key) == Complete()
+    assert len(held.jobs) == 1
+    assert "job offered again while in hand, lease renewed" in [entry["event"] for entry in logs]
+
+
+async def test_the_next_attempt_is_begun_even_before_the_answer_to_the_fail() -> None:
+    class Slow(FakeEngine):
+        async def report(self, job: Job, outcome: Outcome) -> None:
+            await super().report(job, outcome)
+            if job.retries == 3:
+                await self.until(lambda: len(attempts) == 2)
+
+    engine, attempts = Slow(), list[int]()
+
+    async def handle(job: Job) -> Outcome:
+        attempts.append(job.retries)
+        return Fail("again", retries=2) if job.retries == 3 else Complete()
+
+    async with working(engine, handle):
+        assert await engine.outcome(engine.create_job(TYPE)) == Complete()
+    assert attempts == [3, 2]
+
+
+async def test_a_job_whose_lease_is_over_when_it_is_read_is_dropped() -> None:
+    engine, seen = FakeEngine(lease=0.5), Counter[int]()
+    release = asyncio.Event()
+
+    async def handle(job: Job) -> Outcome:
+        seen[job.key] += 1
+        if job.key == first:
+            await release.wait()
+        return Complete()
+
+    async with working(engine, handle, max_jobs=1, lease=timedelta(seconds=0.5)) as running:
+        await engine.until(lambda: engine.open_streams == 1)
+        first = engine.create_job(TYPE)
+        await engine.until(lambda: running.worker.jobs_in_flight == 1)
+        later = [engine.create_job(TYPE) for _ in range(5)]  # pushed into the pipe, and not read
+        await engine.until(lambda: engine.calls["extend"] >= 8)
+        release.set()
+        for key in (first, *later):
+            await engine.outcome(key)
+    assert set(seen.values()) == {1}
+
+
+# Reporting
+
+
+async def test_two_hundred_jobs_under_random_trouble_are_each_reported_once() -> None:
+    dice = random.Random(20261120)
+    troubles = (EngineBusyError("busy"), EngineUnavailableError("away"))
+
+    class Troubled(FakeEngine):
+        def _enter(self, call: Any) -> None:
+            super()._enter(call)
+            if dice.random() < 0.15:
+                raise dice.choice(troubles)
+
+    engine, runs = Troubled(), Counter[int]()
+
+    async def handle(job: Job) -> Outcome:
+        runs[job.key] += 1
+        await asyncio.sleep(dice.random() * 0.01)
+        if job.retries == 3 and dice.random() < 0.2:
+            return Fail("again", retries=2, backoff=0.01)
+        return dice.choice((Complete(), Throw("CODE"), Fail("stop", retries=0)))
+
+    keys = [engine.create_job(TYPE) for _ in range(100)]
+    async with working(engine, handle):
+        keys += [engine.create_job(TYPE) for _ in range(100)]
+        for key in keys:
+            await engine.outcome(key)
+    for key in keys:
+        assert len(engine.outcomes(key)) == runs[key]
+        assert all(isinstance(outcome, Fail) for outcome in engine.outcomes(key)[:-1])
+
+
+async def test_a_result_that_the_engine_refuses_becomes_an_incident_that_says_the_mail_was_sent() -> None:
+    engine = FakeEngine()
+    engine.fail_next("report", EngineRefusedError("larger than 4 MB"))
+    async with working(engine, complete):
+        outcome = await engine.outcome(engine.create_job(TYPE))
+    assert isinstance(outcome, Fail)
+    assert outcome.retries == 0
+    assert "mail was sent" in outcome.message
+    assert "larger than 4 MB" in outcome.message
+
+
+async def test_a_bpmn_error_that_the_engine_refuses_becomes_an_incident() -> None:
+    engine = FakeEngine()
+    engine.fail_next("report", EngineRefusedError("no such thing"))
+
+    async def handle(job: Job) -> Outcome:
+        return Throw("MAIL_REFUSED", "550 no such user")
+
+    async with working(engine, handle):
+        outcome = await engine.outcome(engine.create_job(TYPE))
+    assert isinstance(outcome, Fail)
+    assert outcome.retries == 0
+    assert "MAIL_REFUSED" in outcome.message
+    assert "550 no such user" in outcome.message
+
+
+async def test_a_failure_that_the_engine_refuses_ends_the_attempt() -> None:
+    engine = FakeEngine()
+    engine.fail_next("report", EngineRefusedError("no"))
+
+    async def handle(job: Job) -> Outcome:
+        return Fail("x", retries=0)
+
+    async with working(engine, handle) as running:
+        engine.create_job(TYPE)
+        await engine.until(lambda: engine.calls["report"] == 1)
+        await running.shut_down()
+    assert engine.calls["report"] == 1
+    assert running.worker.jobs_in_flight == 0
+
+
+async def test_a_handler_that_crashes_costs_one_retry_and_tells_nothing_of_its_inside() -> None:
+    engine = FakeEngine()
+
+    async def handle(job: Job) -> Outcome:
+        if job.retries == 3:
+            raise RuntimeError("hunter2")
+        return Complete()
+
+    with capture_logs() as logs:
+        async with working(engine, handle, retry_backoff=timedelta(0)):
+            key = engine.create_job(TYPE)
+            assert await engine.outcome(key) == Complete()
+    crashed = engine.outcomes(key)[0]
+    assert isinstance(crashed, Fail)
+    assert crashed.retries == 2
+    assert "hunter2" not in crashed.message
+    assert [entry["log_level"] for entry in logs if entry["event"] == "handler failed unexpectedly"] == [
+        "error"
+    ]
+
+
+# Outages
+
+
+async def test_an_outage_is_waited_out_and_logged_once() -> None:
+    engine, held = FakeEngine(), Held()
+    with capture_logs() as logs:
+        async with working(engine, held) as running:
+            await engine.until(lambda: engine.open_streams == 1)
+            during = engine.create_job(TYPE)
+            await held.until(1)
+            engine.go_down()
+            calls = engine.calls["activate"] + engine.calls["report"]
+            held.let_go.set()
+            await engine.until(lambda: engine.calls["activate"] + engine.calls["report"] >= calls + 8)
+            assert engine.open_streams == 0
+            engine.come_back()
+            assert await engine.outcome(during) == Complete()
+            await engine.until(lambda: engine.open_streams == 1)
+            assert await engine.outcome(engine.create_job(TYPE)) == Complete()
+            await running.shut_down()
+    events = Counter(entry["event"] for entry in logs)
+    assert events["engine not available, waiting for it"] == 1
+    assert events["engine available again"] == 1
+
+
+async def test_a_poll_that_finds_no_engine_ends_the_stream() -> None:
+    engine = FakeEngine()
+    async with working(engine, complete):
+        await engine.until(lambda: engine.open_streams == 1)
+        engine.fail_next("activate", EngineUnavailableError("shutting down"))
+        await engine.until(lambda: engine.open_streams == 0)
+        await engine.until(lambda: engine.open_streams == 1)
+
+
+async def test_back_pressure_does_not_end_the_stream() -> None:
+    engine = FakeEngine()
+    async with working(engine, complete):
+        await engine.until(lambda: engine.open_streams == 1)
+        polls = engine.calls["activate"]
+        engine.fail_next("activate", *[EngineBusyError("busy")] * 3)
+        await engine.until(lambda: engine.calls["activate"] >= polls + 5)
+        assert engine.calls["stream"] == 1
+
+
+async def test_a_stream_that_ends_is_opened_again_and_the_gap_is_polled() -> None:
+    engine = FakeEngine()
+    async with working(engine, complete, poll_interval=timedelta(hours=1)):
+        await engine.until(lambda: engine.open_streams == 1)
+        await engine.until(lambda: engine.calls["activate"] >= 2)
+        engine.end_streams()
+        gap = engine.create_job(TYPE)
+        assert await engine.outcome(gap) == Complete({"seen": gap})
+        await engine.until(lambda: engine.open_streams == 1)
+
+
+@pytest.mark.parametrize("error", [EngineRefusedError("unknown tenant"), EngineDeniedError("no permission")])
+async def test_a_refused_subscription_is_an_error_in_the_log_and_is_tried_again(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.engine.subscription._REFUSED_FIRST", 0.01)
+    engine = FakeEngine()
+    engine.fail_next("activate", *[error] * 4)
+    key = engine.create_job(TYPE)
+    with capture_logs() as logs:
+        async with working(engine, complete, stream=False):
+            assert await engine.outcome(key) == Complete({"seen": key})
+    refusals = [entry for entry in logs if entry["event"] == "engine refused the subscription"]
+    assert [(entry["log_level"], entry["reason"]) for entry in refusals] == [("error", str(error))]
+    assert any(entry["event"] == "engine takes the subscription now" for entry in logs)
+
+
+# Shutdown
+
+
+async def test_running_jobs_finish_and_nothing_new_is_taken() -> None:
+    engine, held = FakeEngine(), Held()
+    running_key = engine.create_job(TYPE)
+    async with working(engine, held) as running:
+        await held.until(1)
+        await engine.until(lambda: engine.open_streams == 1)
+        running.stop.set()
+        await engine.until(lambda: engine.open_streams == 0)
+        later = engine.create_job(TYPE)
+        held.let_go.set()
+        await running.task
+    assert engine.outcomes(running_key) == [Complete()]
+    assert engine.state(later) is JobState.WAITING
+    assert len(held.jobs) == 1
+
+
+async def test_what_was_pushed_and_not_begun_is_handed_back_with_its_retries() -> None:
+    engine, held = FakeEngine(), Held()
+    async with working(engine, held, max_jobs=2) as running:
+        await engine.until(lambda: engine.open_streams == 1)
+        keys = [engine.create_job(TYPE) for _ in range(50)]
+        await held.until(2)
+        running.stop.set()
+        await engine.until(lambda: [engine.state(key) for key in keys].count(JobState.WAITING) == 48)
+        held.let_go.set()
+        await running.task
+    assert Counter(engine.state(key) for key in keys) == {JobState.WAITING: 48, JobState.DONE: 2}
+    assert {engine.retries(key) for key in keys} == {3}
+    assert len(held.jobs) == 2
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_handler_that_needs_longer_than_the_grace_period_gives_its_job_back(stream: bool) -> None:
+    engine, held = FakeEngine(), Held()
+    key = engine.create_job(TYPE)
+    async with working(engine, held, grace_period=timedelta(seconds=0.4), stream=stream) as running:
+        await held.until(1)
+        await running.shut_down()
+    assert [type(outcome) for outcome in engine.outcomes(key)] == [Fail]
+    assert engine.state(key) is JobState.WAITING
+    assert engine.retries(key) == 3
+
+
+async def test_what_a_cancelled_handler_says_is_reported() -> None:
+    engine, began = FakeEngine(), asyncio.Event()
+    uncertain = Fail("the final dot was sent", retries=0)
+
+    async def handle(job: Job) -> Outcome:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return uncertain
+        return Complete()
+
+    key = engine.create_job(TYPE)
+    async with working(engine, handle, grace_period=timedelta(hours=1)) as running:
+        await began.wait()
+        running.stop.set()
+        running.hurry.set()
+        await running.task
+    assert engine.outcomes(key) == [uncertain]
+
+
+async def test_an_engine_that_is_away_does_not_hold_up_the_end() -> None:
+    engine, held = FakeEngine(), Held()
+    key = engine.create_job(TYPE)
+    with capture_logs() as logs:
+        async with working(engine, held, grace_period=timedelta(seconds=0.3)) as running:
+            await held.until(1)
+            engine.go_down()
+            held.let_go.set()
+            await running.shut_down()
+    assert engine.outcomes(key) == []
+    assert [entry["job_key"] for entry in logs if entry["event"] == "outcome not reported"] == [key]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_the_end_of_an_idle_worker_waits_for_no_poll_and_no_stream(stream: bool) -> None:
+    engine = FakeEngine()
+    # Longer than this test may take:
+    long = timedelta(hours=1)
+    async with working(engine, complete, stream=stream, grace_period=long, poll_timeout=long) as running:
+        await engine.until(lambda: engine.calls["activate"] >= 2)
+        await running.shut_down()
+    assert engine.open_streams == 0
+
+
+async def test_a_fault_of_the_loop_itself_ends_the_worker_in_order() -> None:
+    engine, held = FakeEngine(), Held()
+    key = engine.create_job(TYPE)
+    async with working(engine, held, stream=False) as running:
+        await held.until(1)
+        engine.fail_next("activate", ZeroDivisionError("a bug"))
+        engine.create_job(TYPE)
+        held.let_go.set()
+        with pytest.raises(ExceptionGroup) as caught:
+            await running.task
+    assert caught.group_contains(ZeroDivisionError)
+    assert engine.outcomes(key) == [Complete()]
