@@ -14,6 +14,7 @@ from struct import Struct
 from typing import AnyStr
 
 MAX_WORD = 75  # RFC 2047 section 2
+_MAX_LINE = 76  # RFC 2045 section 6.7 (5)
 _WORD_FRAME = len("=?utf-8?q??=")
 # RFC 2047 section 5 (3), the only characters a Q word may hold in a display name; enough for a subject too.
 _Q_SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
@@ -22,7 +23,7 @@ _Q_SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 _ATTRIBUTE_SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!#$&+^")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$&+.^_`{|}~-]+")
 _QUOTABLE = re.compile(r"[ !#-\[\]-~]*")  # printable ASCII without " and \, which readers unquote differently
-_MAX_PARAMETER = 60
+_MAX_PARAMETER = 60  # with the longest name, its number and the semicolon still a line of 76
 _CHARSET = "utf-8''"
 
 _LINES = 256  # base64 lines cut at a time: 14 KB of input, which stays in the first cache
@@ -45,11 +46,11 @@ def encode_words(text: str, room: int = MAX_WORD) -> list[str]:
         room: Characters that the first word may have, so that it fits behind a header's name; at least 24.
 
     Returns:
-        The words, 75 characters at most each; Q where it is the shorter encoding, else B.
+        The words, 75 characters at most each; Q where two thirds of the text stay readable in it, else B.
     """
     first, rest = room - _WORD_FRAME, MAX_WORD - _WORD_FRAME
     quoted = [_quote_character(character) for character in text]
-    if sum(map(len, quoted)) * 3 <= len(text.encode()) * 4:
+    if sum(len(piece) > 1 for piece in quoted) * 3 <= len(text):
         return [f"=?utf-8?q?{run}?=" for run in _runs(quoted, first, rest)]
     octets = [character.encode() for character in text]
     runs = _runs(octets, first // 4 * 3, rest // 4 * 3)  # four characters of base64 hold three octets
@@ -72,7 +73,7 @@ def encode_parameter(name: str, value: str) -> list[str]:
         if _QUOTABLE.fullmatch(value) and "=?" not in value:  # readers decode encoded-words even in here
             return [f'{name}="{value}"']
     encoded = [_percent_character(character) for character in value]
-    runs = list(_runs(encoded, _MAX_PARAMETER, _MAX_PARAMETER))
+    runs = list(_runs(encoded, _MAX_PARAMETER - len(_CHARSET), _MAX_PARAMETER))
     if len(runs) == 1:
         return [f"{name}*={_CHARSET}{runs[0]}"]
     return [f"{name}*{at}*={'' if at else _CHARSET}{run}" for at, run in enumerate(runs)]
@@ -94,10 +95,12 @@ def quoted_printable(data: bytes) -> bytes:
     # The C code ends soft line breaks like the first line break it saw, or with a bare LF when it saw none.
     if b"\r\n" not in data:
         encoded = encoded.replace(b"=\n", b"=\r\n")
-    encoded = _OVERLONG.sub(rb"\1=\r\n", encoded)
+    lines = encoded.split(b"\r\n")
+    if max(map(len, lines)) > _MAX_LINE:
+        encoded = _OVERLONG.sub(rb"\1=\r\n", encoded)
     if b"From " in encoded:
         encoded = _FROM.sub(_protect_from, encoded)
-    return _DOT.sub(b"=2E", encoded)
+    return _DOT.sub(b"=2E", encoded) if b"." in lines else encoded
 
 
 def base64(data: bytes) -> list[bytes]:

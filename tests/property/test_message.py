@@ -1,4 +1,4 @@
-"""Whatever text a task brings: it arrives exactly as it was, or the variable at fault is named and nothing is built.
+"""Whatever text a task brings: it arrives exactly as it was, or the variable at fault is named.
 
 The standard library's parser, which had no part in the writing, reads every message back.
 """
@@ -36,7 +36,7 @@ BIDI = "\u202a\u202e\u2066\u2069"
 BAD = "\r\n\0\t\x0b\x1b\x1f\x7f\x80\x85\x9f\u2028\u2029\ud800\udfff"
 INJECTION = ("\r\nBcc: victim@example.org", "\nX-Injected: 1", "\r\n\r\nbody", "\r\n.\r\nMAIL FROM:<x@y>")
 
-# U+001C to U+001F are bad already; "=?" alone would make the parser see encoded-words, so it is drawn as well.
+# U+001C to U+001F are bad already; "=?" would make a reader see encoded-words, so it is drawn.
 printable = st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"), exclude_characters=BIDI)
 one_line = st.lists(
     st.one_of(
@@ -46,7 +46,7 @@ one_line = st.lists(
 ).map("".join)
 body_text = st.lists(
     st.one_of(
-        st.characters(exclude_categories=("Cs",)),
+        st.characters(exclude_categories=["Cs"]),
         st.sampled_from(TRICKY),
         st.sampled_from(
             [
@@ -134,11 +134,11 @@ def message_of(chosen: Texts) -> Message:
 
 
 def parsed(data: bytes) -> EmailMessage:
-    return cast(EmailMessage, message_from_bytes(data, policy=policy.default))
+    return message_from_bytes(data, policy=policy.default)
 
 
 def mailboxes(data: bytes, name: str) -> list[tuple[str, str]]:
-    """Read addresses by the older parser: the newer one leaves a blank between two encoded-words of a name."""
+    """Read addresses by the older parser; the newer one leaves blanks between the encoded-words of a name."""
     unfolded = str(message_from_bytes(data)[name]).replace("\r\n ", " ")
     return [(str(make_header(decode_header(shown))), address) for shown, address in getaddresses([unfolded])]
 
@@ -166,7 +166,7 @@ def check_round_trip(chosen: Texts) -> None:
     check_octets(message.data)
     mail = parsed(message.data)
     assert Counter(mail.keys()) == Counter(
-        "From To Reply-To Subject Date Message-ID X-Case MIME-Version Content-Type".split()
+        ["From", "To", "Reply-To", "Subject", "Date", "Message-ID", "X-Case", "MIME-Version", "Content-Type"]
     )
     assert b"hidden@" not in message.data
     assert mail["Subject"] == chosen.subject
@@ -188,7 +188,7 @@ def check_round_trip(chosen: Texts) -> None:
     assert file_name(image) == chosen.image
     assert image.get_content() == b"\x89PNG"
     shown = files["text/plain" if chosen.content_type is ContentType.TEXT else "text/html"]
-    payload = cast(bytes, shown.get_payload(decode=True))
+    payload = cast("bytes", shown.get_payload(decode=True))
     assert payload.decode() == chosen.body.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
     last = leaves[-1] if chosen.content_type is not ContentType.TEXT else leaves[1]
     assert file_name(last) == chosen.file

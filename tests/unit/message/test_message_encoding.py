@@ -1,0 +1,97 @@
+import binascii
+import quopri
+import random
+
+import pytest
+
+from connector.message.encoding import base64, encode_parameter, encode_words, quoted_printable
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 56, 57, 58, 114, 57 * 256 - 1, 57 * 256, 57 * 256 + 1, 100_000])
+def test_base64_has_full_lines_and_gives_the_octets_back(size: int) -> None:
+    data = random.Random(size).randbytes(size)
+    encoded = b"".join(base64(data))
+    assert binascii.a2b_base64(encoded) == data
+    lines = encoded.removesuffix(b"\r\n").split(b"\r\n")
+    assert all(len(line) == 76 for line in lines[:-1])
+    assert len(lines[-1]) <= 76
+    assert b"\n" not in encoded.replace(b"\r\n", b"")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"plain",
+        b"plain\r\n",
+        b".",
+        b".\r\n..\r\n.",
+        b"From the start\r\nFrom here\r\nfrom there\r\n",
+        b"From \r\n",
+        b"From " * 40,
+        b"x" * 75 + b".",
+        b"x" * 76 + b".\r\ny",
+        b"x" * 74 + b" \r\n",
+        b"x" * 73 + b" \r\n",
+        b"x" * 75 + b"\t",
+        b"tail \r\ntab\t\r\n",
+        b"a=b" * 60,
+        b"\0\x0b\x1b",
+        "äöü".encode() * 100,
+        b"x" * 5000,
+        b"\r\n" * 5,
+    ],
+)
+def test_quoted_printable_keeps_the_text_and_the_limits(data: bytes) -> None:
+    encoded = quoted_printable(data)
+    assert quopri.decodestring(encoded) == data
+    assert encoded.isascii()
+    assert b"\r" not in encoded.replace(b"\r\n", b"")
+    assert b"\n" not in encoded.replace(b"\r\n", b"")
+    for line in encoded.split(b"\r\n"):
+        assert len(line) <= 76
+        assert line != b"."
+        assert not line.startswith(b"From ")
+        assert not line.endswith((b" ", b"\t"))
+
+
+def test_quoted_printable_holds_for_random_mixtures_of_what_is_difficult() -> None:
+    draw = random.Random(7)
+    pieces = ["a", "From ", ".", "=", "\r\n", " ", "\t", "é", "\0", "...", "x" * 70, "y" * 75]
+    for _ in range(3000):
+        test_quoted_printable_keeps_the_text_and_the_limits(
+            "".join(draw.choices(pieces, k=draw.randint(0, 14))).encode()
+        )
+
+
+def test_the_readable_kind_of_encoded_word_is_taken_where_there_is_one() -> None:
+    assert encode_words("Grüß Gott") == ["=?utf-8?q?Gr=C3=BC=C3=9F_Gott?="]
+    assert encode_words("漢字") == ["=?utf-8?b?5ryi5a2X?="]
+
+
+@pytest.mark.parametrize("text", ["ü" * 200, "漢" * 200, "😀" * 100, "a" * 200])
+def test_encoded_words_keep_to_their_room(text: str) -> None:
+    words = encode_words(text, 24)
+    assert len(words[0]) <= 24
+    assert max(map(len, words)) <= 75
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("a.pdf", ["name=a.pdf"]),
+        ("a b.pdf", ['name="a b.pdf"']),
+        ("", ['name=""']),
+        ("ä.pdf", ["name*=utf-8''%C3%A4.pdf"]),
+        ('a"b\\c', ["name*=utf-8''a%22b%5Cc"]),
+        ("=?utf-8?q?x?=", ["name*=utf-8''%3D%3Futf-8%3Fq%3Fx%3F%3D"]),
+    ],
+)
+def test_a_parameter_is_quoted_or_encoded_as_it_needs(value: str, written: list[str]) -> None:
+    assert encode_parameter("name", value) == written
+
+
+def test_a_long_parameter_is_continued() -> None:
+    written = encode_parameter("filename", "ü" * 30)
+    assert [piece.partition("=")[0] for piece in written] == [f"filename*{at}*" for at in range(4)]
+    assert max(map(len, written)) <= 76
