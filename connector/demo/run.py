@@ -22,7 +22,8 @@ from rich.console import Console
 from connector.demo.inbox import Inbox, Mail
 from connector.demo.page import InboxPage
 from connector.demo.story import Story
-from connector.engine.connect import connect
+from connector.engine.connect import connect, gateway_address
+from connector.engine.distribution import VERSION
 from connector.engine.grpc import GrpcEngine
 from connector.engine.local import LocalEngineError, engine_for_development
 from connector.engine.port import Complete, EngineRefusedError, Job, Outcome
@@ -97,14 +98,14 @@ async def _demo(
 async def _play(
     stage: _Stage, console: Console, arrived: asyncio.Event, *, once: bool, page_port: int
 ) -> None:
-    story, named = stage.story, stage.settings.engine
+    story = stage.story
     story.title()
     async with AsyncExitStack() as stack:
-        found = engine_for_development(named, environ=stage.environ, console=console)
+        found = engine_for_development(stage.settings.engine, environ=stage.environ, console=console)
         engine = await stack.enter_async_context(found)
-        story.step(
-            "Engine ready", f"{engine.address or engine.cluster_id}{'' if engine is named else ', Zeebe'}"
-        )
+        own = engine is not stage.settings.engine
+        where = f"Zeebe {VERSION}, started for this demo" if own else "the one that is configured"
+        story.step("Engine ready", f"{gateway_address(engine)}, {where}")
         server = await stack.enter_async_context(SmtpServer(on_received=lambda mail: _keep(stage, mail)))
         page = stack.enter_context(_page(stage, f"{server.hostname}:{server.port}", page_port))
         story.step("Inbox ready", f"{page.url}, taking mail at {server.hostname}:{server.port}")
@@ -113,8 +114,10 @@ async def _play(
         await stack.enter_async_context(_worker(stage, engine))
         mail = await _one_mail(stage, client, server)
         arrived.set()
-        story.step("Look at it", page.mail_url(mail))
-        if not once:
+        if once:
+            story.mail(mail)
+        else:
+            _show(story, mail, page)
             await _encores(stage, client, server, page)
 
 
@@ -188,7 +191,7 @@ async def _one_mail(stage: _Stage, client: ZeebeClient, server: SmtpServer) -> M
     try:
         await asyncio.wait({running, failed}, timeout=_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         if failed.done():
-            raise DemoError("The process waits at its task: nothing was sent, or the reply tells more above.")
+            raise DemoError("The process waits at its task; the line above says why.")
         if not running.done():
             raise DemoError(
                 f"The process has not come to its end within {_PATIENCE} seconds. Does another worker take "
@@ -203,8 +206,12 @@ async def _one_mail(stage: _Stage, client: ZeebeClient, server: SmtpServer) -> M
     mail = stage.inbox.find(response["messageId"]) if isinstance(response, dict) else None
     if mail is None:
         raise DemoError("The process was completed, but its mail is not in the inbox.")
-    stage.story.mail(mail)
     return mail
+
+
+def _show(story: Story, mail: Mail, page: InboxPage) -> None:
+    story.step("Look at it", page.mail_url(mail))
+    story.mail(mail)
 
 
 async def _encores(stage: _Stage, client: ZeebeClient, server: SmtpServer, page: InboxPage) -> None:
@@ -222,7 +229,7 @@ async def _encores(stage: _Stage, client: ZeebeClient, server: SmtpServer, page:
         except (DemoError, PyZeebeError) as error:
             stage.story.trouble(str(error))
         else:
-            stage.story.step("Look at it", page.mail_url(mail))
+            _show(stage.story, mail, page)
 
 
 def _variables(server: SmtpServer) -> dict[str, Any]:
