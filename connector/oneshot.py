@@ -94,22 +94,17 @@ async def _handle(
 
 def _described(outcome: Outcome) -> dict[str, Any]:
     """Give every outcome the same keys, so that a script need not ask which are there."""
-    empty: dict[str, Any] = dict.fromkeys(
-        ("variables", "code", "message", "retries", "retryBackoff", "error")
-    )
+    keys = ("variables", "code", "message", "retries", "retryBackoff", "error")
+    described: dict[str, Any] = dict.fromkeys(keys) | {"variables": {}}
     match outcome:
         case Complete(variables):
-            return {"outcome": "complete", **empty, "variables": variables}
+            return {"outcome": "complete", **described, "variables": variables}
         case Throw(code, message, variables):
-            return {"outcome": "bpmnError", **empty, "variables": variables, "code": code, "message": message}
+            thrown = {"variables": variables, "code": code, "message": message}
+            return {"outcome": "bpmnError", **described, **thrown}
         case Fail(message, retries, backoff, error):
-            failure = {
-                "code": error["code"] if error else None,
-                "message": message,
-                "retries": retries,
-                "error": error,
-            }
-            return {"outcome": "fail", **empty, "variables": {}, **failure}
+            failure = {"code": error and error["code"], "message": message, "error": error}
+            return {"outcome": "fail", **described, **failure, "retries": retries, "retryBackoff": backoff}
 
 
 def _job(task_type: str, headers: Mapping[str, str], variables: Mapping[str, Any], key: str | None) -> Job:

@@ -7,10 +7,12 @@ of which a test reads the raw bytes.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from pathlib import Path
 import trustme
 
 DOMAIN = "example.test"
+_INTERVAL = 0.05  # seconds between looks into a mailbox
 USERS = ("dev", "demo", "test", "ann", "bob", "carol", "jürgen")
 USERNAME = "connector"
 PASSWORD = "geheim-Pässword-{7}"  # of this private server only
@@ -48,10 +51,6 @@ mech_list: PLAIN LOGIN
 """
 
 
-class PostfixMissingError(Exception):
-    """Postfix, or what it needs here, is not on this machine."""
-
-
 @dataclass(frozen=True, slots=True)
 class Postfix:
     """A running server."""
@@ -60,6 +59,19 @@ class Postfix:
     ca_file: Path
     mailboxes: Path
     hostname: str = "localhost"
+
+    async def mail(self, user: str, mark: bytes, deadline: float = 15) -> bytes:
+        """Wait for the mail to ``user@example.test`` that contains ``mark``; its raw bytes.
+
+        Raises:
+            TimeoutError: It had not arrived after ``deadline`` seconds.
+        """
+        async with asyncio.timeout(deadline):
+            while True:
+                for mail in self.mails(user):
+                    if mark in mail:
+                        return mail
+                await asyncio.sleep(_INTERVAL)
 
     def mails(self, user: str) -> list[bytes]:
         """Give the raw mails that have arrived for ``user@example.test``, oldest first."""
@@ -79,17 +91,19 @@ _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
 @contextmanager
-def running(directory: Path, authority: trustme.CA) -> Iterator[Postfix]:
-    """Run a Postfix below ``directory`` until the block ends."""
-    config = directory / "etc"
-    port = _free_port()
-    _configure(directory, config, port, authority)
-    _postfix(config, "start")
-    try:
-        _wait_for_greeting(port)
-        yield Postfix(port, directory / "ca.pem", directory / "mail")
-    finally:
-        _postfix(config, "stop")
+def running(authority: trustme.CA) -> Iterator[Postfix]:
+    """Run a Postfix until the block ends."""
+    with tempfile.TemporaryDirectory(prefix="postfix-") as name:
+        directory = Path(name)
+        config = directory / "etc"
+        port = _free_port()
+        _configure(directory, config, port, authority)
+        _postfix(config, "start")
+        try:
+            _wait_for_greeting(port)
+            yield Postfix(port, directory / "ca.pem", directory / "mail")
+        finally:
+            _postfix(config, "stop")
 
 
 def _configure(directory: Path, config: Path, port: int, authority: trustme.CA) -> None:

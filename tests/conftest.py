@@ -1,0 +1,30 @@
+"""What every test may use: an authority for certificates, and a Postfix where one is installed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import trustme
+
+from tests.servers import postfix as postfix_server
+from tests.servers.postfix import Postfix
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """A certificate authority of this session's own."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def postfix(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA) -> Iterator[Postfix]:
+    """A private Postfix; skipped where it is not installed, but never in CI."""
+    if reason := postfix_server.missing():
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must have Postfix: {reason}")
+        pytest.skip(f"Postfix cannot be run here: {reason}")
+    # Below pytest's own directory Postfix's users could not reach their mailboxes: it is the owner's alone.
+    with postfix_server.running(authority) as server:
+        yield server
