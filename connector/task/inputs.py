@@ -39,16 +39,13 @@ class Inputs:
         Raises:
             InputError: It is given under two names, differently.
         """
-        found: Value | None = None
-        for written in self._definitions[name].names:
-            data = self._data.get(written)
-            if is_blank(data):
-                continue
-            if found is None:
-                found = Value(self._field(written), data)
-            elif found.data != data:
-                raise found.error(f"{written} says something else; {written} is its other name, give one")
-        return found
+        value = self._written(name)
+        for alias in self._definitions[name].aliases:
+            other = self._written(alias)
+            if value and other and value.data != other.data:
+                raise value.error(f"{alias} says something else; it is another name for it, give one")
+            value = value or other
+        return value
 
     def require(self, name: str, advice: str = "fill it in") -> Value:
         """The value of what cannot be left out.
@@ -113,6 +110,10 @@ class Inputs:
             near = get_close_matches(key[:_MAX_NAME], known, n=1, cutoff=0.5)
             advice = f"did you mean {near[0]}?" if near else f"use {', '.join(known)}"
             raise InputError(self._path, f"{shown(key)} is no key of it; {advice}", allowed=known)
+
+    def _written(self, name: str) -> Value | None:
+        data = self._data.get(name)
+        return None if is_blank(data) else Value(self._field(name), data)
 
     def _missing(self, name: str, advice: str) -> Value:
         if self.null(name):

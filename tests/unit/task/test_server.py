@@ -37,6 +37,7 @@ def test_a_complete_authentication() -> None:
         ("[::1]", 1025, False, Security.STARTTLS_OPTIONAL),
         ("localhost.example.com", 25, False, Security.STARTTLS),
         ("128.0.0.1", 25, False, Security.STARTTLS),
+        ("10.0.0.1", 25, False, Security.STARTTLS),
         ("mail.example.com", 25, True, Security.STARTTLS),
     ],
 )

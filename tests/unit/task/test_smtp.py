@@ -354,6 +354,7 @@ def test_extra_headers(data: Any, expected: tuple[tuple[str, str], ...]) -> None
         {"X-Case": [["CANARY"]]},
         {"X Case": "CANARY"},
         {"X-Case\r\nBcc": "CANARY"},
+        {"X-Case\r\nBcc": {"CANARY": 1}},
         {"": "CANARY"},
         {"X-Case": "CANARY\ud800"},
         ["CANARY"],
