@@ -1,0 +1,173 @@
+"""The way of one job over a real socket: order of the stages, cancellation, identity, no leaks."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from connector.engine.port import Complete, Fail
+from connector.observe.logs import Redactor
+from connector.pipeline import Pipeline, open_pipeline
+from connector.settings.sources import load
+from connector.testing.behaviour import Behaviour, Hold, Say, Verb
+from connector.testing.smtp import SmtpServer
+from tests.jobs import job
+
+CANARY = "cAnArY-pÄss/word+1"
+
+
+@asynccontextmanager
+async def pipeline(environ: Mapping[str, str] | None = None, **overrides: str) -> AsyncIterator[Pipeline]:
+    settings = load({}, overrides={k.replace("__", "."): v for k, v in overrides.items()}).settings
+    async with open_pipeline(settings, Redactor(), environ or {}) as opened:
+        yield opened
+
+
+def mail(server: SmtpServer, **changed: Any) -> dict[str, Any]:
+    return {
+        "authentication": {"hostname": server.hostname, "port": server.port},
+        "smtpEmailMailBoxName": "workflow@example.test",
+        "smtpEmailToRecipients": ["ann@example.test"],
+        "smtpEmailSubject": "Order",
+        "smtpEmailContent": "Thanks.",
+        **changed,
+    }
+
+
+async def test_the_response_has_what_the_contract_promises() -> None:
+    async with SmtpServer() as server, pipeline() as opened:
+        before = datetime.now(UTC) - timedelta(seconds=1)
+        outcome = await opened.handle(job(mail(server)))
+    assert isinstance(outcome, Complete)
+    response = outcome.variables["response"]
+    assert list(response) == [
+        "status",
+        "message",
+        "messageId",
+        "account",
+        "transport",
+        "accepted",
+        "rejected",
+        "reply",
+        "sentAt",
+        "duplicate",
+        "warnings",
+    ]
+    assert before <= datetime.fromisoformat(response["sentAt"]) <= datetime.now(UTC)
+    assert response["reply"].startswith("250 ")
+    assert (response["account"], response["transport"], response["duplicate"]) == (None, "smtp", False)
+
+
+async def test_the_same_job_has_the_same_message_id_and_another_job_another() -> None:
+    async with SmtpServer() as server, pipeline() as opened:
+        for element_instance in (12, 12, 13):
+            await opened.handle(job(mail(server), element_instance_key=element_instance))
+        chosen = mail(server, smtpEmailIdempotencyKey="order-4711")
+        for element_instance in (14, 15):
+            await opened.handle(job(chosen, element_instance_key=element_instance))
+        ids = [line for mail in server.received for line in mail.data.split(b"\r\n") if b"Message-ID" in line]
+    assert ids[0] == ids[1]
+    assert ids[3] == ids[4]
+    assert len(set(ids)) == 3
+
+
+@pytest.mark.parametrize("verb", [Verb.EHLO, Verb.MAIL, Verb.RCPT, Verb.DATA])
+async def test_a_cancelled_job_that_sent_nothing_is_handed_back_as_it_was(verb: Verb) -> None:
+    hold = Hold(asyncio.Event())
+    async with SmtpServer(behaviour=Behaviour().on(verb, hold)) as server, pipeline() as opened:
+        running = asyncio.create_task(opened.handle(job(mail(server), retries=2)))
+        await hold.reached.wait()
+        running.cancel()
+        outcome = await running
+        hold.until.set()
+        assert server.received == []
+    assert isinstance(outcome, Fail)
+    assert outcome.error is not None
+    assert (outcome.error["code"], outcome.retries, outcome.backoff) == ("CANCELLED", 2, 0)
+
+
+async def test_a_job_cancelled_after_the_final_dot_is_uncertain() -> None:
+    hold = Hold(asyncio.Event())
+    async with SmtpServer(behaviour=Behaviour().on(Verb.DOT, hold)) as server, pipeline() as opened:
+        running = asyncio.create_task(opened.handle(job(mail(server))))
+        await hold.reached.wait()
+        running.cancel()
+        outcome = await running
+        hold.until.set()
+    assert isinstance(outcome, Fail)
+    assert outcome.error is not None
+    assert (outcome.error["code"], outcome.retries) == ("DELIVERY_UNCERTAIN", 0)
+
+
+async def test_a_fault_of_the_task_is_found_before_anything_is_sent() -> None:
+    async with SmtpServer() as server, pipeline() as opened:
+        outcome = await opened.handle(job(mail(server), headers={"resultVariable": "a b"}))
+        assert server.connections == []
+    assert isinstance(outcome, Fail)
+    assert outcome.message.startswith("EXPRESSION_ERROR: resultVariable")
+
+
+async def test_the_task_decides_the_pause_and_otherwise_the_settings_do() -> None:
+    greylisting = Behaviour().on(Verb.RCPT, Say(450, "4.2.0 later"))
+    busy = Behaviour().on(Verb.CONNECT, Say(421, "4.3.2 closing", close=True))
+    overrides = {"worker__retry_backoff": "7", "worker__rejection_backoff": "11"}
+    async with pipeline(**overrides) as opened:
+        pauses = []
+        for behaviour, headers in ((greylisting, {}), (busy, {}), (greylisting, {"retryBackoff": "PT3S"})):
+            async with SmtpServer(behaviour=behaviour) as server:
+                outcome = await opened.handle(job(mail(server), headers=headers))
+            assert isinstance(outcome, Fail)
+            pauses.append((outcome.retries, outcome.backoff))
+        closed = {"hostname": "127.0.0.1", "port": server.port}
+        outcome = await opened.handle(job(mail(server, authentication=closed)))
+    assert pauses == [(2, 11), (2, 11), (2, 3)]
+    assert isinstance(outcome, Fail)
+    assert (outcome.retries, outcome.backoff) == (2, 7)
+
+
+async def test_a_server_that_echoes_the_login_gives_nothing_away() -> None:
+    plain = base64.b64encode(f"\0connector\0{CANARY}".encode()).decode()
+    echo = Behaviour().on(Verb.AUTH, Say(535, f"5.7.8 no: {plain} {CANARY}"))
+    login = {"username": "connector", "password": "{{secrets.PW}}"}
+    async with (
+        SmtpServer(behaviour=echo, users={"connector": "x"}) as server,
+        pipeline({"SECRET_PW": CANARY}) as opened,
+    ):
+        authentication = {"hostname": server.hostname, "port": server.port, **login}
+        outcome = await opened.handle(job(mail(server, authentication=authentication)))
+    assert isinstance(outcome, Fail)
+    assert outcome.error is not None
+    assert outcome.error["code"] == "AUTH_FAILED"
+    seen = outcome.message + json.dumps(outcome.error, ensure_ascii=False)
+    assert CANARY not in seen
+    assert plain not in seen
+
+
+async def test_a_secret_in_a_result_is_masked() -> None:
+    echo = Behaviour().on(Verb.DOT, Say(250, f"2.0.0 queued for {CANARY}"))
+    async with (
+        SmtpServer(behaviour=echo, users={"u": CANARY}) as server,
+        pipeline({"SECRET_PW": CANARY}) as opened,
+    ):
+        login = {"username": "u", "password": "secrets.PW"}
+        authentication = {"hostname": server.hostname, "port": server.port, **login}
+        outcome = await opened.handle(job(mail(server, authentication=authentication)))
+    assert isinstance(outcome, Complete)
+    assert outcome.variables["response"]["reply"].startswith("250 2.0.0 queued for ")
+    assert CANARY not in json.dumps(outcome.variables, ensure_ascii=False)
+
+
+async def test_a_secret_outside_authentication_stays_text() -> None:
+    async with SmtpServer() as server, pipeline({"SECRET_PW": CANARY}) as opened:
+        text = "secrets.PW and {{secrets.PW}}"
+        await opened.handle(job(mail(server, smtpEmailSubject="secrets.PW", smtpEmailContent=text)))
+    (received,) = server.received
+    assert b"Subject: secrets.PW\r\n" in received.data
+    assert text.encode() in received.data
