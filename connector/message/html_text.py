@@ -185,8 +185,10 @@ class _Writer:
         (url, start), self._link = self._link, None
         shown = "".join(self._out[start:]).strip()
         if url and not url.startswith(("#", "javascript:")) and url.removeprefix("mailto:") != shown:
-            self._blank = self._blank or bool(shown)
+            blank_after = self._blank
+            self._blank = blank_after or bool(shown)
             self._put(f"<{url}>")
+            self._blank = blank_after
 
     def _put(self, words: str) -> None:
         if not words:
