@@ -124,6 +124,16 @@ class FakeEngine:
         """How many job streams are open."""
         return sum(map(len, self._streams.values()))
 
+    def job(self, key: int) -> Job:
+        """The job as it is now.
+
+        Raises:
+            LeaseLostError: There is no such job.
+        """
+        if key not in self._records:
+            raise LeaseLostError(f"no job has the key {key}")
+        return self._records[key].job
+
     def state(self, key: int) -> JobState:
         """Where the job is."""
         return self._records[key].state
@@ -178,7 +188,7 @@ class FakeEngine:
     async def extend(self, job: Job, seconds: float) -> None:
         """See :meth:`connector.engine.port.Engine.extend`."""
         self._enter("extend")
-        record = self._records[job.key]
+        record = self._record(job)
         if record.state is not JobState.LEASED:
             raise LeaseLostError(f"job {job.key} is not active")
         self._start_lease(record, seconds)
@@ -186,7 +196,7 @@ class FakeEngine:
     async def report(self, job: Job, outcome: Outcome) -> None:
         """See :meth:`connector.engine.port.Engine.report`."""
         self._enter("report")
-        record = self._records[job.key]
+        record = self._record(job)
         if record.state in (JobState.DONE, JobState.INCIDENT):
             raise LeaseLostError(f"job {job.key} is {record.state.value}")
         record.outcomes.append(outcome)
@@ -206,6 +216,9 @@ class FakeEngine:
             raise self._down
         if self._faults[call]:
             raise self._faults[call].popleft()
+
+    def _record(self, job: Job) -> _Record:
+        return self._records[self.job(job.key).key]
 
     def _failed(self, record: _Record, outcome: Fail) -> None:
         record.job = replace(record.job, retries=outcome.retries)

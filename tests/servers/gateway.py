@@ -1,4 +1,4 @@
-"""A Zeebe gateway on a real socket whose engine is a ``FakeEngine`` and whose answers can be made to misbehave."""
+"""A Zeebe gateway on a real socket: behind it a ``FakeEngine``, its answers misbehave on demand."""
 
 import asyncio
 import json
@@ -23,7 +23,6 @@ from pyzeebe.proto.gateway_pb2 import (
     UpdateJobTimeoutRequest,
     UpdateJobTimeoutResponse,
 )
-from pyzeebe.proto.gateway_pb2_grpc import GatewayServicer, add_GatewayServicer_to_server
 
 from connector.engine.port import Complete, Fail, Job, LeaseLostError, Outcome, Throw
 from connector.testing.engine import FakeEngine
@@ -31,7 +30,7 @@ from connector.testing.engine import FakeEngine
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class FakeGateway(GatewayServicer):
+class FakeGateway:
     """Serves one ``FakeEngine`` over gRPC.
 
     ``refuse`` scripts the next answers of a method; ``metadata`` holds what each call brought along.
@@ -63,7 +62,7 @@ class FakeGateway(GatewayServicer):
         """Listen, on the same port as before if it has listened before."""
         # The port is the test's own: two gateways must not share it in silence.
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-        add_GatewayServicer_to_server(self, self._server)
+        self._server.add_generic_rpc_handlers((self._handlers(),))
         where = f"127.0.0.1:{self.port}"
         if self._credentials is None:
             self.port = self._server.add_insecure_port(where)
@@ -83,6 +82,23 @@ class FakeGateway(GatewayServicer):
         """Never answer this method again."""
         self._hanging.add(method)
 
+    def _handlers(self) -> "grpc.GenericRpcHandler[Any, Any]":
+        unary, streamed = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
+        methods = {
+            "Topology": (unary, self._topology, TopologyRequest),
+            "ActivateJobs": (streamed, self._activate, ActivateJobsRequest),
+            "StreamActivatedJobs": (streamed, self._stream, StreamActivatedJobsRequest),
+            "UpdateJobTimeout": (unary, self._extend, UpdateJobTimeoutRequest),
+            "CompleteJob": (unary, self._complete, CompleteJobRequest),
+            "ThrowError": (unary, self._throw, ThrowErrorRequest),
+            "FailJob": (unary, self._fail, FailJobRequest),
+        }
+        handlers: dict[str, Any] = {
+            name: kind(method, request.FromString, lambda answer: answer.SerializeToString())
+            for name, (kind, method, request) in methods.items()
+        }
+        return grpc.method_handlers_generic_handler("gateway_protocol.Gateway", handlers)
+
     async def _enter(self, method: str, request: Any, context: Context) -> None:
         self.requests.append(request)
         self.metadata.append({key: str(value) for key, value in context.invocation_metadata() or ()})
@@ -92,11 +108,11 @@ class FakeGateway(GatewayServicer):
             code, details = self._refusals[method].popleft()
             await context.abort(code, details)
 
-    async def Topology(self, request: TopologyRequest, context: Context) -> TopologyResponse:
+    async def _topology(self, request: TopologyRequest, context: Context) -> TopologyResponse:
         await self._enter("Topology", request, context)
         return TopologyResponse(gatewayVersion="8.6.0")
 
-    async def ActivateJobs(  # type: ignore[override]  # generated for the blocking server
+    async def _activate(
         self, request: ActivateJobsRequest, context: Context
     ) -> AsyncIterator[ActivateJobsResponse]:
         await self._enter("ActivateJobs", request, context)
@@ -108,16 +124,14 @@ class FakeGateway(GatewayServicer):
         for job in await self.engine.activate(request.type, request.maxJobsToActivate, wait):
             yield ActivateJobsResponse(jobs=[on_the_wire(job)])
 
-    async def StreamActivatedJobs(  # type: ignore[override]  # generated for the blocking server
+    async def _stream(
         self, request: StreamActivatedJobsRequest, context: Context
     ) -> AsyncIterator[ActivatedJob]:
         await self._enter("StreamActivatedJobs", request, context)
         async for job in self.engine.stream(request.type):
             yield on_the_wire(job)
 
-    async def UpdateJobTimeout(  # type: ignore[override]  # generated for the blocking server
-        self, request: UpdateJobTimeoutRequest, context: Context
-    ) -> UpdateJobTimeoutResponse:
+    async def _extend(self, request: UpdateJobTimeoutRequest, context: Context) -> UpdateJobTimeoutResponse:
         await self._enter("UpdateJobTimeout", request, context)
         try:
             await self.engine.extend(self.engine.job(request.jobKey), request.timeout / 1000)
@@ -125,22 +139,16 @@ class FakeGateway(GatewayServicer):
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         return UpdateJobTimeoutResponse()
 
-    async def CompleteJob(  # type: ignore[override]  # generated for the blocking server
-        self, request: CompleteJobRequest, context: Context
-    ) -> CompleteJobResponse:
+    async def _complete(self, request: CompleteJobRequest, context: Context) -> CompleteJobResponse:
         await self._report("CompleteJob", request, Complete(json.loads(request.variables)), context)
         return CompleteJobResponse()
 
-    async def ThrowError(  # type: ignore[override]  # generated for the blocking server
-        self, request: ThrowErrorRequest, context: Context
-    ) -> ThrowErrorResponse:
+    async def _throw(self, request: ThrowErrorRequest, context: Context) -> ThrowErrorResponse:
         outcome = Throw(request.errorCode, request.errorMessage, json.loads(request.variables))
         await self._report("ThrowError", request, outcome, context)
         return ThrowErrorResponse()
 
-    async def FailJob(  # type: ignore[override]  # generated for the blocking server
-        self, request: FailJobRequest, context: Context
-    ) -> FailJobResponse:
+    async def _fail(self, request: FailJobRequest, context: Context) -> FailJobResponse:
         outcome = Fail(request.errorMessage, request.retries, request.retryBackOff / 1000)
         await self._report("FailJob", request, outcome, context)
         return FailJobResponse()
