@@ -147,7 +147,7 @@ class Link(asyncio.Protocol):
             ssl.SSLError: The handshake failed.
             OSError: The connection broke.
         """
-        if self._replies or self.parser.pending:
+        if self._replies or self.parser.pending or isinstance(self._failure, MalformedReplyError):
             raise ClearTextBeforeTlsError
         if self._failure is not None or self._transport is None:
             raise ConnectionResetError(str(self._failure or "not connected"))

@@ -19,14 +19,14 @@ from connector.transport.link import ClearTextBeforeTlsError
 _TRUST = "Put its authority's certificate into smtp.ca_file."
 # OpenSSL's verification results (x509_vfy.h), as SSLCertVerificationError.verify_code gives them.
 _CERTIFICATE_FAULTS = {
-    9: "its certificate is not valid yet: check the clocks",
-    10: "its certificate has expired: the server needs a new one",
+    9: "its certificate is not valid yet: check the clocks.",
+    10: "its certificate has expired: the server needs a new one.",
     18: f"its certificate is self-signed. {_TRUST}",
     19: f"its certificate comes from an authority that is not trusted here. {_TRUST}",
     20: f"its certificate comes from an authority that is not trusted here. {_TRUST}",
     21: f"it does not send the certificates between its own and a trusted authority's. {_TRUST}",
-    62: "its certificate is for another host name: use the name that the certificate has",
-    64: "its certificate is not for this IP address: use the host name that the certificate has",
+    62: "its certificate is for another host name: use the name that the certificate has.",
+    64: "its certificate is not for this IP address: use the host name that the certificate has.",
 }
 # OpenSSL's reasons: an alert from the server, or its version refused here.
 _VERSION_FAULTS = frozenset(
@@ -79,28 +79,31 @@ async def encrypt(talk: Conversation, context: ssl.SSLContext, hostname: str, ph
     async with talk.step(Phase.TLS):
         try:
             await talk.link.start_tls(context, host_to_verify(hostname), talk.seconds(Phase.TLS) + 1)
-        except (ssl.SSLError, ClearTextBeforeTlsError) as error:
-            raise _failed(talk.server, phase, error) from error
+        except (ssl.SSLError, ClearTextBeforeTlsError, ConnectionResetError) as error:
+            if _is_tcp_reset(error):
+                raise
+            fault = f"TLS with {talk.server} failed: {explain(error, phase)} No credentials were sent."
+            raise TransportError(ErrorCode.TLS_FAILED, fault, phase=Phase.TLS, server=talk.server) from error
 
 
-def _failed(server: str, phase: Phase, error: Exception) -> Exception:
-    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return ConnectionResetError("the server closed the connection during the TLS handshake")
-    fault = f"TLS with {server} failed: {explain(error, phase)}. No credentials were sent."
-    return TransportError(ErrorCode.TLS_FAILED, fault.replace("..", "."), phase=Phase.TLS, server=server)
+def _is_tcp_reset(error: Exception) -> bool:
+    """Whether the network broke the handshake; asyncio reports the server's orderly end without an errno."""
+    return isinstance(error, ConnectionResetError) and error.errno is not None
 
 
 def explain(error: Exception, phase: Phase) -> str:
-    """What went wrong in a handshake, and what to do about it."""
+    """What went wrong in a handshake, and what to do about it, in whole sentences."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _CERTIFICATE_FAULTS.get(
-            error.verify_code, f"its certificate is not valid: {error.verify_message}"
-        )
+        fault = f"its certificate is not valid: {error.verify_message}."
+        return _CERTIFICATE_FAULTS.get(error.verify_code, fault)
     reason = error.reason if isinstance(error, ssl.SSLError) else None
     if reason in _VERSION_FAULTS:
-        return "it speaks no TLS 1.2 or later, which is the least that is accepted"
+        return "it speaks no TLS 1.2 or later, which is the least that is accepted."
     if phase is Phase.TLS and (reason in _PLAIN_FAULTS or isinstance(error, ClearTextBeforeTlsError)):
-        return "this port does not speak TLS from the start: use security starttls, or port 465"
+        return "this port does not speak TLS from the start: use security starttls, or port 465."
     if isinstance(error, ClearTextBeforeTlsError):
-        return "text came in between STARTTLS and the handshake, as an attacker would inject it"
-    return f"the handshake ended with {reason or 'an error'}"
+        return "text came in between STARTTLS and the handshake, as an attacker would inject it."
+    if isinstance(error, ConnectionResetError | ssl.SSLEOFError):
+        # Many servers refuse a version or a cipher in this way, without the alert of RFC 8446 section 6.
+        return "it ended the handshake without saying why; most likely it speaks no TLS 1.2 or later."
+    return f"the handshake ended with {reason or 'an error'}."

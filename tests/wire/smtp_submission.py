@@ -54,10 +54,17 @@ def to(server: SmtpServer, security: Security = Security.NONE, host: str = "127.
     return Server(host, server.port, security)
 
 
-def as_ada(server: SmtpServer, password: str, *, encrypted: bool = True) -> Server:
-    """Where to submit as the user ``ada``; over STARTTLS or in clear."""
-    security = Security.STARTTLS if encrypted else Security.NONE
-    return Server("127.0.0.1", server.port, security, "ada", SecretStr(password))
+def as_ada(
+    server: SmtpServer,
+    password: str,
+    *,
+    encrypted: bool = True,
+    security: Security | None = None,
+    host: str = "127.0.0.1",
+) -> Server:
+    """Where to submit as the user ``ada``; over STARTTLS or in clear unless ``security`` says."""
+    security = security or (Security.STARTTLS if encrypted else Security.NONE)
+    return Server(host, server.port, security, "ada", SecretStr(password))
 
 
 @asynccontextmanager
