@@ -101,7 +101,7 @@ def fill(directory: Path) -> None:
     [
         ("a/../../outside", "must not lead out"),
         ("LINK", "leads out of the directory"),
-        ("LOOP", "loop"),
+        ("LOOP", "loop|symbolic links"),
         ("EMPTY", "empty"),
         ("BINARY", "not UTF-8"),
         ("LARGE", "more than 65536 bytes"),
