@@ -9,8 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from dataclasses import dataclass
-from mimetypes import guess_type
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,15 +21,11 @@ from connector.task.values import Value, boolean, choice, from_json, is_blank, i
 
 _DOCUMENT_TYPE = "camunda.document.type"
 _SOURCES = ("content", "base64", "path", "url")
-_RESTRICTED_NAME = r"[A-Za-z0-9!#$&^_.+-]{1,64}"
-# Those that mailers know; Python's codecs have others that take quadratic time (punycode) or are no charset.
-_CHARSET = r"utf-8|utf-16(?:be|le)?|us-ascii|iso-8859-\d{1,2}|windows-125\d"
-_MEDIA_TYPE = re.compile(
-    rf"(?P<type>{_RESTRICTED_NAME}/{_RESTRICTED_NAME})(?:\s*;\s*charset=\"?(?P<charset>{_CHARSET})\"?)?",
+# The charsets that mailers know; Python's codecs have others that take quadratic time, such as punycode.
+_CHARSET = re.compile(
+    r"charset\s*=\s*\"?(utf-8|utf-16(?:be|le)?|us-ascii|iso-8859-\d{1,2}|windows-125\d)\"?\s*(?:;|$)",
     re.ASCII | re.IGNORECASE,
 )
-# Printable ASCII without angle brackets and blanks: what fits between < > (RFC 2392) in a header.
-_CONTENT_ID = re.compile(r"[!-;=?-~]{1,200}")
 
 
 def read_attachments(value: Value) -> tuple[Attachment, ...]:
@@ -85,9 +79,11 @@ def _from_context(value: Value, inputs: Inputs, data: dict[str, Any]) -> Attachm
         case "url":
             return _described(value, inputs, UrlSource(_url(given)))
         case "base64":
-            return _described(value, inputs, DataSource(_decoded(given)), _name(inputs, required=True))
+            content = _decoded(given)
         case _:
-            return _text_file(value, inputs, text(given), _name(inputs, required=True))
+            content = _encoded(inputs, text(given))
+    inputs.require("name", "give the file a name")
+    return _described(value, inputs, DataSource(content))
 
 
 def _document(value: Value, inputs: Inputs) -> Attachment:
@@ -106,98 +102,52 @@ def _document(value: Value, inputs: Inputs) -> Attachment:
 
 
 def _inline_document(value: Value, inputs: Inputs) -> Attachment:
-    content = value.data.get("content")
-    if content is None:
+    content = Value(f"{value.field}.content", value.data.get("content"))
+    if content.data is None:
         inputs.require("content")
-    name = _name(inputs) or "document"
-    if isinstance(content, str):
-        return _text_file(value, inputs, text(Value(f"{value.field}.content", content)), name)
-    return _text_file(value, inputs, _as_json(value, content), name, "application/json")
+    if isinstance(content.data, str):
+        return _described(value, inputs, DataSource(_encoded(inputs, text(content))), "document.txt")
+    return _described(value, inputs, DataSource(_as_json(content).encode()), "document.json")
 
 
-def _as_json(value: Value, content: object) -> str:
+def _as_json(content: Value) -> str:
     try:
-        return text(Value(f"{value.field}.content", json.dumps(content, ensure_ascii=False)))
+        return text(Value(content.field, json.dumps(content.data, ensure_ascii=False)))
     except (ValueError, RecursionError):
-        raise value.error("the content cannot be written as JSON") from None
+        raise content.error("cannot be written as JSON") from None
 
 
-@dataclass(frozen=True, slots=True)
-class _MediaType:
-    """A media type and the charset that goes with it, if one was named."""
-
-    name: str
-    charset: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.name}; charset={self.charset}" if self.charset else self.name
-
-
-def _text_file(
-    value: Value, inputs: Inputs, content: str, name: str | None, fallback: str = "text/plain"
-) -> Attachment:
-    """Text in the charset that its media type names, UTF-8 otherwise; a text type always says which."""
-    media_type = _media_type(inputs) or _MediaType(guess_type(name or "")[0] or fallback)
-    charset = media_type.charset or "utf-8"
-    if media_type.name.startswith("text/"):
-        media_type = _MediaType(media_type.name, charset)
+def _encoded(inputs: Inputs, content: str) -> bytes:
+    """Text in the charset that its media type names, otherwise in UTF-8."""
+    value = inputs.get("contentType")
+    if value is None or "charset" not in text(value).lower():
+        return content.encode()
+    charset = _CHARSET.search(value.data)
     try:
-        data = content.encode(charset)
+        return content.encode(charset[1] if charset else "")
     except (LookupError, UnicodeError):
-        raise InputError(
-            f"{value.field}.contentType", f"the content cannot be written as {charset}; use utf-8"
-        ) from None
-    return _described(value, inputs, DataSource(data), name, media_type)
+        raise value.error("the content cannot be written in this charset; use charset=utf-8") from None
 
 
 def _described(
-    value: Value,
-    inputs: Inputs,
-    source: FileSource | DataSource | UrlSource,
-    name: str | None = None,
-    media_type: _MediaType | None = None,
+    value: Value, inputs: Inputs, source: FileSource | DataSource | UrlSource, name: str | None = None
 ) -> Attachment:
-    media_type = media_type or _media_type(inputs)
-    inline, content_id = _presentation(inputs)
+    inline = inputs.get("inline")
+    content_id = _line(inputs, "contentId")
     return Attachment(
         value.field,
         source,
-        name or _name(inputs),
-        str(media_type) if media_type else None,
-        inline,
-        content_id,
+        _line(inputs, "name") or name,
+        _line(inputs, "contentType"),
+        boolean(inline) if inline else False,
+        content_id and content_id.removeprefix("<").removesuffix(">"),
     )
 
 
-def _presentation(inputs: Inputs) -> tuple[bool, str | None]:
-    given = inputs.get("inline")
-    inline = boolean(given) if given else False
-    value = inputs.require("contentId", "the HTML names it after cid:") if inline else inputs.get("contentId")
-    if value is None:
-        return inline, None
-    content_id = text(value).strip(" ").removeprefix("<").removesuffix(">")
-    if not _CONTENT_ID.fullmatch(content_id):
-        raise value.error("must be visible ASCII characters without < > and blanks, such as logo@invoice")
-    return inline, content_id
-
-
-def _name(inputs: Inputs, *, required: bool = False) -> str | None:
-    value = inputs.require("name", "give the file a name") if required else inputs.get("name")
-    return check_name(text(value), value.field) if value else None
-
-
-def _media_type(inputs: Inputs) -> _MediaType | None:
-    value = inputs.get("contentType")
-    if value is None:
-        return None
-    match = _MEDIA_TYPE.fullmatch(text(value).strip(" "))
-    if match is None:
-        raise value.error("is no media type; write one such as application/pdf or text/csv; charset=utf-8")
-    name = match["type"].lower()
-    if name.startswith("multipart/"):
-        # RFC 2045 section 6.4: no base64 around a multipart, and a file is not one part among others.
-        raise value.error("a file cannot be a multipart; use application/octet-stream")
-    return _MediaType(name, match["charset"])
+def _line(inputs: Inputs, name: str) -> str | None:
+    """Text for the part's header; its grammar is checked where it is written."""
+    value = inputs.get(name)
+    return check_name(text(value), value.field).strip(" ") if value else None
 
 
 def _path(value: Value) -> str:

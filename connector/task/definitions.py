@@ -107,7 +107,7 @@ ATTACHMENT = (
         allowed=DOCUMENT_TYPES,
     ),
     Definition("inline", Kind.BOOLEAN, "Shown inside the HTML body through cid:.", default="false"),
-    Definition("contentId", Kind.TEXT, "What the body names after cid:; needed with inline."),
+    Definition("contentId", Kind.TEXT, "What the body names after cid:; the file's name otherwise."),
 )
 
 FOLLOW_UP = (

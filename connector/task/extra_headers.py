@@ -13,8 +13,8 @@ def read_headers(value: Value) -> tuple[tuple[str, str], ...]:
     """Read a map of header fields.
 
     Args:
-        value: A context, or a JSON object in a text: name to text, number or boolean, or to a list of them
-            for a field that is repeated. A blank value leaves the field out.
+        value: A context, or a JSON object in a text: name to text, number or boolean. A blank value
+            leaves the field out.
 
     Returns:
         Names and values in the order of the map.
@@ -23,10 +23,7 @@ def read_headers(value: Value) -> tuple[tuple[str, str], ...]:
         InputError: A field that is not a task's to set, or no value for a header.
     """
     return tuple(
-        (name, _checked(value, name, item))
-        for name, data in mapping(value).items()
-        for item in (data if isinstance(data, list) else [data])
-        if not is_blank(item)
+        (name, _checked(value, name, data)) for name, data in mapping(value).items() if not is_blank(data)
     )
 
 

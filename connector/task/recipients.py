@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 
 from connector.message.addresses import Mailbox, parse_mailbox, split_list
+from connector.message.headers import message_id
 from connector.message.text import check_text
 from connector.task.values import Value, items, text
 
-# Visible ASCII between angle brackets: other mailers write more than RFC 5322 section 3.6.4 allows.
-_MESSAGE_ID = re.compile(r"[!-;=?-~]{1,900}")
 _ID_SEPARATOR = re.compile(r"[\s,;]+")
 
 
@@ -53,7 +52,7 @@ def read_message_ids(value: Value) -> tuple[str, ...]:
         InputError: An item that is no Message-ID.
     """
     listed = items(value, lambda written: _split_ids(check_text(written, value.field)))
-    return tuple(map(_message_id, listed))
+    return tuple(message_id(text(item), item.field) for item in listed)
 
 
 def _split_ids(written: str) -> list[str]:
@@ -61,12 +60,3 @@ def _split_ids(written: str) -> list[str]:
         # Within the brackets a comma belongs to the id.
         return re.findall(r"<[^<>]*>|[^\s,;<>]+|[<>]", written)
     return _ID_SEPARATOR.split(written)
-
-
-def _message_id(item: Value) -> str:
-    written = check_text(text(item), item.field).strip(" ")
-    if written.startswith("<") and written.endswith(">"):
-        written = written[1:-1]
-    if not _MESSAGE_ID.fullmatch(written):
-        raise item.error("is no Message-ID; write it as <id@example.com>")
-    return f"<{written}>"

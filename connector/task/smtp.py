@@ -133,7 +133,7 @@ class _Task:
             subject=self.subject(),
             content_type=content_type,
             content=self.content(content_type),
-            attachments=self.attachments(content_type),
+            attachments=self.attachments(),
             importance=self.importance(),
             sensitivity=self.sensitivity(),
             read_receipt=self.read_receipt(sender),
@@ -141,7 +141,7 @@ class _Task:
             follow_up=self.follow_up(),
             reply_to=self.mailboxes("smtpEmailDirectReplyTo"),
             headers=self.headers(),
-            in_reply_to=" ".join(self.message_ids("smtpEmailInReplyTo")) or None,
+            in_reply_to=self.in_reply_to(),
             references=self.message_ids("smtpEmailReferences"),
             require_all_recipients=self.require_all_recipients(),
             idempotency_key=self.idempotency_key(),
@@ -209,17 +209,9 @@ class _Task:
             return FileContent(check_text(path, value.field))
         return InlineContent(body)
 
-    def attachments(self, content_type: ContentType) -> tuple[Attachment, ...]:
+    def attachments(self) -> tuple[Attachment, ...]:
         value = self.inputs.get("smtpEmailAttachments")
-        attachments = read_attachments(value) if value else ()
-        if content_type is ContentType.TEXT:
-            for attachment in attachments:
-                if attachment.inline:
-                    raise InputError(
-                        f"{attachment.field}.inline",
-                        "a text body cannot show it; use smtpEmailContentType html or multipart",
-                    )
-        return attachments
+        return read_attachments(value) if value else ()
 
     def importance(self) -> Importance | None:
         value = self.inputs.get("smtpEmailImportance")
@@ -263,6 +255,14 @@ class _Task:
     def message_ids(self, name: str) -> tuple[str, ...]:
         value = self.inputs.get(name)
         return read_message_ids(value) if value else ()
+
+    def in_reply_to(self) -> str | None:
+        ids = self.message_ids("smtpEmailInReplyTo")
+        if len(ids) > 1:
+            raise InputError(
+                "smtpEmailInReplyTo", "names several mails; name the one, the others in smtpEmailReferences"
+            )
+        return ids[0] if ids else None
 
     def require_all_recipients(self) -> bool:
         value = self.inputs.get("smtpEmailRequireAllRecipients")

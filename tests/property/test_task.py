@@ -139,8 +139,8 @@ def test_a_line_break_in_a_header_text_is_always_refused(before: str, character:
 @pytest.mark.parametrize(
     "piece", ["[", "{", '"', ",", "<", "(", ")", "a", " ", "=", "P1", "@", "\\", "9", "ä", "a@b,"]
 )
-def test_a_megabyte_of_anything_does_not_hang(name: str, piece: str) -> None:
-    check(read(SEND_TASK_TYPE, {**COMPLETE, name: piece * (1_000_000 // len(piece))}))
+def test_much_of_anything_does_not_hang(name: str, piece: str) -> None:
+    check(read(SEND_TASK_TYPE, {**COMPLETE, name: piece * (200_000 // len(piece))}))
 
 
 @pytest.mark.long

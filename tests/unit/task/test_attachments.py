@@ -56,7 +56,7 @@ def test_an_attachment_is_named_by_its_place() -> None:
         ),
         (
             {"name": "a.csv", "contentType": "Text/CSV", "content": "ä"},
-            Attachment(f"{FIELD}[1]", DataSource("ä".encode()), "a.csv", "text/csv; charset=utf-8"),
+            Attachment(f"{FIELD}[1]", DataSource("ä".encode()), "a.csv", "Text/CSV"),
         ),
         (
             {"name": "a.csv", "contentType": "text/csv; charset=ISO-8859-1", "content": "ä"},
@@ -64,19 +64,15 @@ def test_an_attachment_is_named_by_its_place() -> None:
         ),
         (
             {"name": "a.csv", "content": "ä"},
-            Attachment(f"{FIELD}[1]", DataSource("ä".encode()), "a.csv", "text/csv; charset=utf-8"),
-        ),
-        (
-            {"name": "a.json", "content": "{}"},
-            Attachment(f"{FIELD}[1]", DataSource(b"{}"), "a.json", "application/json"),
+            Attachment(f"{FIELD}[1]", DataSource("ä".encode()), "a.csv"),
         ),
         (
             {"name": "noext", "content": ""},
-            Attachment(f"{FIELD}[1]", DataSource(b""), "noext", "text/plain; charset=utf-8"),
+            Attachment(f"{FIELD}[1]", DataSource(b""), "noext"),
         ),
         (
             {"name": "a.txt", "content": "x", "base64": "", "path": None, "url": ""},
-            Attachment(f"{FIELD}[1]", DataSource(b"x"), "a.txt", "text/plain; charset=utf-8"),
+            Attachment(f"{FIELD}[1]", DataSource(b"x"), "a.txt"),
         ),
         (
             {"path": "/srv/a", "name": "b.pdf"},
@@ -102,6 +98,10 @@ def test_an_attachment_is_named_by_its_place() -> None:
             ),
         ),
         (
+            {"name": "l.png", "base64": PNG, "inline": True},
+            Attachment(f"{FIELD}[1]", DataSource(b"\x89PNG"), "l.png", inline=True),
+        ),
+        (
             {"name": "l.png", "base64": PNG, "inline": False},
             Attachment(f"{FIELD}[1]", DataSource(b"\x89PNG"), "l.png"),
         ),
@@ -124,25 +124,25 @@ def test_contexts(data: Any, expected: Attachment) -> None:
             {"camunda.document.type": "inline", "content": "a,b", "name": "d.csv", "contentType": "text/csv"},
             DataSource(b"a,b"),
             "d.csv",
-            "text/csv; charset=utf-8",
+            "text/csv",
         ),
         (
             {"camunda.document.type": "inline", "content": {"a": "ä"}, "name": "d.json"},
             DataSource('{"a": "ä"}'.encode()),
             "d.json",
-            "application/json",
+            None,
         ),
         (
             {"camunda.document.type": "INLINE", "content": 42},
             DataSource(b"42"),
-            "document",
-            "application/json",
+            "document.json",
+            None,
         ),
         (
             {"camunda.document.type": "inline", "content": "", "metadata": {"size": 0}},
             DataSource(b""),
-            "document",
-            "text/plain; charset=utf-8",
+            "document.txt",
+            None,
         ),
     ],
 )
@@ -179,15 +179,13 @@ def test_a_document_can_be_shown_in_the_body() -> None:
         ({"name": "a\r\nBcc: x", "content": "x"}, ".name", "line break"),
         ({"name": "a\u202efdp.exe", "content": "x"}, ".name", "text direction"),
         ({"name": 5, "content": "x"}, ".name", "must be text"),
-        ({"name": "a", "content": "x", "contentType": "pdf"}, ".contentType", "no media type"),
-        ({"name": "a", "content": "x", "contentType": "a/b\r\nX: y"}, ".contentType", "no media type"),
+        ({"name": "a", "content": "x", "contentType": "a/b\r\nX: y"}, ".contentType", "line break"),
         (
             {"name": "a", "content": "x", "contentType": "text/plain; charset=punycode"},
             ".contentType",
-            "media",
+            "utf-8",
         ),
         ({"name": "a", "content": "ж", "contentType": "text/x; charset=us-ascii"}, ".contentType", "utf-8"),
-        ({"name": "a", "base64": PNG, "contentType": "multipart/mixed"}, ".contentType", "multipart"),
         ({"path": "a\x00b"}, ".path", "U+0000"),
         ({"path": 5}, ".path", "must be text"),
         ({"path": "https://x.example/a"}, ".path", '{"url"'),
@@ -202,9 +200,7 @@ def test_a_document_can_be_shown_in_the_body() -> None:
         ({"url": "https://u:CANARY@x.example/a"}, ".url", "user name"),
         ({"url": "https://x.example/\r\nHost: y"}, ".url", "line break"),
         ({"name": "a", "base64": PNG, "inline": "maybe"}, ".inline", "not a boolean"),
-        ({"name": "a", "base64": PNG, "inline": True}, ".contentId", "is missing"),
-        ({"name": "a", "base64": PNG, "inline": True, "contentId": "a b"}, ".contentId", "visible ASCII"),
-        ({"name": "a", "base64": PNG, "inline": True, "contentId": "a>\r\n"}, ".contentId", "visible ASCII"),
+        ({"name": "a", "base64": PNG, "inline": True, "contentId": "a\r\n"}, ".contentId", "line break"),
         ({"name": "a", "conten": "CANARY"}, "", "did you mean content?"),
         ({"camunda.document.type": "camunda", "documentId": "7"}, "", "not available"),
         ({"camunda.document.type": "cloud"}, ".camunda.document.type", "camunda, inline, external"),
@@ -230,8 +226,3 @@ def test_two_images_cannot_share_an_id() -> None:
     image = {"name": "l.png", "base64": PNG, "inline": True, "contentId": "logo"}
     error = refused(smtpEmailAttachments=[image, image], smtpEmailContentType="html")
     assert error.field == f"{FIELD}[2].contentId"
-
-
-def test_a_text_body_shows_no_images() -> None:
-    image = {"name": "l.png", "base64": PNG, "inline": True, "contentId": "logo"}
-    assert refused(smtpEmailAttachments=[image]).field == f"{FIELD}[1].inline"

@@ -332,7 +332,7 @@ def test_an_idempotency_key_is_short_and_printable() -> None:
             {"X-Case": 7, "X-Test": True, "X-Rate": 0.5},
             (("X-Case", "7"), ("X-Test", "true"), ("X-Rate", "0.5")),
         ),
-        ({"X-Case": ["1", 2], "X-None": None, "X-Blank": ""}, (("X-Case", "1"), ("X-Case", "2"))),
+        ({"X-None": None, "X-Blank": "", "X-Case": "7"}, (("X-Case", "7"),)),
         ('{"X-Case": "7"}', (("X-Case", "7"),)),
         ({}, ()),
     ],
@@ -349,7 +349,7 @@ def test_extra_headers(data: Any, expected: tuple[tuple[str, str], ...]) -> None
         {"MIME-Version": "CANARY"},
         {"Content-Type": "CANARY"},
         {"X-Case": "CANARY\r\nBcc: eve@example.net"},
-        {"X-Case": ["a", "CANARY\x00"]},
+        {"X-Case": ["CANARY"]},
         {"X-Case": {"CANARY": 1}},
         {"X-Case": [["CANARY"]]},
         {"X Case": "CANARY"},
@@ -383,11 +383,19 @@ def test_headers_that_are_refused_without_their_values(data: Any) -> None:
 )
 def test_message_ids(data: Any, expected: tuple[str, ...]) -> None:
     assert read(smtpEmailReferences=data).references == expected
-    assert read(smtpEmailInReplyTo=data).in_reply_to == " ".join(expected)
+
+
+@pytest.mark.parametrize("data", ["a@x", "<a@x>", ["<a@x>"], " <a@x> "])
+def test_a_mail_answers_one_other(data: Any) -> None:
+    assert read(smtpEmailInReplyTo=data).in_reply_to == "<a@x>"
+
+
+def test_a_mail_does_not_answer_two_others() -> None:
+    assert refused(smtpEmailInReplyTo="<a@x> <b@x>").field == "smtpEmailInReplyTo"
 
 
 @pytest.mark.parametrize(
-    "data", ["<a@x", "<>", "<a b@x>", "<a@x>\r\nBcc: y", ["<ä@x>"], [7], True, "<" + "a" * 901 + ">"]
+    "data", ["<>", "<a b@x>", "<a@x>\r\nBcc: y", ["<ä@x>"], [7], True, "<" + "a" * 901 + ">"]
 )
 def test_no_message_ids(data: Any) -> None:
     for name in ("smtpEmailReferences", "smtpEmailInReplyTo"):
