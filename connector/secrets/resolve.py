@@ -100,7 +100,7 @@ class SecretResolver:
             case list():
                 return [
                     await self._resolved(item, _Spot(f"{spot.field}[{index}]", spot.path, spot.open))
-                    for index, item in enumerate(value)
+                    for index, item in enumerate(value, 1)  # as the task readers count
                 ]
             case _:
                 return value

@@ -165,6 +165,12 @@ async def test_an_unknown_secret_fails_and_says_where_it_was_looked_for() -> Non
     assert str(caught.value) == "authentication.password: there is no secret NOPE; looked for in here, there"
 
 
+async def test_an_item_of_a_list_is_counted_from_one_as_everywhere() -> None:
+    with pytest.raises(SecretError) as caught:
+        await resolver("smtpEmailCcRecipients").resolve({"smtpEmailCcRecipients": ["a@x", "secrets.NOPE"]})
+    assert caught.value.field == "smtpEmailCcRecipients[2]"
+
+
 async def test_a_name_that_cannot_be_one_is_refused_and_not_repeated() -> None:
     with pytest.raises(SecretError, match="no name of a secret") as caught:
         await resolved("{{secrets.p4ss word}}")
