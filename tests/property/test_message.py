@@ -20,10 +20,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import InputError
-from connector.message.addresses import parse_mailbox
+from connector.message.addresses import Mailbox, parse_mailbox, split_list
 from connector.message.build import build
 from connector.message.content import LoadedAttachment, LoadedContent
 from connector.message.envelope import Message
+from connector.message.headers import mailboxes as header_of
+from connector.message.html_text import text_from_html
 from connector.settings.model import MessageSettings
 from connector.task.request import ContentType, InlineContent, SendRequest, Server
 
@@ -220,3 +222,74 @@ def check_poison(chosen: Texts, field: str, bad: str, position: int) -> None:
 
 def test_a_control_character_is_refused_in_every_field(run: Callable[[Callable[..., None]], None]) -> None:
     run(given(texts, st.sampled_from(HEADER_FIELDS), poison, st.integers(0, 1000))(check_poison))
+
+
+address_text = st.lists(
+    st.one_of(
+        st.sampled_from(
+            ["a", "B1", "@", "@x", ".", " ", '"', "\\", "<", ">", ",", ";", ":", "(", ")", "[", "]", "ü"]
+        ),
+        st.sampled_from(["[127.0.0.1]", "[IPv6:::1]", "xn--", "\u3002", "\uff20", "\u00ad", "a@example.com"]),
+        st.characters(),
+        st.sampled_from(BAD),
+    ),
+    max_size=10,
+).map("".join)
+
+
+def read_mailbox(text: str) -> Mailbox | InputError:
+    try:
+        return parse_mailbox(text, "to")
+    except InputError as error:
+        return error
+
+
+def check_address(text: str) -> None:
+    box = read_mailbox(text)
+    if isinstance(box, InputError):
+        assert box.field == "to"
+        assert box.message.isprintable()
+        return
+    assert box.address.count("@") == 1 or box.address.startswith('"')
+    assert box.domain.isascii()
+    assert box.domain == box.domain.lower() or box.domain.startswith("[")
+    assert len(box.address.encode()) <= 254
+    assert parse_mailbox(f"<{box.address}>", "to") == Mailbox(box.address)
+    if not box.needs_smtputf8:
+        assert mailboxes(header_of("To", (box, box)).encode("ascii"), "To") == [(box.name, box.address)] * 2
+
+
+def test_an_address_is_refused_or_names_one_recipient(run: Callable[[Callable[..., None]], None]) -> None:
+    run(given(address_text)(check_address))
+
+
+def check_list(names: list[str], separator: str) -> None:
+    items = [named(name, "a@example.com") for name in names]
+    assert split_list(f" {separator} ".join(items)) == items
+
+
+def test_a_list_of_quoted_names_falls_into_its_items(run: Callable[[Callable[..., None]], None]) -> None:
+    run(given(st.lists(one_line, max_size=5), st.sampled_from(",;"))(check_list))
+
+
+html_source = st.lists(
+    st.one_of(
+        st.text(max_size=5),
+        st.sampled_from(
+            ["<p>", "</p>", "<ul>", "<ol>", "<li>", "</ul>", "<a href='x'>", "</a>", "<pre>", "<!--", "-->"]
+        ),
+        st.sampled_from(
+            ["<", ">", '"', "'", "&#", "&amp", "<td>", "<tr>", "<script>", "</script", "<br>", "<img alt="]
+        ),
+    ),
+    max_size=40,
+).map("".join)
+
+
+def check_html(html: str) -> None:
+    text = text_from_html(html)
+    assert text == "" or text.endswith("\n")
+
+
+def test_any_html_becomes_text(run: Callable[[Callable[..., None]], None]) -> None:
+    run(given(html_source)(check_html))
