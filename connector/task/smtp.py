@@ -43,7 +43,7 @@ from connector.task.request import (
     Server,
 )
 from connector.task.server import read_server
-from connector.task.values import Value, as_boolean, boolean, choice, items, kind, shown, text
+from connector.task.values import Value, as_boolean, boolean, choice, items, shown, text
 
 _RECIPIENTS = ("smtpEmailToRecipients", "smtpEmailCcRecipients", "smtpEmailBccRecipients")
 _SERVER = ("hostname", "port", "username", "password", "oauth")
@@ -229,11 +229,11 @@ class _Task:
         if value is None:
             return None
         flag = as_boolean(value.data)
-        if flag is None:
-            if not isinstance(value.data, str):
-                raise value.error(f"must be true, false or an address, not {kind(value.data)}")
-            return read_mailbox(value, allow_local=self.dialect.bare_local_parts)
-        return sender if flag else None
+        if flag is not None:
+            return sender if flag else None
+        if not isinstance(value.data, str) or "@" not in value.data:
+            raise value.error(f"{shown(value.data)} is not true, false or an address")
+        return read_mailbox(value)
 
     def delivery_receipt(self) -> tuple[DeliveryReceipt, ...]:
         value = self.inputs.get("smtpEmailDeliveryReceipt")

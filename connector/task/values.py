@@ -104,7 +104,9 @@ def boolean(value: Value) -> bool:
     """
     data = as_boolean(value.data)
     if data is None:
-        raise value.error(f"{shown(value.data)} is not a boolean", allowed=("true", "false"))
+        raise value.error(
+            f"{shown(value.data)} is not a boolean; use true or false", allowed=("true", "false")
+        )
     return data
 
 

@@ -395,7 +395,8 @@ def test_a_mail_does_not_answer_two_others() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", ["<>", "<a b@x>", "<a@x>\r\nBcc: y", ["<ä@x>"], [7], True, "<" + "a" * 901 + ">"]
+    "data",
+    ["<a@x>\r\n<b@x>", "<>", "<a b@x>", "<a@x>\r\nBcc: y", ["<ä@x>"], [7], True, "<" + "a" * 901 + ">"],
 )
 def test_no_message_ids(data: Any) -> None:
     for name in ("smtpEmailReferences", "smtpEmailInReplyTo"):

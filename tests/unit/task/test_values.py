@@ -79,7 +79,7 @@ def test_false_in_all_its_forms(data: Any) -> None:
 @pytest.mark.parametrize("data", [1, 0, "yes", "=true", "$true", [True], {"a": 1}])
 def test_no_boolean(data: Any) -> None:
     assert as_boolean(data) is None
-    with pytest.raises(InputError, match="is not a boolean") as caught:
+    with pytest.raises(InputError, match="is not a boolean; use true or false") as caught:
         boolean(Value("v", data))
     assert caught.value.allowed == ("true", "false")
 
