@@ -19,8 +19,7 @@ from connector.task.request import (
 from tests.unit.task.task_inputs import ABSENT, read, refused, variables
 
 JANE = Mailbox("jane@example.org")
-TO, CC, BCC = "smtpEmailToRecipients", "smtpEmailCcRecipients", "smtpEmailBccRecipients"
-BLANKS = [ABSENT, None, "", "  ", []]
+TO = "smtpEmailToRecipients"
 
 
 def test_what_is_not_given_asks_for_nothing() -> None:
@@ -77,92 +76,6 @@ def test_subject_and_body_are_text(name: str, data: Any) -> None:
     assert "must be text" in error.message
     assert ("string(…)" in error.message) == isinstance(data, int | float)
     assert "CANARY" not in error.message
-
-
-# Recipients
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        ["jane@example.org", "Joe <joe@example.org>"],
-        "jane@example.org, Joe <joe@example.org>",
-        "jane@example.org;Joe <joe@example.org>",
-        '["jane@example.org", "Joe <joe@example.org>"]',
-        ["", "jane@example.org", "Joe <joe@example.org>", "  "],
-    ],
-)
-@pytest.mark.parametrize("name", [TO, CC, BCC, "smtpEmailDirectReplyTo"])
-def test_addresses_in_all_forms_of_a_list(name: str, data: Any) -> None:
-    request = read(**{name: data})
-    attribute = {TO: request.to, CC: request.cc, BCC: request.bcc}.get(name, request.reply_to)
-    assert attribute == (JANE, Mailbox("joe@example.org", "Joe"))
-
-
-def test_a_comma_in_a_quoted_name_separates_nothing() -> None:
-    assert read(smtpEmailToRecipients='"Doe, Jane" <jane@example.org>').to == (
-        Mailbox("jane@example.org", "Doe, Jane"),
-    )
-
-
-@pytest.mark.parametrize("name", [CC, BCC])
-@pytest.mark.parametrize("blank", [ABSENT, "", []])
-def test_one_kind_of_recipient_is_enough(name: str, blank: Any) -> None:
-    copies: Any = "jane@example.org"
-    request = read(smtpEmailToRecipients=blank, **{name: copies})
-    assert request.to == ()
-    assert (*request.cc, *request.bcc) == (JANE,)
-    assert request.warnings == ()
-
-
-def test_a_null_to_beside_copies_is_told() -> None:
-    assert (
-        "smtpEmailToRecipients is null"
-        in read(smtpEmailToRecipients=None, smtpEmailCcRecipients="jane@example.org").warnings[0]
-    )
-
-
-@pytest.mark.parametrize("data", [["", None], ",;", "[]", [" "]])
-def test_a_list_of_blanks_has_no_recipients(data: Any) -> None:
-    error = refused(smtpEmailToRecipients=data)
-    assert error.field == TO
-    assert "at least one recipient" in error.message
-
-
-def test_a_null_among_recipients_is_left_out_and_told() -> None:
-    request = read(smtpEmailToRecipients=[None, "jane@example.org"])
-    assert request.to == (JANE,)
-    assert request.warnings == ("smtpEmailToRecipients: an item is null and was left out",)
-
-
-@pytest.mark.parametrize(
-    ("data", "field"),
-    [
-        (["jane@example.org", 5], f"{TO}[2]"),
-        (["jane@example.org", {"address": "x"}], f"{TO}[2]"),
-        (["jane@example.org", ["joe@example.org"]], f"{TO}[2]"),
-        (["jane@example.org", True], f"{TO}[2]"),
-        (["", "nobody"], f"{TO}[2]"),
-        ("jane@example.org, nobody", f"{TO}[2]"),
-        ("nobody", TO),
-        ({"address": "jane@example.org"}, TO),
-        ("jane@example.org\r\nBcc: eve@example.net", TO),
-        ("jane@example.org,\njoe@example.org", TO),
-        (["jane@example.org\n"], f"{TO}[1]"),
-        (["Jane\x00 <jane@example.org>"], f"{TO}[1]"),
-        (["Jane\u2028 <jane@example.org>"], f"{TO}[1]"),
-        (["jane@example.org, joe@example.org"], f"{TO}[1]"),
-    ],
-)
-def test_what_is_no_recipient_is_named_by_its_place(data: Any, field: str) -> None:
-    assert refused(smtpEmailToRecipients=data).field == field
-
-
-@pytest.mark.parametrize(
-    "data", [["a@example.com"], "a@example.com, b@example.com", "mailBoxName", 5, "a\r\n@b"]
-)
-def test_the_sender_is_one_address(data: Any) -> None:
-    assert refused(smtpEmailMailBoxName=data).field == "smtpEmailMailBoxName"
 
 
 # Content
@@ -319,88 +232,6 @@ def test_an_idempotency_key_is_short_and_printable() -> None:
     assert read(smtpEmailIdempotencyKey="x" * 200).idempotency_key == "x" * 200
     for data in ("x" * 201, "a\nb", 7, True):
         assert refused(smtpEmailIdempotencyKey=data).field == "smtpEmailIdempotencyKey"
-
-
-# Headers and threading
-
-
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        ({"X-Case": "7", "X-Note": "ä"}, (("X-Case", "7"), ("X-Note", "ä"))),
-        (
-            {"X-Case": 7, "X-Test": True, "X-Rate": 0.5},
-            (("X-Case", "7"), ("X-Test", "true"), ("X-Rate", "0.5")),
-        ),
-        ({"X-None": None, "X-Blank": "", "X-Case": "7"}, (("X-Case", "7"),)),
-        ('{"X-Case": "7"}', (("X-Case", "7"),)),
-        ({}, ()),
-    ],
-)
-def test_extra_headers(data: Any, expected: tuple[tuple[str, str], ...]) -> None:
-    assert read(smtpEmailHeaders=data).headers == expected
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        {"Bcc": "CANARY@example.net"},
-        {"from": "CANARY@example.net"},
-        {"MIME-Version": "CANARY"},
-        {"Content-Type": "CANARY"},
-        {"X-Case": "CANARY\r\nBcc: eve@example.net"},
-        {"X-Case": ["CANARY"]},
-        {"X-Case": {"CANARY": 1}},
-        {"X-Case": [["CANARY"]]},
-        {"X Case": "CANARY"},
-        {"X-Case\r\nBcc": "CANARY"},
-        {"X-Case\r\nBcc": {"CANARY": 1}},
-        {"": "CANARY"},
-        {"X-Case": "CANARY\ud800"},
-        ["CANARY"],
-        "X-Case: CANARY",
-        '{"X-Case": CANARY}',
-        True,
-    ],
-)
-def test_headers_that_are_refused_without_their_values(data: Any) -> None:
-    error = refused(smtpEmailHeaders=data)
-    assert error.field.startswith("smtpEmailHeaders")
-    assert "CANARY" not in error.message
-
-
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        ("<a@x>", ("<a@x>",)),
-        ("a@x", ("<a@x>",)),
-        ("<a@x> <b@x>", ("<a@x>", "<b@x>")),
-        ("a@x b@x, c@x", ("<a@x>", "<b@x>", "<c@x>")),
-        ("<a,1@x>;<b@x>", ("<a,1@x>", "<b@x>")),
-        (["<a@x>", "", "b@x"], ("<a@x>", "<b@x>")),
-        ('["<a@x>"]', ("<a@x>",)),
-    ],
-)
-def test_message_ids(data: Any, expected: tuple[str, ...]) -> None:
-    assert read(smtpEmailReferences=data).references == expected
-
-
-@pytest.mark.parametrize("data", ["a@x", "<a@x>", ["<a@x>"], " <a@x> "])
-def test_a_mail_answers_one_other(data: Any) -> None:
-    assert read(smtpEmailInReplyTo=data).in_reply_to == "<a@x>"
-
-
-def test_a_mail_does_not_answer_two_others() -> None:
-    assert refused(smtpEmailInReplyTo="<a@x> <b@x>").field == "smtpEmailInReplyTo"
-
-
-@pytest.mark.parametrize(
-    "data",
-    ["<a@x>\r\n<b@x>", "<>", "<a b@x>", "<a@x>\r\nBcc: y", ["<ä@x>"], [7], True, "<" + "a" * 901 + ">"],
-)
-def test_no_message_ids(data: Any) -> None:
-    for name in ("smtpEmailReferences", "smtpEmailInReplyTo"):
-        assert refused(**{name: data}).field.startswith(name)
 
 
 # What is unknown or not there yet
