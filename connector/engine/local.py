@@ -95,6 +95,23 @@ class LocalEngine:
             raise LocalEngineError("The engine is not running.")
         return self._broker
 
+    async def install(self) -> Path:
+        """Have the engine's files on this machine, downloading them if need be.
+
+        Raises:
+            LocalEngineError: They cannot be had.
+        """
+        installation = Installation(
+            cache_directory(self._environ),
+            repository=self._environ.get("LOCAL_ENGINE_REPOSITORY"),
+            say=lambda line: self._console.print(line, highlight=False, markup=False),
+            progress=download_progress(self._console),
+        )
+        try:
+            return await asyncio.to_thread(installation.complete)
+        finally:
+            installation.cancelled.set()  # a thread cannot be cancelled, only asked
+
     async def start(self) -> None:
         """Start the broker, having downloaded it if need be, and wait until it takes commands.
 
@@ -102,7 +119,7 @@ class LocalEngine:
             LocalEngineError: It cannot be had or does not get ready; nothing is left running.
         """
         java = find_java(self._environ)
-        home = await self._installed()
+        home = await self.install()
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             self._broker = Broker(
                 java, home, durable=self._durable, records=self._records, environ=self._environ
@@ -129,18 +146,6 @@ class LocalEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
-
-    async def _installed(self) -> Path:
-        installation = Installation(
-            cache_directory(self._environ),
-            repository=self._environ.get("LOCAL_ENGINE_REPOSITORY"),
-            say=lambda line: self._console.print(line, highlight=False, markup=False),
-            progress=download_progress(self._console),
-        )
-        try:
-            return await asyncio.to_thread(installation.complete)
-        finally:
-            installation.cancelled.set()  # a thread cannot be cancelled, only asked
 
     async def _until_ready(self, broker: Broker) -> str | None:
         """Wait for it; what is wrong when it will not get ready."""
@@ -191,7 +196,7 @@ def run_engine(*, durable: bool = False, environ: Mapping[str, str] = os.environ
     Returns:
         The exit code: 0 once interrupted, 1 when the engine cannot be started.
     """
-    notes = Console(stderr=True, highlight=False)
+    notes = Console(stderr=True, highlight=False, soft_wrap=True)
     engine = LocalEngine(durable=durable, environ=environ, console=notes)
     try:
         asyncio.run(until_interrupted(_serve(engine, notes)))

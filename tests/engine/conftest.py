@@ -4,6 +4,7 @@ These tests are part of the test command: where the engine cannot be had, they f
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
@@ -11,8 +12,16 @@ from uuid import uuid4
 import pytest
 from pyzeebe import ZeebeClient, create_insecure_channel
 
-from connector.engine.local import LocalEngine
+from connector.engine.local import LocalEngine, LocalEngineError
 from tests.engine.records import Records
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Download the engine before the clock of any test runs; pytest-timeout counts fixtures."""
+    wanted = any("local_engine" in getattr(item, "fixturenames", ()) for item in session.items)
+    if wanted and not session.config.option.collectonly and not os.environ.get("ZEEBE_ADDRESS"):
+        with contextlib.suppress(LocalEngineError):  # the fixture says it again, to the tests that need it
+            asyncio.run(LocalEngine().install())
 
 
 @pytest.fixture(scope="session")
