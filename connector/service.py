@@ -15,6 +15,8 @@ import structlog
 
 from connector import __version__
 from connector.engine.grpc import GrpcEngine
+from connector.engine.patience import Backoff
+from connector.engine.port import EngineRefusedError, EngineUnavailableError
 from connector.observe.logs import Redactor, configure_logging
 from connector.pipeline import open_pipeline
 from connector.settings.model import Settings
@@ -40,9 +42,24 @@ async def _serve(settings: Settings, redactor: Redactor, environ: Mapping[str, s
         GrpcEngine(settings.engine, settings.worker) as engine,
         open_pipeline(settings, redactor, environ) as pipeline,
     ):
-        worker = Worker(engine, settings.worker, pipeline.handle)
-        await worker.run(stop, hurry)
+        announcement = asyncio.create_task(_announce(engine))
+        try:
+            await Worker(engine, settings.worker, pipeline.handle).run(stop, hurry)
+        finally:
+            announcement.cancel()
     log.info("worker stopped")
+
+
+async def _announce(engine: GrpcEngine) -> None:
+    """Say once that the engine answers; that it does not, the worker's own loops say."""
+    backoff = Backoff()
+    while True:
+        try:
+            log.info("worker ready", engine=await engine.version())
+        except (EngineUnavailableError, EngineRefusedError):
+            await asyncio.sleep(backoff.next())
+        else:
+            return
 
 
 def _signals() -> tuple[asyncio.Event, asyncio.Event]:

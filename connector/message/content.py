@@ -30,3 +30,8 @@ class LoadedContent:
 
     body: str
     attachments: tuple[LoadedAttachment, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """About how many octets there are to encode."""
+        return len(self.body) + sum(len(attachment.data) for attachment in self.attachments)

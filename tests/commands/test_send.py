@@ -1,0 +1,171 @@
+"""``smtp-connector send`` as a person runs it: a process of its own, its output and its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.testing.smtp import SmtpServer
+
+INFOSYS = "com.infosys.camundaconnectors.email:smtp:1"
+
+
+@dataclass(frozen=True)
+class Finished:
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        parsed: dict[str, Any] = json.loads(self.stdout)
+        return parsed
+
+
+async def command(*arguments: str, stdin: str = "", environ: Mapping[str, str] | None = None) -> Finished:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "connector",
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**kept, "NO_COLOR": "1", "COLUMNS": "200", **(environ or {})},
+    )
+    out, err = await process.communicate(stdin.encode())
+    assert process.returncode is not None
+    return Finished(process.returncode, out.decode(), err.decode())
+
+
+def mail(port: int, **changed: Any) -> str:
+    variables = {
+        "authentication": {"hostname": "127.0.0.1", "port": port},
+        "smtpEmailMailBoxName": "workflow@example.test",
+        "smtpEmailToRecipients": ["ann@example.test"],
+        "smtpEmailSubject": "Order",
+        "smtpEmailContent": "Thanks.",
+        **changed,
+    }
+    return json.dumps(variables)
+
+
+async def test_a_mail_from_a_file_is_sent_and_the_outcome_printed(tmp_path: Path) -> None:
+    async with SmtpServer() as server:
+        (tmp_path / "mail.json").write_text(mail(server.port))
+        done = await command("send", str(tmp_path / "mail.json"), "--header", "resultVariable=mail")
+    assert (done.code, done.outcome["outcome"]) == (0, "complete")
+    assert done.outcome["variables"]["mail"]["accepted"] == ["ann@example.test"]
+    assert {name: done.outcome[name] for name in ("code", "message", "retries", "error")} == {
+        "code": None,
+        "message": None,
+        "retries": None,
+        "error": None,
+    }
+    assert len(server.received) == 1
+
+
+async def test_a_mail_from_standard_input_as_the_other_task_type() -> None:
+    async with SmtpServer(users={"u": "p"}) as server:
+        login = {"hostname": "127.0.0.1", "port": server.port, "username": "u", "password": "secrets.PW"}
+        done = await command(
+            "send",
+            "-",
+            "--type",
+            INFOSYS,
+            "--header=resultVariable=response",
+            stdin=mail(server.port, authentication=login, smtpEmailMailBoxName="mailBoxName"),
+            environ={"SECRET_PW": "p"},
+        )
+    assert done.outcome["variables"]["response"]["response"] == "Mail sent successfully"
+    assert server.received[0].sender == "mailBoxName"
+
+
+async def test_a_failure_is_exit_code_1_with_the_error() -> None:
+    done = await command("send", "-", stdin=mail(1, smtpEmailImportance="urgent"))
+    outcome = done.outcome
+    assert (done.code, outcome["outcome"], outcome["code"], outcome["retries"]) == (
+        1,
+        "fail",
+        "INVALID_INPUT",
+        0,
+    )
+    assert outcome["error"]["variables"]["allowed"][:3] == ["high", "normal", "low"]
+    assert outcome["message"].startswith("INVALID_INPUT: smtpEmailImportance: ")
+
+
+async def test_a_dry_run_writes_the_message_and_connects_to_nobody(tmp_path: Path) -> None:
+    file = tmp_path / "mail.eml"
+    async with SmtpServer() as server:
+        done = await command("send", "-", "--dry-run", str(file), "--key", "k1", stdin=mail(server.port))
+        assert server.connections == []
+    message = message_from_bytes(file.read_bytes(), policy=policy.default)
+    assert (done.code, message["Subject"], message["To"]) == (0, "Order", "ann@example.test")
+    again = tmp_path / "again.eml"
+    await command("send", "-", "--dry-run", str(again), "--key", "k1", stdin=mail(server.port))
+    assert message_from_bytes(again.read_bytes())["Message-ID"] == message["Message-ID"]
+
+
+USAGE: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "no file": (("send",), "", "Missing argument"),
+    "missing file": (
+        ("send", "/no/such.json"),
+        "",
+        "/no/such.json: cannot read it: No such file or directory",
+    ),
+    "no JSON": (("send", "-"), "{", "standard input: not JSON"),
+    "no object": (("send", "-"), "[]", "expected a JSON object"),
+    "unknown type": (("send", "-", "--type", "x"), "{}", "--type x: expected one of smtp-connector:send:1"),
+    "bad header": (("send", "-", "--header", "x"), "{}", "--header x: expected KEY=VALUE"),
+    "unknown setting": (("send", "-", "--set", "worker.jobs=1"), "{}", "worker.jobs: no such setting"),
+    "unknown option": (("send", "-", "--nonsense"), "{}", "No such option"),
+    "unknown command": (("sned",), "", "No such command"),
+    "dry run nowhere": (
+        ("send", "-", "--dry-run", "/no/such/m.eml"),
+        mail(1),
+        "--dry-run /no/such/m.eml: No such",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "stdin", "message"), USAGE.values(), ids=USAGE)
+async def test_wrong_usage_is_exit_code_2_with_one_clear_message(
+    arguments: tuple[str, ...], stdin: str, message: str
+) -> None:
+    done = await command(*arguments, stdin=stdin)
+    assert done.code == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("name", ["run", "send", "engine", "demo", "settings"])
+async def test_every_command_explains_itself_with_an_example(name: str) -> None:
+    done = await command(name, "--help")
+    assert done.code == 0
+    assert "Example" in done.stdout
+    assert f"smtp-connector {name}" in done.stdout
+
+
+async def test_settings_shows_values_and_sources_and_no_secret() -> None:
+    environ = {
+        "ZEEBE_ADDRESS": "zeebe:26500",
+        "ZEEBE_CLIENT_ID": "id",
+        "ZEEBE_CLIENT_SECRET": "hush-hush",
+        "CAMUNDA_OAUTH_URL": "https://login.example.com",
+    }
+    table = await command("settings", environ=environ)
+    as_json = await command("settings", "--json", environ=environ)
+    assert "hush-hush" not in table.stdout + as_json.stdout
+    assert json.loads(as_json.stdout)["engine.address"]["source"] == "ZEEBE_ADDRESS"
+    assert "ZEEBE_CLIENT_SECRET" in table.stdout

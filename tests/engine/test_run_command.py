@@ -1,0 +1,166 @@
+"""``smtp-connector run`` as an operator runs it: ready, signals, exit code, and logs without secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from pyzeebe import ZeebeClient
+
+from connector.testing.behaviour import Behaviour, Hold, Say, Verb
+from connector.testing.smtp import SmtpServer
+from tests.engine.records import Records
+from tests.engine.service import RESULT, start
+from tests.engine.test_mail import mail
+
+CANARY = "cAnArY-pÄss/word+1"
+
+
+class Running:
+    """A worker process with what it has logged so far."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.log = ""
+        self._grown = asyncio.Condition()
+        self._reader = asyncio.create_task(self._read())
+
+    async def logged(self, text: str, deadline: float = 20) -> None:
+        async with asyncio.timeout(deadline), self._grown:
+            await self._grown.wait_for(lambda: text in self.log)
+
+    async def ended(self, deadline: float = 40) -> int:
+        async with asyncio.timeout(deadline):
+            await self._reader
+            return await self.process.wait()
+
+    async def _read(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            async with self._grown:
+                self.log += line.decode()
+                self._grown.notify_all()
+
+
+@asynccontextmanager
+async def run(
+    engine_address: str, environ: Mapping[str, str] | None = None, *options: str
+) -> AsyncIterator[Running]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "connector",
+        "run",
+        *options,
+        stderr=PIPE,
+        env={**kept, "ZEEBE_ADDRESS": engine_address, **(environ or {})},
+    )
+    running = Running(process)
+    try:
+        yield running
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await running.ended()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_an_idle_worker_at_once_with_exit_code_0(
+    engine_address: str, number: signal.Signals
+) -> None:
+    async with run(engine_address) as worker:
+        await worker.logged("worker ready")
+        worker.process.send_signal(number)
+        assert await worker.ended(5) == 0
+
+
+async def test_sigterm_lets_a_running_mail_finish(
+    engine_address: str, zeebe: ZeebeClient, records: Records, tmp_path: Path
+) -> None:
+    hold = Hold(asyncio.Event())
+    async with SmtpServer(behaviour=Behaviour().on(Verb.DOT, hold)) as smtp, run(engine_address) as worker:
+        instance = await start(zeebe, tmp_path, mail(smtp))
+        await hold.reached.wait()
+        worker.process.terminate()
+        await worker.logged("worker stopping")
+        hold.until.set()
+        assert await worker.ended() == 0
+        assert len(smtp.received) == 1
+    await records.completed(instance)
+
+
+async def test_a_mail_that_cannot_finish_in_time_is_handed_back_with_its_retries(
+    engine_address: str, zeebe: ZeebeClient, records: Records, tmp_path: Path
+) -> None:
+    hold = Hold(asyncio.Event())
+    behaviour = Behaviour().on(Verb.MAIL, hold, times=1)
+    async with SmtpServer(behaviour=behaviour) as smtp:
+        async with run(engine_address, None, "--set", "worker.grace_period=2") as worker:
+            instance = await start(zeebe, tmp_path, mail(smtp), retries=2)
+            await hold.reached.wait()
+            worker.process.terminate()
+            assert await worker.ended(10) == 0
+        failure = await records.failure(instance)
+        assert (failure["retries"], failure["retryBackoff"]) == (2, 0)
+        assert smtp.received == []
+        async with run(engine_address):
+            await records.completed(instance)
+        assert len(smtp.received) == 1
+
+
+async def test_a_killed_worker_loses_nothing(
+    engine_address: str, zeebe: ZeebeClient, records: Records, tmp_path: Path
+) -> None:
+    hold = Hold(asyncio.Event())
+    async with SmtpServer(behaviour=Behaviour().on(Verb.RCPT, hold, times=1)) as smtp:
+        async with run(engine_address, None, "--set", "worker.lease=1") as worker:
+            instance = await start(zeebe, tmp_path, mail(smtp))
+            await hold.reached.wait()
+            worker.process.kill()
+            await worker.ended()
+        async with run(engine_address):
+            await records.completed(instance)
+        assert len(smtp.received) == 1
+
+
+async def test_a_secret_is_nowhere_to_be_found_even_in_debug_logs(
+    engine_address: str, zeebe: ZeebeClient, records: Records, tmp_path: Path
+) -> None:
+    plain = base64.b64encode(f"\0connector\0{CANARY}".encode()).decode()
+    echo = Behaviour().on(Verb.AUTH, Say(535, f"5.7.8 {plain} {CANARY}"), times=1)
+    environ = {"SECRET_PW": CANARY, "GRPC_VERBOSITY": "debug"}
+    async with (
+        SmtpServer(behaviour=echo, users={"connector": CANARY}) as smtp,
+        run(engine_address, environ, "--set", "log.level=debug") as worker,
+    ):
+        login = {"username": "connector", "password": "secrets.PW"}
+        inputs = mail(smtp, authentication={"hostname": smtp.hostname, "port": smtp.port, **login})
+        refused = await start(zeebe, tmp_path, inputs, headers=RESULT)
+        incident = await records.incident(refused)
+        sent = await start(zeebe, tmp_path, inputs, headers=RESULT)
+        await records.completed(sent)
+        worker.process.terminate()
+        await worker.ended()
+        assert smtp.received[0].username == "connector"
+    assert incident["errorMessage"].startswith("AUTH_FAILED: ")
+    everything = worker.log + str(records.so_far(lambda record: True))
+    for shape in (CANARY, plain, repr(CANARY)[1:-1], base64.b64encode(CANARY.encode()).decode()):
+        assert shape not in everything
+    assert "job reported" in worker.log
+
+
+async def test_an_engine_that_is_not_there_is_waited_for_and_said_once() -> None:
+    async with run("127.0.0.1:1") as worker:
+        await worker.logged("127.0.0.1:1")
+        assert worker.process.returncode is None
+        worker.process.terminate()
+        assert await worker.ended(10) == 0
