@@ -39,6 +39,8 @@ class Link(asyncio.Protocol):
         """Take the connection; ``held`` must be true while even one octet is still in this process."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=0)
+        if self._failure is not None:  # nobody waits for it any more
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Put replies together, and give up on a server that does not speak SMTP."""

@@ -140,12 +140,15 @@ async def _prepare(talk: Conversation, server: Server, client: Client) -> Capabi
 
 async def _connect(talk: Conversation, server: Server) -> None:
     async with talk.step(Phase.CONNECT):
-        await asyncio.get_running_loop().create_connection(
+        connecting = asyncio.get_running_loop().create_connection(
             lambda: talk.link,
             host_to_verify(server.hostname),
             server.port,
             happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
         )
+        # asyncio forgets to close the winner's socket when this race is cancelled at its end. So it is left
+        # to end by itself, and the link, aborted by then, closes the connection as soon as it is made.
+        await asyncio.shield(connecting)
 
 
 async def _greet(talk: Conversation, client: Client, security: Security) -> Capabilities:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 
 import pytest
@@ -124,9 +125,11 @@ GREYLISTED = Say(450, "4.2.0 Come again")
 @pytest.mark.parametrize("refusal", [REFUSED, GREYLISTED], ids=["5xx", "4xx"])
 async def test_one_refused_recipient_among_several(refusal: Say, pipelining: bool) -> None:
     behaviour = Behaviour().on(Verb.RCPT, refusal, containing="bad@")
-    async with SmtpServer(behaviour=behaviour, offer=Offer(pipelining=pipelining)) as server:
-        async with transport() as smtp:
-            receipt = await smtp.submit(message("a@x.example", "bad@x.example", "c@x.example"), to(server))
+    async with (
+        SmtpServer(behaviour=behaviour, offer=Offer(pipelining=pipelining)) as server,
+        transport() as smtp,
+    ):
+        receipt = await smtp.submit(message("a@x.example", "bad@x.example", "c@x.example"), to(server))
     assert receipt.accepted == server.received[0].recipients == ("a@x.example", "c@x.example")
     assert [rejection.as_variable() for rejection in receipt.rejected] == [
         {
@@ -237,8 +240,6 @@ async def test_a_large_message_waits_for_a_slow_reader(security: Security) -> No
     behaviour = Behaviour().on(Verb.CONTENT, pause, after=1_000_000)
     mail = bulky()
     async with SmtpServer(behaviour=behaviour, tls_context=good_context()) as server, transport() as smtp:
-        import asyncio
-
         sending = asyncio.create_task(smtp.submit(mail, to(server, security)))
         await pause.reached.wait()
         assert not sending.done()
@@ -300,8 +301,6 @@ async def test_a_reply_is_shown_short_and_printable() -> None:
 
 
 async def test_many_mails_at_a_time() -> None:
-    import asyncio
-
     async with SmtpServer(tls_context=good_context()) as server, transport() as smtp:
         target = to(server, Security.STARTTLS)
         await asyncio.gather(*(smtp.submit(message(f"r{n}@x.example"), target) for n in range(50)))
