@@ -63,14 +63,14 @@ class Records:
         """Give the latest value of each variable of the process instance, in whatever scope."""
 
         def about(record: Record) -> bool:
-            return record["valueType"] == "VARIABLE" and record["value"]["processInstanceKey"] == instance
+            return (record["valueType"], record["value"]["processInstanceKey"]) == ("VARIABLE", instance)
 
         return {r["value"]["name"]: json.loads(r["value"]["value"]) for r in self.so_far(about)}
 
     async def _value(self, kind: str, intent: str, instance: int, **more: str) -> Record:
         def matches(record: Record) -> bool:
-            value = record["value"]
-            return (
+            value: dict[str, Any] = record["value"]
+            return bool(
                 record["valueType"] == kind
                 and record["intent"] == intent
                 and value["processInstanceKey"] == instance

@@ -25,7 +25,7 @@ RESULT = {"resultVariable": "mail"}
 
 @asynccontextmanager
 async def running_worker(
-    engine_address: str, environ: Mapping[str, str] | None = None, **overrides: str
+    engine_address: str, environ: Mapping[str, str] | None = None, /, **overrides: str
 ) -> AsyncIterator[None]:
     """Run a worker until the block ends, with settings as an operator gives them.
 

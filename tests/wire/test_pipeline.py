@@ -24,7 +24,7 @@ CANARY = "cAnArY-pÄss/word+1"
 
 
 @asynccontextmanager
-async def pipeline(environ: Mapping[str, str] | None = None, **overrides: str) -> AsyncIterator[Pipeline]:
+async def pipeline(environ: Mapping[str, str] | None = None, /, **overrides: str) -> AsyncIterator[Pipeline]:
     settings = load({}, overrides={k.replace("__", "."): v for k, v in overrides.items()}).settings
     async with open_pipeline(settings, Redactor(), environ or {}) as opened:
         yield opened
