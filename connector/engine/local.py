@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from connector.engine.broker import HOST, Broker
-from connector.engine.distribution import Installation, LocalEngineError, cache_directory
+from connector.engine.distribution import VERSION, Installation, LocalEngineError, cache_directory
 from connector.engine.java import find_java
 from connector.engine.progress import download_progress
 from connector.interrupt import until_interrupted
@@ -120,6 +120,7 @@ class LocalEngine:
         """
         java = find_java(self._environ)
         home = await self.install()
+        self._console.print(f"Starting Zeebe {VERSION}; that takes some seconds.", style="dim")
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             self._broker = Broker(
                 java, home, durable=self._durable, records=self._records, environ=self._environ
