@@ -1,0 +1,45 @@
+import pytest
+
+from connector.transport.capabilities import Capabilities
+
+POSTFIX = (
+    "mail.example.com\nPIPELINING\nSIZE 10240000\nSTARTTLS\nAUTH PLAIN LOGIN\nAUTH=PLAIN LOGIN\n"
+    "ENHANCEDSTATUSCODES\n8BITMIME\nDSN\nSMTPUTF8"
+)
+
+
+def test_what_postfix_announces() -> None:
+    server = Capabilities.announced(POSTFIX)
+    assert server.starttls
+    assert server.pipelining
+    assert server.smtputf8
+    assert server.dsn
+    assert server.size_limit == 10_240_000
+    assert server.auth == ("plain", "login")
+
+
+def test_nothing_is_assumed() -> None:
+    server = Capabilities()
+    assert not any([server.starttls, server.pipelining, server.smtputf8, server.dsn, server.size])
+    assert (server.size_limit, server.auth) == (None, ())
+
+
+def test_the_first_line_is_no_keyword() -> None:
+    assert not Capabilities.announced("starttls").starttls
+
+
+@pytest.mark.parametrize(
+    ("line", "limit"),
+    [
+        ("SIZE", None),
+        ("SIZE 0", None),
+        ("size 5", 5),
+        ("SIZE many", None),
+        ("SIZE -1", None),
+        ("SIZE ²", None),
+    ],
+)
+def test_size(line: str, limit: int | None) -> None:
+    server = Capabilities.announced(f"x\n{line}")
+    assert server.size
+    assert server.size_limit == limit

@@ -1,0 +1,84 @@
+import ssl
+
+import pytest
+
+from connector.errors import Phase
+from connector.transport.link import ClearTextBeforeTlsError
+from connector.transport.tls import build_context, explain, host_to_verify
+from tests.wire import smtp_submission as given
+
+
+def handshake_error(server_context: ssl.SSLContext, hostname: str = "localhost") -> ssl.SSLError:
+    """Let the real client context shake hands with a server in memory, alerts included."""
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = build_context(given.ca_file())
+    client = context.wrap_bio(to_client, to_server, server_hostname=hostname)
+    server = server_context.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(10):
+        for side in (client, server):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLError as error:
+                if side is client:
+                    return error
+    raise AssertionError("the handshake succeeded")
+
+
+@pytest.mark.parametrize(
+    ("server", "words"),
+    [
+        (given.self_signed_context, "self-signed. Put its authority's certificate into smtp.ca_file."),
+        (given.unknown_authority_context, "not trusted here. Put its authority's certificate"),
+        (given.expired_context, "has expired"),
+        (given.other_host_context, "another host name"),
+        (given.old_protocol_context, "no TLS 1.2 or later"),
+    ],
+)
+def test_openssls_own_errors_are_explained(server: object, words: str) -> None:
+    assert callable(server)
+    assert words in explain(handshake_error(server()), Phase.STARTTLS)
+
+
+def test_an_ip_address_is_verified_as_such() -> None:
+    assert "not for this IP address" in explain(handshake_error(given.good_context(), "192.0.2.1"), Phase.TLS)
+
+
+@pytest.mark.parametrize("phase", [Phase.TLS, Phase.STARTTLS])
+def test_clear_text_means_another_thing_before_and_after_starttls(phase: Phase) -> None:
+    words = explain(ClearTextBeforeTlsError(), phase)
+    assert ("port 465" in words) == (phase is Phase.TLS)
+    assert ("attacker" in words) == (phase is Phase.STARTTLS)
+
+
+def test_a_silent_end_of_the_handshake_has_its_likely_cause() -> None:
+    assert "most likely it speaks no TLS 1.2" in explain(ConnectionResetError(), Phase.STARTTLS)
+
+
+def test_the_context_verifies() -> None:
+    context = build_context(None)
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+
+
+@pytest.mark.parametrize(
+    ("hostname", "verified"),
+    [
+        ("mail.example.com", "mail.example.com"),
+        ("mail.example.com.", "mail.example.com"),
+        ("Bücher.example", "xn--bcher-kva.example"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:DB8::1", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+    ],
+)
+def test_host_to_verify(hostname: str, verified: str) -> None:
+    assert host_to_verify(hostname) == verified
+
+
+@pytest.mark.parametrize("hostname", ["", ".", "[]", "ü..example"])
+def test_what_is_no_host(hostname: str) -> None:
+    with pytest.raises(UnicodeError):
+        host_to_verify(hostname)
