@@ -156,7 +156,8 @@ def _path(value: Value) -> str:
         raise value.error("is empty; fill in a path")
     if re.match(r"https?://", path, re.IGNORECASE):
         raise value.error('is a URL, not a path; write {"url": "https://…", "name": "…"}')
-    return path
+    # Infosys's documentation writes paths as file://C:/reports/a.pdf; nothing in them is percent-encoded.
+    return re.sub("^file://", "", path, count=1, flags=re.IGNORECASE)
 
 
 def _url(value: Value) -> str:

@@ -39,6 +39,11 @@ def test_paths(data: Any, paths: list[str]) -> None:
     assert [attachment.source for attachment in attach(data)] == [FileSource(path) for path in paths]
 
 
+@pytest.mark.parametrize("path", ["file://C:/reports/a.pdf", "FILE://C:/reports/a.pdf", "C:/reports/a.pdf"])
+def test_a_path_may_be_written_as_infosys_documents_it(path: str) -> None:
+    assert attach([path])[0].source == FileSource("C:/reports/a.pdf")
+
+
 def test_an_attachment_is_named_by_its_place() -> None:
     assert [attachment.field for attachment in attach(["a", "", "b"])] == [f"{FIELD}[1]", f"{FIELD}[3]"]
 
