@@ -26,6 +26,8 @@ from connector.engine.port import (
 
 _log = structlog.get_logger(__name__)
 
+# Shorter than for a connection: a mail that was sent waits, and its job may be given to another worker.
+_LONGEST_PAUSE = 3.0
 _NAMES = {Complete: "complete", Throw: "bpmnError", Fail: "fail"}
 
 
@@ -47,7 +49,7 @@ class Reporter:
     async def report(self, lease: Lease, outcome: Outcome) -> None:
         """Return when the engine has taken the outcome, or when telling it has become pointless."""
         lease.outcome = outcome
-        backoff = Backoff()
+        backoff = Backoff(most=_LONGEST_PAUSE)
         try:
             while not await self._attempt(lease):  # noqa: ASYNC110 - not polling: each turn is a new attempt
                 await asyncio.sleep(backoff.next())
