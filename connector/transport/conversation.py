@@ -101,13 +101,12 @@ class Conversation:
         """Write a piece of content and wait until it has left this process.
 
         Raises:
-            TransportError: It has not, or the server replied before it was its turn: it refuses what it has
-                seen so far, or its replies are out of step and the next would be taken for the dot's.
+            TransportError: It has not, or the server had replied before it was its turn: it refuses what it
+                has seen so far, or its replies are out of step and the next would be taken for the dot's.
         """
         await self._write(data)
         async with self.step(Phase.CONTENT):
             await self.link.flushed()
-        await self._refuse_early_reply()
 
     async def release(self, dot: bytes) -> Reply:
         """Write the last octets of a message and wait for the server's verdict on it.

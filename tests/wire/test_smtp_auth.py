@@ -139,7 +139,7 @@ async def test_a_challenge_too_many_is_called_off() -> None:
 async def test_a_server_that_repeats_the_credentials_is_not_quoted(
     mechanism: str, verb: Verb, echo: str
 ) -> None:
-    behaviour = Behaviour().on(verb, Say(535, "5.7.8 Refused:", "x" * 480 + echo, f"5.7.8 {echo}"))
+    behaviour = Behaviour().on(verb, Say(535, "5.7.8 Refused:", echo, "x" * (460 - len(echo)) + echo))
     async with submission_server(mechanism, behaviour=behaviour) as server:
         error = await failure(message(), as_ada(server, PASSWORD))
     told = f"{error} {error.variables} {error!r} {error.reply}"

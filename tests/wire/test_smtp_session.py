@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from unittest.mock import Mock
@@ -9,13 +10,13 @@ from unittest.mock import Mock
 import pytest
 
 from connector.errors import ErrorCode, TransportError
-from connector.task.request import Server
-from connector.testing.behaviour import Behaviour, Drop, Say, Verb
+from connector.task.request import Security, Server
+from connector.testing.behaviour import Behaviour, Drop, Say, Silence, Verb
 from connector.testing.smtp import SmtpServer
 from connector.transport.link import Link
 from connector.transport.session import Client, Session, clear_text_warnings, open_session
 from connector.transport.tls import build_context
-from tests.wire.smtp_submission import as_ada, ca_file, message, settings, to
+from tests.wire.smtp_submission import as_ada, ca_file, good_context, message, settings, to
 
 
 @asynccontextmanager
@@ -69,6 +70,32 @@ async def test_a_server_that_waits_for_content_cannot_be_reset() -> None:
         assert not kept.usable
         await server.wait_until_idle()
         assert server.connections[0].received_bytes.endswith(b"DATA\r\n")
+
+
+async def test_replies_out_of_step_end_the_session() -> None:
+    async with SmtpServer(behaviour=Behaviour().on(Verb.RCPT, Say(354, "Go on"))) as server:
+        async with session(server) as kept:
+            with pytest.raises(TransportError):
+                await kept.submit(message())
+            assert not kept.usable
+        await server.wait_until_idle()
+        assert "QUIT" not in server.connections[0].commands
+
+
+async def test_the_tls_layer_hides_nothing_that_it_holds() -> None:
+    """Its default is to take half a megabyte before it says so: enough to hide a final dot."""
+    behaviour = Behaviour().on(Verb.NOOP, Silence())
+    async with SmtpServer(behaviour=behaviour, tls_context=good_context()) as server:
+        client = Client(settings().timeouts, build_context(ca_file()), "client.example")
+        kept = await open_session(to(server, Security.STARTTLS), client)
+        link = kept._talk.link
+        link.write(b"NOOP\r\n")
+        while not link.held:
+            link.write(b"x" * 10_000)
+            await asyncio.sleep(0)
+        assert link._transport is not None
+        assert 0 < link._transport.get_write_buffer_size() < 20_000
+        kept.abort()
 
 
 async def test_a_connection_that_was_closed_meanwhile_loses_nothing() -> None:
