@@ -172,6 +172,15 @@ async def test_one_slot_serves_two_task_types() -> None:
                 await engine.outcome(key)
 
 
+async def test_a_poll_that_waits_leaves_slots_to_the_other_type() -> None:
+    engine = FakeEngine()
+    types, long = (TYPE, INFOSYS_TASK_TYPE), timedelta(hours=1)
+    async with working(engine, complete, max_jobs=4, task_types=types, stream=False, poll_timeout=long):
+        await engine.until(lambda: engine.calls["activate"] >= 4)
+        for key in [engine.create_job(task_type) for task_type in types]:
+            await engine.outcome(key)
+
+
 async def test_a_flood_of_one_type_does_not_starve_the_other() -> None:
     engine, order = FakeEngine(), list[str]()
 
@@ -216,7 +225,8 @@ async def test_a_lease_lasts_as_long_as_its_handler() -> None:
     engine, held = FakeEngine(lease=0.4), Held()
     async with working(engine, held, lease=timedelta(seconds=0.4)):
         key = engine.create_job(TYPE)
-        await engine.until(lambda: engine.calls["extend"] >= 5)
+        await held.until(1)
+        await engine.until(lambda: engine.job(key).deadline > held.jobs[0].deadline + 0.8)
         held.let_go.set()
         assert await engine.outcome(key) == Complete()
         assert len(held.jobs) == 1
@@ -311,16 +321,18 @@ async def test_a_job_whose_lease_is_over_when_it_is_read_is_dropped() -> None:
             await release.wait()
         return Complete()
 
-    async with working(engine, handle, max_jobs=1, lease=timedelta(seconds=0.5)) as running:
-        await engine.until(lambda: engine.open_streams == 1)
-        first = engine.create_job(TYPE)
-        await engine.until(lambda: running.worker.jobs_in_flight == 1)
-        later = [engine.create_job(TYPE) for _ in range(5)]  # pushed into the pipe, and not read
-        await engine.until(lambda: engine.calls["extend"] >= 8)
-        release.set()
-        for key in (first, *later):
-            await engine.outcome(key)
+    with capture_logs() as logs:
+        async with working(engine, handle, max_jobs=1, lease=timedelta(seconds=0.5)) as running:
+            await engine.until(lambda: engine.open_streams == 1)
+            first = engine.create_job(TYPE)
+            await engine.until(lambda: running.worker.jobs_in_flight == 1)
+            later = [engine.create_job(TYPE) for _ in range(5)]  # pushed into the pipe, and not read
+            await engine.until(lambda: engine.calls["extend"] >= 8)
+            release.set()
+            for key in (first, *later):
+                await engine.outcome(key)
     assert set(seen.values()) == {1}
+    assert "stale job dropped, the engine offers it again" in [entry["event"] for entry in logs]
 
 
 # Reporting
@@ -446,8 +458,11 @@ async def test_a_poll_that_finds_no_engine_ends_the_stream() -> None:
     engine = FakeEngine()
     async with working(engine, complete):
         await engine.until(lambda: engine.open_streams == 1)
-        engine.fail_next("activate", EngineUnavailableError("shutting down"))
+        polls = engine.calls["activate"]
+        engine.fail_next("activate", *[EngineUnavailableError("shutting down")] * 4)
         await engine.until(lambda: engine.open_streams == 0)
+        await engine.until(lambda: engine.calls["activate"] == polls + 4)
+        assert engine.calls["stream"] == 1
         await engine.until(lambda: engine.open_streams == 1)
 
 
@@ -553,6 +568,36 @@ async def test_what_a_cancelled_handler_says_is_reported() -> None:
         running.hurry.set()
         await running.task
     assert engine.outcomes(key) == [uncertain]
+
+
+async def test_there_is_time_left_to_report_what_a_cancelled_handler_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("connector.worker._HURRY", 0.01)
+    engine, held = FakeEngine(), Held()
+    key = engine.create_job(TYPE)
+    engine.fail_next("report", EngineBusyError("busy"))
+    async with working(engine, held, grace_period=timedelta(seconds=2)) as running:
+        await held.until(1)
+        await running.shut_down()
+    assert len(engine.outcomes(key)) == 1
+
+
+async def test_jobs_of_an_answer_that_is_under_way_are_handed_back() -> None:
+    class Slow(FakeEngine):
+        async def activate(self, task_type: str, limit: int, wait: float) -> list[Job]:
+            jobs = await super().activate(task_type, limit, wait)
+            asked.set()
+            await asyncio.sleep(0.1)  # on its way; the worker is told to stop meanwhile
+            return jobs
+
+    engine, asked = Slow(), asyncio.Event()
+    keys = [engine.create_job(TYPE) for _ in range(3)]
+    async with working(engine, complete) as running:
+        await asked.wait()
+        await running.shut_down()
+    assert [engine.state(key) for key in keys] == [JobState.WAITING] * 3
+    assert [engine.retries(key) for key in keys] == [3] * 3
 
 
 async def test_an_engine_that_is_away_does_not_hold_up_the_end() -> None:
