@@ -63,7 +63,8 @@ class Records:
         """Give the latest value of each variable of the process instance, in whatever scope."""
 
         def about(record: Record) -> bool:
-            return (record["valueType"], record["value"]["processInstanceKey"]) == ("VARIABLE", instance)
+            value: dict[str, Any] = record["value"]
+            return record["valueType"] == "VARIABLE" and bool(value["processInstanceKey"] == instance)
 
         return {r["value"]["name"]: json.loads(r["value"]["value"]) for r in self.so_far(about)}
 
