@@ -7,9 +7,9 @@ JSON values go in, a JSON value comes out::
     ...          {"response": {"status": "sent", "messageId": "<1@mail>"}})
     {'id': '<1@mail>'}
 
-`compile` parses an expression without evaluating it and keeps it in a cache; the `Expression` it returns tells
-its warnings too and takes functions of the caller. What is wrong with an expression is a `FeelError` that
-knows the place. Evaluation is bounded in time and memory and reaches nothing but what it is given.
+`compile` parses an expression without evaluating it and keeps it in a cache; the `Expression` it returns
+tells its warnings too and takes functions of the caller. What is wrong with an expression is a `FeelError`
+that knows the place. Evaluation is bounded in time and memory and reaches nothing but what it is given.
 
 The package stands by itself: it imports nothing else of this project, and beside the standard library only
 ``regex``, which can stop a regular expression that runs too long.

@@ -31,8 +31,7 @@ Duration = DayTimeDuration | YearMonthDuration
 
 _add, _subtract, _multiply = NUMBERS.add, NUMBERS.subtract, NUMBERS.multiply
 _divide, _power = NUMBERS.divide, NUMBERS.power
-# Beyond it a result takes more digits than a number may have, and a power more time than it is worth.
-_LARGEST_POWER = 999_999
+_NO_VALUE = "A calculation has no value: it divides by zero or is too large"
 
 
 def add(left: Value, right: Value, run: Run) -> Value:
@@ -73,13 +72,9 @@ def divide(left: Value, right: Value, run: Run) -> Value:
 def power(left: Value, right: Value, run: Run) -> Value:
     """Raise a number to a power; a power that is not whole is calculated as a double, as the engine does."""
     if not isinstance(left, Decimal) or not isinstance(right, Decimal):
-        return _undefined(left, right, run, "raised to")
-    if right == right.to_integral_value():
-        return _number(_power, left, right, run) if abs(right) <= _LARGEST_POWER else _no_value(run)
-    try:
-        return from_double(float(left) ** float(right))
-    except (OverflowError, ZeroDivisionError):
-        return _no_value(run)
+        _undefined(left, right, run, "raised to")
+        return None
+    return _number(_power if right == right.to_integral_value() else _power_of_doubles, left, right, run)
 
 
 def negate(value: Value, run: Run) -> Value:
@@ -107,28 +102,32 @@ def _number(
     try:
         return calculate(left, right)
     except ArithmeticError:
-        return _no_value(run)
+        run.warn(_NO_VALUE)
+        return None
 
 
-def _no_value(run: Run) -> None:
-    run.warn("A calculation has no value: it divides by zero or is too large")
+def _power_of_doubles(left: Decimal, right: Decimal) -> Decimal:
+    return from_double(float(left) ** float(right))
 
 
 def _undefined(left: Value, right: Value, run: Run, verb: str) -> None:
     run.warn(f"A {type_name(left)} cannot be {verb} a {type_name(right)}")
 
 
-def _temporal(calculate: Operator, left: Value, right: Value, run: Run, verb: str) -> Value:
+def _temporal(
+    calculate: Callable[[Value, Value], Value], left: Value, right: Value, run: Run, verb: str
+) -> Value:
     try:
-        result = calculate(left, right, run)
+        result = calculate(left, right)
     except (OutOfCalendarError, ArithmeticError):
-        return _no_value(run)
+        run.warn(_NO_VALUE)
+        return None
     if result is None:
         _undefined(left, right, run, verb)
     return result
 
 
-def _plus(left: Value, right: Value, run: Run) -> Value:
+def _plus(left: Value, right: Value) -> Value:
     if isinstance(left, DayTimeDuration) and isinstance(right, DayTimeDuration):
         return DayTimeDuration(left.nanos + right.nanos)
     if isinstance(left, YearMonthDuration) and isinstance(right, YearMonthDuration):
@@ -140,11 +139,11 @@ def _plus(left: Value, right: Value, run: Run) -> Value:
     return None
 
 
-def _minus(left: Value, right: Value, run: Run) -> Value:
+def _minus(left: Value, right: Value) -> Value:
     if isinstance(right, DayTimeDuration):
-        return _plus(left, DayTimeDuration(-right.nanos), run)
+        return _plus(left, DayTimeDuration(-right.nanos))
     if isinstance(right, YearMonthDuration):
-        return _plus(left, YearMonthDuration(-right.months), run)
+        return _plus(left, YearMonthDuration(-right.months))
     return _between(left, right)
 
 
@@ -186,13 +185,14 @@ def _between(left: Value, right: Value) -> DayTimeDuration | None:
             return DayTimeDuration(left.nanos - right.nanos)
         # The engine counts the other way round once the times have an offset; so must we.
         return DayTimeDuration(right.order[0] - left.order[0])
-    if isinstance(left, DateTime) and isinstance(right, DateTime):
-        if (left.offset is None) == (right.offset is None):
-            return DayTimeDuration(left.epoch_nanos - right.epoch_nanos)
-    return None
+    if not isinstance(left, DateTime) or not isinstance(right, DateTime):
+        return None
+    if (left.offset is None) != (right.offset is None):
+        return None
+    return DayTimeDuration(left.epoch_nanos - right.epoch_nanos)
 
 
-def _times(left: Value, right: Value, run: Run) -> Value:
+def _times(left: Value, right: Value) -> Value:
     if not isinstance(right, Decimal):
         return None
     if isinstance(left, DayTimeDuration):
@@ -202,24 +202,20 @@ def _times(left: Value, right: Value, run: Run) -> Value:
     return None
 
 
-def _ratio(left: Value, right: Value, run: Run) -> Value:
+def _ratio(left: Value, right: Value) -> Value:
     if isinstance(left, DayTimeDuration):
         if isinstance(right, DayTimeDuration):
             return _divide(Decimal(left.nanos), Decimal(right.nanos))
-        return (
-            DayTimeDuration(_bounded(int(_divide(Decimal(left.nanos), right))))
-            if isinstance(right, Decimal)
-            else None
-        )
+        return DayTimeDuration(_part(left.nanos, right)) if isinstance(right, Decimal) else None
     if isinstance(left, YearMonthDuration):
         if isinstance(right, YearMonthDuration):
             return _divide(Decimal(left.months), Decimal(right.months))
-        return (
-            YearMonthDuration(_bounded(int(_divide(Decimal(left.months), right))))
-            if isinstance(right, Decimal)
-            else None
-        )
+        return YearMonthDuration(_part(left.months, right)) if isinstance(right, Decimal) else None
     return None
+
+
+def _part(amount: int, divisor: Decimal) -> int:
+    return _bounded(int(_divide(Decimal(amount), divisor)))
 
 
 def _whole(number: Decimal) -> int:

@@ -141,7 +141,8 @@ def _call_added(
 ) -> Value:
     ordered = arguments.in_order_of(function.parameters, values)
     if ordered is None or not function.takes(len(ordered)):
-        return _nothing_fits(name, arguments, values, scope)
+        _nothing_fits(name, arguments, values, scope)
+        return None
     return function.call(*ordered)
 
 
@@ -151,7 +152,8 @@ def _single(
     only = candidates[0]
     for types, value in zip(only.types, values, strict=True):
         if types is not None and type(value) not in types:
-            return _nothing_fits(name, arguments, values, scope)
+            _nothing_fits(name, arguments, values, scope)
+            return None
     return only.call(scope.run, *values) if only.wants_run else only.call(*values)
 
 
@@ -162,7 +164,8 @@ def _choose(
         ordered = _in_order(candidate, arguments, values)
         if candidate.fits(ordered):
             return candidate.call(scope.run, *ordered) if candidate.wants_run else candidate.call(*ordered)
-    return _nothing_fits(name, arguments, values, scope)
+    _nothing_fits(name, arguments, values, scope)
+    return None
 
 
 def _in_order(candidate: Builtin, arguments: Arguments, values: list[Value]) -> list[Value]:

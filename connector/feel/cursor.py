@@ -10,7 +10,7 @@ from connector.feel.lexer import END, NAME, QUOTED, STRANGE, SYMBOL, tokenize
 RESERVED = frozenset(
     {"null", "true", "false", "function", "in", "return", "then", "else", "satisfies", "and", "or"}
 )
-# Deeper than anybody writes, and shallow enough for Python's own stack, also inside a job that is itself deep in calls.
+# Deeper than anybody writes, and shallow enough for Python's own stack, also when a job is deep in calls.
 _DEEPEST = 64
 
 

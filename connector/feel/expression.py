@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
 
-from connector.feel.errors import FeelError, FeelLimitError, FeelSyntaxError
+from connector.feel.errors import FeelError, FeelLimitError
 from connector.feel.functions import Function
 from connector.feel.limits import DEFAULT_LIMITS, Limits, Run
 from connector.feel.parser import Parser
@@ -75,9 +75,10 @@ class Expression:
             FeelLimitError: It takes more than it may.
         """
         run = Run(limits, functions, clock)
-        names = context if type(context) is dict else dict(context or {})
+        names: dict[str, object] = context if type(context) is dict else dict(context or {})
         try:
-            value = to_json(self._node(Scope(names, None, run)))
+            # The outermost scope holds JSON, which is converted where it is touched.
+            value = to_json(self._node(Scope(names, None, run)), run)  # type: ignore[arg-type]
         except FeelError as error:
             error.locate(0)
             error.expression = self.text

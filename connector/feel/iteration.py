@@ -26,11 +26,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a loop or a filter evaluates at each turn, and what a turn is charged for."""
+    """What is evaluated again and again, and what a turn is charged for.
+
+    ``fresh_scope`` says that it defines a function, ``sees_partial`` that it asks for the results so far.
+    """
 
     node: Node
     weight: int
     fresh_scope: bool
+    sees_partial: bool
 
 
 def _items(source: Source, scope: Scope) -> Iterable[Value] | None:
@@ -50,7 +54,7 @@ def _items(source: Source, scope: Scope) -> Iterable[Value] | None:
 
 
 def _turns(sources: Sequence[Source], names: dict[str, Value], scope: Scope) -> Iterator[None] | None:
-    """Set the names of a loop to each combination of items, or return None if one of the sources is no list."""
+    """Set the names of a loop to each combination of items; None if one of the sources is no list."""
     every: list[tuple[str, Iterable[Value]]] = []
     for source in sources:
         items = _items(source, scope)
@@ -81,12 +85,12 @@ def _combine(every: list[tuple[str, Iterable[Value]]], names: dict[str, Value]) 
 
 def loop(sources: Sequence[Source], body: Body) -> Node:
     """Return a node for ``for x in …, y in … return …``; the body sees the results so far as ``partial``."""
-    node, weight, fresh = body.node, body.weight, body.fresh_scope
+    node, weight, fresh, sees_partial = body.node, body.weight, body.fresh_scope, body.sees_partial
 
     def evaluate(scope: Scope) -> Value:
         run = scope.run
-        partial: list[Value] = []
-        names: dict[str, Value] = {"partial": partial}
+        results: list[Value] = []
+        names: dict[str, Value] = {}
         turns = _turns(sources, names, scope)
         if turns is None:
             return None
@@ -95,10 +99,14 @@ def loop(sources: Sequence[Source], body: Body) -> Node:
             run.fuel -= weight
             if run.fuel < 0:
                 run.refuel()
+            if sees_partial:
+                # A copy: the body may keep it.
+                run.charge_copy(len(results))
+                names["partial"] = results.copy()
             if fresh:
-                inner = Scope({**names, "partial": list(partial)}, scope, run)
-            partial.append(node(inner))
-        return partial
+                inner = Scope(names.copy(), scope, run)
+            results.append(node(inner))
+        return results
 
     return evaluate
 
@@ -148,7 +156,7 @@ def _at(value: Value, position: int, run: Run) -> Value:
 
 
 def filtered(base: Node, body: Body) -> Node:
-    """Return a node for ``list[…]``; a filter that gives a number is a position, one that gives true keeps an item.
+    """Return a node for ``list[…]``: a filter that gives a number is a position, true keeps an item.
 
     The filter sees an item as ``item`` and the entries of a context by their names.
     """

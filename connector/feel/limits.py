@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from connector.feel.functions import Function
 
 # Steps between two looks at the clock: a step is at most some microseconds of work.
-_SLICE = 2_048
-# A string is charged for a step for each 32 of its characters.
+_SLICE = 512
+# Powers of two: a string is charged with a step for each 32 characters, a copied list for each 8 items.
 _CHARACTERS_PER_STEP = 5
+_ITEMS_PER_STEP = 3
 _MOST_WARNINGS = 20
 
 
@@ -37,8 +38,8 @@ class Limits:
         calls: Depth of calls of functions that the expression defines.
     """
 
-    steps: int = 1_500_000
-    seconds: float = 0.9
+    steps: int = 1_100_000
+    seconds: float = 0.8
     characters: int = 50_000
     calls: int = 40
 
@@ -91,6 +92,10 @@ class Run:
     def charge_text(self, length: int) -> None:
         """Take a string of ``length`` characters from the budget."""
         self.charge((length >> _CHARACTERS_PER_STEP) + 1)
+
+    def charge_copy(self, length: int) -> None:
+        """Take a copy of a list of ``length`` items from the budget."""
+        self.charge((length >> _ITEMS_PER_STEP) + 1)
 
     def refuel(self) -> None:
         """Take the next slice from the budget.

@@ -1,17 +1,17 @@
 """What the parser builds: closures that evaluate literals, names, paths, operators and conditions.
 
 A factory takes the nodes below it and returns a node, a function from `Scope` to value. Nothing is looked
-up twice: what is known when the expression is parsed is bound into the closure. Chains (``a + b + c``, ``x and
-y and z``, ``a.b.c``) are one node with a loop, so that a long chain is not a deep one.
+up twice: what is known when the expression is parsed is bound into the closure. Chains (``a + b + c``,
+``x and y and z``, ``a.b.c``) are one node with a loop, so that a long chain is not a deep one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from connector.feel.arithmetic import Operator, negate
-from connector.feel.comparison import equal, order
+from connector.feel.comparison import Verdict, equal, order
 from connector.feel.properties import property_of
 from connector.feel.values import Node, Range, Scope, Value, from_json, type_name
 
@@ -67,7 +67,7 @@ def variable(name: str) -> Node:
 
 
 def path(name: str, keys: tuple[str, ...]) -> Node:
-    """Return a node for ``name.key.key``; it walks a process variable as JSON and converts only what it finds."""
+    """Return a node for ``name.key.key``; it walks a variable as JSON and converts only what it finds."""
 
     def evaluate(scope: Scope) -> Value:
         while True:
@@ -173,7 +173,7 @@ def equality(left: Node, right: Node, *, wanted: bool) -> Node:
 
     def evaluate(scope: Scope) -> Value:
         first, second = left(scope), right(scope)
-        result = equal(first, second)
+        result = equal(first, second, scope.run)
         if result is None:
             scope.run.warn(f"A {type_name(first)} cannot be compared with a {type_name(second)}")
             return None
@@ -182,7 +182,7 @@ def equality(left: Node, right: Node, *, wanted: bool) -> Node:
     return evaluate
 
 
-def comparison(left: Node, right: Node, test: Callable[[object, object], bool]) -> Node:
+def comparison(left: Node, right: Node, test: Verdict) -> Node:
     """Return a node for ``<``, ``<=``, ``>`` or ``>=``."""
 
     def evaluate(scope: Scope) -> Value:

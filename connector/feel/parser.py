@@ -1,18 +1,18 @@
 """From tokens to a closure: the grammar of FEEL as Camunda's engine reads it, by recursive descent.
 
-From loose to tight: ``if``/``for``/``some``/``every``, ``or``, ``and``, one comparison (``=``, ``between``, ``in``,
-``instance of``), ``+ -``, ``* /``, ``**``, sign, and then what `primaries` reads. An interval such as ``[1..5]`` is an
-operand of ``and``, never of an operator.
+From loose to tight: ``if``/``for``/``some``/``every``, ``or``, ``and``, one comparison (``=``, ``between``,
+``in``, ``instance of``), ``+ -``, ``* /``, ``**``, sign, and then what `primaries` reads. An interval such as
+``[1..5]`` is an operand of ``and``, never of an operator.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
 
 from connector.feel import arithmetic, iteration, nodes, unary_tests
 from connector.feel.arithmetic import Operator
+from connector.feel.comparison import Verdict
 from connector.feel.iteration import Source
 from connector.feel.lexer import END, NAME, QUOTED, SYMBOL
 from connector.feel.primaries import Primaries
@@ -27,7 +27,7 @@ _OPERATORS: dict[str, tuple[int, Operator]] = {
     "/": (1, arithmetic.divide),
     "**": (2, arithmetic.power),
 }
-_ORDERS: dict[str, Callable[[object, object], bool]] = {
+_ORDERS: dict[str, Verdict] = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
@@ -205,7 +205,7 @@ class Parser(Primaries):
         return node
 
     def _chain(self, first: Node, binding: int) -> Node:
-        """Read the operands that follow with operators of one precedence; all are left-associative, ``**`` too."""
+        """Read the operands that follow with operators of one precedence; ``**`` is left-associative too."""
         rest: list[tuple[Operator, Node]] = []
         while self.kinds[self.at] == SYMBOL:
             found = _OPERATORS.get(self.words[self.at])

@@ -1,4 +1,7 @@
-"""The bottom of the grammar: literals, names, calls, lists, intervals, contexts, functions, and what follows a dot or bracket."""
+"""The bottom of the grammar: literals, names, calls, lists, intervals, contexts and functions.
+
+What follows them behind a dot or in brackets, paths and filters, is read here too.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ from connector.feel import calls, iteration, nodes
 from connector.feel.builtins import REGISTRY
 from connector.feel.calls import Arguments
 from connector.feel.cursor import RESERVED, Cursor
+from connector.feel.errors import FeelLimitError
 from connector.feel.iteration import Body
 from connector.feel.lexer import NAME, NUMBER, QUOTED, STRING, SYMBOL, unquote
 from connector.feel.temporal_text import parse_literal
 from connector.feel.unary_tests import INPUT
-from connector.feel.values import Node, Scope, Value
+from connector.feel.values import MOST_DIGITS, Node, Scope, Value
 
 _LITERALS: dict[str, Value] = {"null": None, "true": True, "false": False}
 # A key of a context may hold blanks and operators.
@@ -24,7 +28,7 @@ _KEY = re.compile(r"[^,:{}\[\]()\"`]+")
 _TOKENS_PER_STEP = 8
 
 
-# Names with blanks that the engine reads as functions but does not have: a call of one is null, no syntax error.
+# Names that the engine reads as functions but does not have: a call of one is null, no syntax error.
 _UNAVAILABLE = ("list replace", "from base64")
 
 
@@ -80,8 +84,7 @@ class Primaries(Cursor, ABC):
         if kind == NAME:
             return self._named(word)
         if kind == NUMBER:
-            self.at += 1
-            return nodes.constant(Decimal(word))
+            return self._number(word)
         if kind == STRING:
             self.at += 1
             return nodes.constant(unquote(word))
@@ -91,6 +94,12 @@ class Primaries(Cursor, ABC):
         if kind == SYMBOL:
             return self._bracketed(word, range_allowed=range_allowed)
         raise self.unexpected("a value")
+
+    def _number(self, word: str) -> Node:
+        if len(word) > MOST_DIGITS:
+            raise FeelLimitError(f"A number has more than {MOST_DIGITS} digits", self.starts[self.at])
+        self.at += 1
+        return nodes.constant(Decimal(word))
 
     def _named(self, word: str) -> Node:
         for name in self._WORDS.get(word, ()):
@@ -152,7 +161,12 @@ class Primaries(Cursor, ABC):
         start, functions = self.at, self.functions
         node = self.expression()
         weight = 1 + (self.at - start) // _TOKENS_PER_STEP
-        return Body(node, weight, fresh_scope=self.functions > functions)
+        return Body(
+            node,
+            weight,
+            fresh_scope=self.functions > functions,
+            sees_partial="partial" in self.words[start : self.at],
+        )
 
     def _call(self, name: str) -> Node:
         offset = self.starts[self.at]

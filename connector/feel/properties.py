@@ -1,4 +1,4 @@
-"""What stands behind a dot: an entry of a context, that of each item of a list, a part of a temporal value."""
+"""What stands behind a dot: an entry of a context or of each item of a list, a part of a temporal value."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class Time:
 
 @dataclass(frozen=True, slots=True)
 class DateTime:
-    """A day and a time of day, with or without an offset or a zone; ``offset`` is the zone's at that moment."""
+    """A day and a time of day, with or without an offset or a zone; ``offset`` is the zone's at that time."""
 
     date: Date
     nanos: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 
+from connector.feel.limits import Run
 from connector.feel.temporal import TEMPORAL
 from connector.feel.temporal_text import iso_text, text_of
 from connector.feel.values import Lambda, Range, Value
@@ -19,40 +20,46 @@ def number_text(number: Decimal) -> str:
     return str(number if number else number.copy_abs())
 
 
-def feel_text(value: Value) -> str:
+def feel_text(value: Value, run: Run) -> str:
     """Write a value as ``string()`` does; a string stays what it is."""
-    return value if isinstance(value, str) else _feel(value)
+    return value if isinstance(value, str) else _feel(value, run)
 
 
-def _feel(value: Value) -> str:
+def _feel(value: Value, run: Run) -> str:
+    run.charge(1)
     if isinstance(value, str):
+        run.charge_text(len(value))
         return f'"{value}"'
     if isinstance(value, list):
-        return f"[{', '.join(map(_feel, value))}]"
+        return f"[{', '.join(_feel(item, run) for item in value)}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{key}:{_feel(item)}' for key, item in value.items())}}}"
+        return f"{{{', '.join(f'{key}:{_feel(item, run)}' for key, item in value.items())}}}"
     if isinstance(value, TEMPORAL):
         return text_of(value)
     if isinstance(value, Range):
-        return _range(value)
+        return _range(value, run)
     return _plain(value)
 
 
-def json_text(value: Value) -> str:
+def json_text(value: Value, run: Run) -> str:
     """Write a value as ``to json()`` does, without blanks."""
+    run.charge(1)
     if isinstance(value, str):
+        run.charge_text(len(value))
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list):
-        return f"[{','.join(map(json_text, value))}]"
+        return f"[{','.join(json_text(item, run) for item in value)}]"
     if isinstance(value, dict):
-        items = (f"{json.dumps(key, ensure_ascii=False)}:{json_text(item)}" for key, item in value.items())
+        items = (
+            f"{json.dumps(key, ensure_ascii=False)}:{json_text(item, run)}" for key, item in value.items()
+        )
         return f"{{{','.join(items)}}}"
     if isinstance(value, TEMPORAL):
         return f'"{iso_text(value)}"'
-    return f'"{_range(value)}"' if isinstance(value, Range) else _plain(value)
+    return f'"{_range(value, run)}"' if isinstance(value, Range) else _plain(value)
 
 
-def _plain(value: None | bool | Decimal | Lambda) -> str:
+def _plain(value: bool | Decimal | Lambda | None) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -62,6 +69,6 @@ def _plain(value: None | bool | Decimal | Lambda) -> str:
     return f"function({', '.join(value.parameters)})"
 
 
-def _range(value: Range) -> str:
+def _range(value: Range, run: Run) -> str:
     opening, closing = "[" if value.start_closed else "(", "]" if value.end_closed else ")"
-    return f"{opening}{_feel(value.start)}..{_feel(value.end)}{closing}"
+    return f"{opening}{_feel(value.start, run)}..{_feel(value.end, run)}{closing}"

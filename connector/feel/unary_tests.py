@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from connector.feel.comparison import equal, order
+from connector.feel.comparison import Verdict, equal, order, same
 from connector.feel.values import Node, Range, Scope, Value, type_name
 
 Test = Callable[[Scope, Value], bool | None]
@@ -25,7 +25,7 @@ def within(operand: Node, test: Test) -> Node:
     return evaluate
 
 
-def comparing(operand: Node, verdict: Callable[[object, object], bool]) -> Test:
+def comparing(operand: Node, verdict: Verdict) -> Test:
     """Return the test ``< x``, ``<= x``, ``> x`` or ``>= x``."""
 
     def test(scope: Scope, value: Value) -> bool | None:
@@ -40,7 +40,7 @@ def comparing(operand: Node, verdict: Callable[[object, object], bool]) -> Test:
 
 
 def matching(operand: Node) -> Test:
-    """Return the test that an expression is: true by itself, an equal value, a list or an interval that holds it."""
+    """Return the test of an expression: true by itself, an equal value, or a list or interval that has it."""
 
     def test(scope: Scope, value: Value) -> bool | None:
         expected = operand(scope)
@@ -51,12 +51,12 @@ def matching(operand: Node) -> Test:
             return includes(expected, value)
         if isinstance(expected, list):
             scope.run.charge(len(expected))
-            if any(equal(value, item) is True for item in expected):
+            if any(same(value, item, scope.run) for item in expected):
                 return True
-            return isinstance(value, list) and equal(value, expected) is True
+            return isinstance(value, list) and same(value, expected, scope.run)
         if expected is False and type(value) is not bool:
             return False
-        return equal(value, expected)
+        return equal(value, expected, scope.run)
 
     return test
 

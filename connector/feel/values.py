@@ -2,7 +2,7 @@
 
 A value is None, a bool, a `Decimal`, a str, a list, a dict (a *context* in FEEL's words), a temporal
 value, a range or a function. JSON comes in with a process variable and is converted where an expression
-touches it; nothing but JSON and FEEL's own types is let in, so an expression never holds an object of the host.
+touches it; nothing but JSON and FEEL's own types is let in, so an expression never holds a host object.
 """
 
 from __future__ import annotations
@@ -36,8 +36,11 @@ NUMBERS = Context(
     Emax=6144,
     traps=[InvalidOperation, DivisionByZero, Overflow],
 )
-# JSON has no such limit, but readers do: a double ends there.
+# JSON has no such limits, but its readers have: a double ends there.
 _LARGEST_EXPONENT = 308
+_LARGEST_BITS = 1_024
+# A number as written may have more digits than one that is calculated, but not any number of them.
+MOST_DIGITS = 400
 
 
 class Scope:
@@ -71,7 +74,7 @@ class Lambda:
     weight: int
 
 
-Value: TypeAlias = "None | bool | Decimal | str | list[Value] | dict[str, Value] | Temporal | Range | Lambda"
+Value: TypeAlias = "bool | Decimal | str | list[Value] | dict[str, Value] | Temporal | Range | Lambda | None"
 Node: TypeAlias = Callable[[Scope], Value]
 
 TYPE_NAMES: dict[type, str] = {
@@ -108,9 +111,9 @@ def from_json(value: object, run: Run) -> Value:
     if kind in _AS_IS:
         return value  # type: ignore[return-value]
     if kind is int:
-        return Decimal(value)  # type: ignore[arg-type]
+        return _whole(value)  # type: ignore[arg-type]
     if kind is float:
-        # repr() is the shortest text that reads back as the same double, which is the number that was written.
+        # repr() is the shortest text that reads back as the same double: the number as it was written.
         return Decimal(repr(value)) if math.isfinite(value) else None  # type: ignore[arg-type]
     if kind in (dict, list, tuple):
         known = run.converted.get(id(value))
@@ -120,6 +123,12 @@ def from_json(value: object, run: Run) -> Value:
     raise FeelError(f"A variable holds a value of the Python type {kind.__name__}, which is not JSON")
 
 
+def _whole(value: int) -> Decimal:
+    if value.bit_length() > _LARGEST_BITS:
+        raise FeelError("A variable holds a number that is too large")
+    return Decimal(value)
+
+
 def _container(value: object, run: Run) -> Value:
     run.charge(len(value) + 1)  # type: ignore[arg-type]
     if isinstance(value, dict):
@@ -127,22 +136,25 @@ def _container(value: object, run: Run) -> Value:
     return [from_json(item, run) for item in value]  # type: ignore[attr-defined]
 
 
-def to_json(value: Value) -> object:
-    """Convert a result to JSON: numbers to int where whole and else to float, temporal values to ISO 8601 text.
+def to_json(value: Value, run: Run) -> object:
+    """Convert a result to JSON: a number to int if whole, else float; a temporal value to ISO 8601 text.
 
     A function becomes what the engine makes of one, and a range null, as there.
 
     Raises:
-        FeelLimitError: A number is larger than JSON's readers can hold.
+        FeelLimitError: It is larger than the budget allows, or a number too large for JSON's readers.
     """
     kind = type(value)
     if kind is Decimal:
         return _json_number(value)  # type: ignore[arg-type]
     if kind is dict:
-        return {key: to_json(item) for key, item in value.items()}  # type: ignore[union-attr]
+        run.charge(len(value))  # type: ignore[arg-type]
+        return {key: to_json(item, run) for key, item in value.items()}  # type: ignore[union-attr]
     if kind is list:
-        return [to_json(item) for item in value]  # type: ignore[union-attr]
+        run.charge(len(value))  # type: ignore[arg-type]
+        return [to_json(item, run) for item in value]  # type: ignore[union-attr]
     if isinstance(value, TEMPORAL):
+        run.charge(1)
         return result_text(value)
     if isinstance(value, Lambda):
         names = list(value.parameters)

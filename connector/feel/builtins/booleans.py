@@ -8,7 +8,7 @@ from connector.feel.values import Value
 
 
 @builtin("not(negand: boolean)")
-def negated(negand: bool) -> bool:  # noqa: FBT001 - FEEL's arguments are positional
+def negated(negand: bool) -> bool:
     """Return the opposite."""
     return not negand
 
@@ -27,7 +27,7 @@ def get_or_else(value: Value, default: Value) -> Value:
 
 @builtin("assert(value: Any, condition: Any)", "assert(value: Any, condition: Any, cause: string)")
 def asserted(value: Value, condition: Value, cause: str = "The condition is not true") -> Value:
-    """Return the value if the condition is true; else fail the evaluation, which nothing else in FEEL does."""
+    """Return the value if the condition is true; else fail the evaluation, as nothing else in FEEL does."""
     if condition is True:
         return value
     raise FeelError(f"The assertion failed: {cause}")

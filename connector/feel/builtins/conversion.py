@@ -22,11 +22,10 @@ from connector.feel.temporal import (
 )
 from connector.feel.temporal_text import parse_date, parse_date_time, parse_duration, parse_offset, parse_time
 from connector.feel.text import feel_text, json_text
-from connector.feel.values import Value
+from connector.feel.values import MOST_DIGITS, Value
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _OFFSET = re.compile(r"Z|[+-]\d\d:\d\d(?::\d\d)?", re.ASCII)
-_LONGEST_NUMBER = 10_000
 
 
 @builtin("string(from: Any)")
@@ -34,7 +33,7 @@ def string(run: Run, value: Value) -> str | None:
     """Return the value as FEEL text; null stays null."""
     if value is None:
         return None
-    text = feel_text(value)
+    text = feel_text(value, run)
     run.charge_text(len(text))
     return text
 
@@ -42,7 +41,7 @@ def string(run: Run, value: Value) -> str | None:
 @builtin("number(from: string)")
 def number(text: str) -> Decimal | None:
     """Return the number that a text is, or null."""
-    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+    if len(text) > MOST_DIGITS or not _NUMBER.fullmatch(text):
         return None
     return Decimal(text)
 
@@ -136,7 +135,7 @@ def date_time_from_parts(day: Date | DateTime, clock: Time) -> DateTime:
 
 @builtin("date and time(date: date and time, timezone: string)")
 def date_time_at(moment: DateTime, timezone: str) -> DateTime | None:
-    """Return the same moment on the clock of another zone; one without a zone is taken to be there already."""
+    """Return the same moment on the clock of another zone; one without a zone is taken to be there."""
     zone = None
     offset = parse_offset(timezone) if _OFFSET.fullmatch(timezone) else None
     if offset is None:
@@ -172,24 +171,35 @@ def months_between(start: Date | DateTime, end: Date | DateTime) -> YearMonthDur
     return YearMonthDuration(months)
 
 
-@builtin("from json(value: string)")
-def from_json_text(run: Run, text: str) -> Value:
-    """Return the value that a JSON text holds, or null if it is none."""
-    run.charge(len(text) // 4 + 1)
-    try:
-        value: Value = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_constant)
-    except (ValueError, ArithmeticError, RecursionError):
-        return None
-    return value
+def _json_number(text: str) -> Decimal:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(text)
+    return Decimal(text)
 
 
 def _no_constant(name: str) -> Value:
     raise ValueError(name)
 
 
+_DECODER = json.JSONDecoder(parse_float=_json_number, parse_int=_json_number, parse_constant=_no_constant)
+
+
+@builtin("from json(value: string)")
+def from_json_text(run: Run, text: str) -> Value:
+    """Return the value that a JSON text holds, or null if it is none."""
+    run.charge(len(text) // 4 + 1)
+    try:
+        value: Value = json.loads(
+            text, parse_float=_json_number, parse_int=_json_number, parse_constant=_no_constant
+        )
+    except (ValueError, ArithmeticError, RecursionError):
+        return None
+    return value
+
+
 @builtin("to json(value: Any)")
 def to_json_text(run: Run, value: Value) -> str:
     """Return the value as JSON text."""
-    text = json_text(value)
+    text = json_text(value, run)
     run.charge_text(len(text))
     return text

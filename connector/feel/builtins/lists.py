@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import cmp_to_key
 
 from connector.feel.calls import apply
-from connector.feel.comparison import equal, identity
+from connector.feel.comparison import identity, same
 from connector.feel.functions import builtin
 from connector.feel.limits import Run
 from connector.feel.values import Lambda, Value
@@ -22,7 +22,7 @@ Items = list[Value]
 def list_contains(run: Run, items: Items, element: Value) -> bool:
     """Tell whether an element is in a list."""
     run.charge(len(items))
-    return any(equal(item, element) is True for item in items)
+    return any(same(item, element, run) for item in items)
 
 
 @builtin("count(list: list)")
@@ -113,7 +113,7 @@ def reverse(run: Run, items: Items) -> Items:
 def index_of(run: Run, items: Items, match: Value) -> Items:
     """Return the positions of an element."""
     run.charge(len(items))
-    return [Decimal(at) for at, item in enumerate(items, 1) if equal(item, match) is True]
+    return [Decimal(at) for at, item in enumerate(items, 1) if same(item, match, run)]
 
 
 @builtin("union(*lists: list)")
@@ -129,7 +129,7 @@ def distinct_values(run: Run, items: Items) -> Items:
     run.charge(len(items))
     first: dict[Hashable, Value] = {}
     for item in items:
-        first.setdefault(identity(item), item)
+        first.setdefault(identity(item, run), item)
     return list(first.values())
 
 
@@ -138,7 +138,7 @@ def duplicate_values(run: Run, items: Items) -> Items:
     """Return the elements that are there more than once, in the order in which they come first."""
     run.charge(len(items))
     times: dict[Hashable, int] = {}
-    keys = [identity(item) for item in items]
+    keys = [identity(item, run) for item in items]
     for key in keys:
         times[key] = times.get(key, 0) + 1
     first = dict(zip(reversed(keys), reversed(items), strict=True))

@@ -30,14 +30,16 @@ _MODES = {
     "HALF_DOWN": ROUND_HALF_DOWN,
     "HALF_EVEN": ROUND_HALF_EVEN,
 }
-# Rounding further than this, either way, changes nothing that a number of 34 digits can show.
-_FURTHEST = 6_200
-_ROOMY = Context(prec=3 * _FURTHEST)
+# Rounding to more digits than this would only add zeros: a number never has so many.
+_MOST_PLACES = 450
+_ROOMY = Context(prec=3 * 6_200)
 _ZERO = Decimal(0)
 
 
 def _round(number: Decimal, scale: Decimal, mode: str) -> Decimal:
-    places = int(max(min(scale, Decimal(_FURTHEST)), Decimal(-_FURTHEST)))
+    if scale > _MOST_PLACES:
+        return number
+    places = int(max(scale, Decimal(-6_200)))
     return number.quantize(Decimal((0, (1,), -places)), rounding=mode, context=_ROOMY)
 
 
@@ -126,7 +128,7 @@ def sqrt(number: Decimal) -> Decimal | None:
 
 @builtin("log(number: number)")
 def log(number: Decimal) -> Decimal:
-    """Return the natural logarithm, as a double; the engine fails for what is not above zero, so this does."""
+    """Return the natural logarithm, as a double; it fails for what is not above zero, as the engine does."""
     return from_double(math.log(number) if number > 0 else math.nan)
 
 

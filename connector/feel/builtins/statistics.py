@@ -1,4 +1,4 @@
-"""Functions over the elements of a list that give one value: the least, the sum, the median, whether all are true.
+"""Functions that give one value for the elements of a list: the least, the sum, whether all are true.
 
 Each takes a list, or its elements as arguments.
 """
@@ -127,7 +127,7 @@ def mode(run: Run, given: list[Value]) -> Value:
         return None
     counts = Counter(numbers)
     most = max(counts.values())
-    return list(sorted(number for number, count in counts.items() if count == most))
+    return [*sorted(number for number, count in counts.items() if count == most)]
 
 
 @builtin("all(*list: list)", "and(*list: list)")

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from connector.feel.functions import builtin
 from connector.feel.limits import Run
-from connector.feel.regex import extract_all, find, replace_all, split_at
+from connector.feel.patterns import extract_all, find, replace_all, split_at
 from connector.feel.values import Value
 
 # Blanks to Python that are none to Java: they do not break a line.
