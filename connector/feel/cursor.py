@@ -22,7 +22,7 @@ class Cursor:
         self.text = text
         self.kinds, self.words, self.starts = tokens.kinds, tokens.words, tokens.starts
         self.at = 0
-        self._depth = 0
+        self.depth = 0
 
     def is_symbol(self, symbol: str, ahead: int = 0) -> bool:
         """Tell whether the token, or one ahead of it, is this symbol."""
@@ -72,14 +72,14 @@ class Cursor:
         Raises:
             FeelLimitError: It is nested too deeply.
         """
-        self._depth += 1
-        if self._depth > _DEEPEST:
+        self.depth += 1
+        if self.depth > _DEEPEST:
             message = f"The expression is nested more than {_DEEPEST} levels deep"
             raise FeelLimitError(message, self.starts[self.at])
 
     def ascend(self) -> None:
         """Leave a nested expression."""
-        self._depth -= 1
+        self.depth -= 1
 
     def unexpected(self, wanted: str) -> FeelSyntaxError:
         """Return the error that something else than what is wanted stands here."""

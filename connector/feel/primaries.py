@@ -53,6 +53,8 @@ class Primaries(Cursor, ABC):
         self.tests = 0
         # Whether the operand that was read last is an interval: no operator may follow it.
         self.was_range = False
+        # How deep the upper bound is nested that is being read: a bracket behind it ends the interval.
+        self._bound = -1
         self._may_define = "function" in text
 
     @abstractmethod
@@ -73,7 +75,7 @@ class Primaries(Cursor, ABC):
         while self.kinds[self.at] == SYMBOL and not self.was_range:
             if self.is_symbol("."):
                 node = self._dotted(node)
-            elif self.is_symbol("["):
+            elif self.is_symbol("[") and self.depth != self._bound:
                 node = self._filter(node)
             else:
                 break
@@ -257,7 +259,9 @@ class Primaries(Cursor, ABC):
             self.at = start
             raise self.unexpected("a value, not an interval,")
         self.expect_symbol("..")
+        outer, self._bound = self._bound, self.depth
         upper = self.arithmetic()
+        self._bound = outer
         closing = self.words[self.at]
         if closing not in ("]", ")", "["):
             raise self.unexpected("the end of the interval")

@@ -169,8 +169,7 @@ def result_text(value: Temporal) -> str:
     if isinstance(value, YearMonthDuration):
         return _java_year_month(value.months)
     if isinstance(value, Time) and value.offset is not None:
-        # "10:30+02:00": seconds of zero are left out only here.
-        return _time_of_day(value.nanos, seconds=bool(value.nanos % (60 * SECOND))) + _offset(value.offset)
+        return _java_time(value.nanos) + _offset(value.offset)
     return text_of(value)
 
 
@@ -196,6 +195,13 @@ def _offset(offset: int | None) -> str:
     size = abs(offset)
     seconds = f":{size % 60:02}" if size % 60 else ""
     return f"{'-' if offset < 0 else '+'}{size // 3_600:02}:{size // 60 % 60:02}{seconds}"
+
+
+def _java_time(nanos: int) -> str:
+    """Write ``10:30`` or ``10:30:00.500``: seconds of zero left out, a fraction in groups of three digits."""
+    text = _time_of_day(nanos, seconds=bool(nanos % (60 * SECOND)))
+    whole, dot, fraction = text.partition(".")
+    return f"{whole}{dot}{fraction}{'0' * (-len(fraction) % 3)}"
 
 
 def _fraction(nanos: int) -> str:

@@ -164,7 +164,7 @@ def to_json(value: Value, run: Run) -> object:
 
 
 def _json_number(number: Decimal) -> int | float:
-    if number.adjusted() > _LARGEST_EXPONENT:
+    if number and number.adjusted() > _LARGEST_EXPONENT:
         raise FeelLimitError(f"The number {number:.5E} is too large for a result")
     whole = int(number)
     return whole if whole == number else float(number)
