@@ -81,7 +81,7 @@ def path(name: str, keys: tuple[str, ...]) -> Node:
             return None
         walked = 0
         for key in keys:
-            if type(value) is not dict or key not in value:
+            if not isinstance(value, dict) or key not in value:
                 break
             value = value[key]
             walked += 1

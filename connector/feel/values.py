@@ -110,16 +110,18 @@ def from_json(value: object, run: Run) -> Value:
     kind = type(value)
     if kind in _AS_IS:
         return value  # type: ignore[return-value]
-    if kind is int:
-        return _whole(value)  # type: ignore[arg-type]
-    if kind is float:
-        # repr() is the shortest text that reads back as the same double: the number as it was written.
-        return Decimal(repr(value)) if math.isfinite(value) else None  # type: ignore[arg-type]
-    if kind in (dict, list, tuple):
+    if isinstance(value, dict | list | tuple):
         known = run.converted.get(id(value))
         if known is None:
             known = run.converted[id(value)] = _container(value, run)
         return known  # type: ignore[return-value]
+    if isinstance(value, int):
+        return _whole(value)
+    if isinstance(value, float):
+        # repr() is the shortest text that reads back as the same double: the number as it was written.
+        return Decimal(float.__repr__(value)) if math.isfinite(value) else None
+    if isinstance(value, str):
+        return str.__str__(value)
     raise FeelError(f"A variable holds a value of the Python type {kind.__name__}, which is not JSON")
 
 
@@ -129,11 +131,11 @@ def _whole(value: int) -> Decimal:
     return Decimal(value)
 
 
-def _container(value: object, run: Run) -> Value:
-    run.charge(len(value) + 1)  # type: ignore[arg-type]
+def _container(value: dict[object, object] | list[object] | tuple[object, ...], run: Run) -> Value:
+    run.charge(len(value) + 1)
     if isinstance(value, dict):
         return {str(key): from_json(item, run) for key, item in value.items()}
-    return [from_json(item, run) for item in value]  # type: ignore[attr-defined]
+    return [from_json(item, run) for item in value]
 
 
 def to_json(value: Value, run: Run) -> object:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from decimal import Decimal
+from enum import StrEnum
+from http import HTTPStatus
 
 import pytest
 
@@ -82,6 +85,20 @@ def test_other_python_objects_are_refused() -> None:
         evaluate("x.__class__", {"x": int})
     assert evaluate("x.__class__.__init__", {"x": {"y": 1}}) is None
     assert evaluate("x.upper + x.`__len__`", {"x": "text"}) is None
+
+
+class _Code(StrEnum):
+    AUTH_FAILED = "AUTH_FAILED"
+
+
+def test_kinds_of_strings_numbers_and_dicts_are_what_they_are_a_kind_of() -> None:
+    variables = {
+        "error": defaultdict(str, {"code": _Code.AUTH_FAILED, "status": HTTPStatus.OK, "list": (1, 2)})
+    }
+    assert evaluate('error.code = "AUTH_FAILED"', variables) is True
+    assert evaluate("error.list[2] + error.status", variables) == 202
+    assert evaluate("error.missing", variables) is None
+    assert type(evaluate("error.code", variables)) is str
 
 
 def test_numbers_and_durations_of_feel_are_let_in() -> None:
