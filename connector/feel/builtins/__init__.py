@@ -1,0 +1,30 @@
+"""The built-in functions, one module for each group of Camunda's documentation.
+
+Importing this package registers all of them in ``REGISTRY``, by their signatures.
+"""
+
+from connector.feel.builtins import (
+    booleans,
+    contexts,
+    conversion,
+    lists,
+    moments,
+    numbers,
+    ranges,
+    statistics,
+    strings,
+)
+from connector.feel.functions import REGISTRY
+
+__all__ = [
+    "REGISTRY",
+    "booleans",
+    "contexts",
+    "conversion",
+    "lists",
+    "moments",
+    "numbers",
+    "ranges",
+    "statistics",
+    "strings",
+]

@@ -1,0 +1,205 @@
+"""Conversion functions: from text or parts to numbers, dates, times and durations, and to and from JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+
+from connector.feel.functions import builtin
+from connector.feel.limits import Run
+from connector.feel.temporal import (
+    MOST_OFFSET,
+    SECOND,
+    Date,
+    DateTime,
+    DayTimeDuration,
+    Time,
+    YearMonthDuration,
+    at_zone,
+    find_zone,
+    from_epoch,
+)
+from connector.feel.temporal_text import parse_date, parse_date_time, parse_duration, parse_offset, parse_time
+from connector.feel.text import feel_text, json_text
+from connector.feel.values import MOST_DIGITS, Value
+
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
+_OFFSET = re.compile(r"Z|[+-]\d\d:\d\d(?::\d\d)?", re.ASCII)
+
+
+@builtin("string(from: Any)")
+def string(run: Run, value: Value) -> str | None:
+    """Return the value as FEEL text; null stays null."""
+    if value is None:
+        return None
+    text = feel_text(value, run)
+    run.charge_text(len(text))
+    return text
+
+
+@builtin("number(from: string)")
+def number(text: str) -> Decimal | None:
+    """Return the number that a text is, or null."""
+    if len(text) > MOST_DIGITS or not _NUMBER.fullmatch(text):
+        return None
+    return Decimal(text)
+
+
+@builtin(
+    "number(from: string, grouping separator: string?)",
+    "number(from: string, grouping separator: string?, decimal separator: string?)",
+)
+def number_with(text: str, grouping: str | None, decimal: str | None = None) -> Decimal | None:
+    """Return the number that a text is with these separators, or null if they are unusable."""
+    if (
+        grouping not in (None, " ", ",", ".")
+        or decimal not in (None, ",", ".")
+        or grouping == (decimal or None)
+    ):
+        return None if grouping is not None or decimal not in (None, ",", ".") else number(text)
+    if grouping:
+        text = text.replace(grouping, "")
+    return number(text.replace(decimal, ".") if decimal else text)
+
+
+@builtin("date(from: string)")
+def date(text: str) -> Date | None:
+    """Return the date that a text is, or null."""
+    return parse_date(text)
+
+
+@builtin("date(from: day)")
+def date_of(value: Date | DateTime) -> Date:
+    """Return the date of a moment."""
+    return value.date if isinstance(value, DateTime) else value
+
+
+@builtin("date(year: number, month: number, day: number)")
+def date_from_parts(year: Decimal, month: Decimal, day: Decimal) -> Date | None:
+    """Return the date of these parts, or null if the calendar has no such day."""
+    if max(year.adjusted(), month.adjusted(), day.adjusted()) > 9:
+        return None
+    return Date.of(int(year), int(month), int(day))
+
+
+@builtin("time(from: string)")
+def time(run: Run, text: str) -> Time | None:
+    """Return the time that a text is, or null."""
+    return parse_time(text, run.clock)
+
+
+@builtin("time(from: date and time)")
+def time_of(value: DateTime) -> Time:
+    """Return the time of a moment."""
+    return Time(value.nanos, value.offset, value.zone)
+
+
+@builtin(
+    "time(hour: number, minute: number, second: number)",
+    "time(hour: number, minute: number, second: number, offset: days and time duration?)",
+)
+def time_from_parts(
+    hour: Decimal, minute: Decimal, second: Decimal, offset: DayTimeDuration | None = None
+) -> Time | None:
+    """Return the time of these parts, or null if no clock shows it."""
+    if not (0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 60):
+        return None
+    nanos = (int(hour) * 3_600 + int(minute) * 60 + int(second)) * SECOND
+    if offset is None:
+        return Time(nanos)
+    seconds = offset.nanos // SECOND
+    return Time(nanos, seconds) if abs(seconds) <= MOST_OFFSET else None
+
+
+@builtin("date and time(from: string)")
+def date_time(text: str) -> DateTime | None:
+    """Return the moment that a text is, or null."""
+    return parse_date_time(text)
+
+
+@builtin("date and time(from: date and time)")
+def date_time_of(value: DateTime) -> DateTime:
+    """Return the moment as it is."""
+    return value
+
+
+@builtin("date and time(date: day, time: time)")
+def date_time_from_parts(day: Date | DateTime, clock: Time) -> DateTime:
+    """Return the moment of a date and a time."""
+    zone = find_zone(clock.zone) if clock.zone else None
+    if zone is not None:
+        return at_zone(date_of(day), clock.nanos, zone)
+    return DateTime(date_of(day), clock.nanos, clock.offset)
+
+
+@builtin("date and time(date: date and time, timezone: string)")
+def date_time_at(moment: DateTime, timezone: str) -> DateTime | None:
+    """Return the same moment on the clock of another zone; one without a zone is taken to be there."""
+    zone = None
+    offset = parse_offset(timezone) if _OFFSET.fullmatch(timezone) else None
+    if offset is None:
+        zone = find_zone(timezone)
+        if zone is None:
+            return None
+    if moment.offset is not None:
+        return from_epoch(moment.epoch_nanos, offset or 0, zone)
+    return at_zone(moment.date, moment.nanos, zone) if zone else DateTime(moment.date, moment.nanos, offset)
+
+
+@builtin("duration(from: string)")
+def duration(text: str) -> DayTimeDuration | YearMonthDuration | None:
+    """Return the duration that a text is, or null."""
+    return parse_duration(text)
+
+
+@builtin("duration(from: days and time duration)", "duration(from: years and months duration)")
+def duration_of(value: DayTimeDuration | YearMonthDuration) -> DayTimeDuration | YearMonthDuration:
+    """Return the duration as it is."""
+    return value
+
+
+@builtin("years and months duration(from: day, to: day)")
+def months_between(start: Date | DateTime, end: Date | DateTime) -> YearMonthDuration:
+    """Return the whole months from one day to another."""
+    first, last = date_of(start), date_of(end)
+    months = (last.year - first.year) * 12 + last.month - first.month
+    if months > 0 and last.day < first.day:
+        months -= 1
+    elif months < 0 and last.day > first.day:
+        months += 1
+    return YearMonthDuration(months)
+
+
+def _json_number(text: str) -> Decimal:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(text)
+    return Decimal(text)
+
+
+def _no_constant(name: str) -> Value:
+    raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_float=_json_number, parse_int=_json_number, parse_constant=_no_constant)
+
+
+@builtin("from json(value: string)")
+def from_json_text(run: Run, text: str) -> Value:
+    """Return the value that a JSON text holds, or null if it is none."""
+    run.charge(len(text) // 4 + 1)
+    try:
+        value: Value = json.loads(
+            text, parse_float=_json_number, parse_int=_json_number, parse_constant=_no_constant
+        )
+    except (ValueError, ArithmeticError, RecursionError):
+        return None
+    return value
+
+
+@builtin("to json(value: Any)")
+def to_json_text(run: Run, value: Value) -> str:
+    """Return the value as JSON text."""
+    text = json_text(value, run)
+    run.charge_text(len(text))
+    return text

@@ -1,0 +1,185 @@
+"""List functions that give a list, or look for an element.
+
+Positions are counted from 1, and from the end if negative; one that the list does not have gives null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from decimal import Decimal
+from functools import cmp_to_key
+
+from connector.feel.calls import apply
+from connector.feel.comparison import identity, same
+from connector.feel.functions import builtin
+from connector.feel.limits import Run
+from connector.feel.values import Lambda, Value
+
+Items = list[Value]
+
+
+@builtin("list contains(list: list, element: Any)")
+def list_contains(run: Run, items: Items, element: Value) -> bool:
+    """Tell whether an element is in a list."""
+    run.charge(len(items))
+    return any(same(item, element, run) for item in items)
+
+
+@builtin("count(list: list)")
+def count(items: Items) -> Decimal:
+    """Return how many elements a list has."""
+    return Decimal(len(items))
+
+
+@builtin("is empty(list: list)")
+def is_empty(items: Items) -> bool:
+    """Tell whether a list has no elements."""
+    return not items
+
+
+@builtin("sublist(list: list, start position: number)")
+def sublist(run: Run, items: Items, start: Decimal) -> Items | None:
+    """Return the rest of a list from a position."""
+    run.charge(len(items))
+    at = _place(items, start)
+    return None if at is None else items[at:]
+
+
+@builtin("sublist(list: list, start position: number, length: number)")
+def sublist_of_length(run: Run, items: Items, start: Decimal, length: Decimal) -> Items | None:
+    """Return so many elements of a list from a position."""
+    run.charge(len(items))
+    at = _place(items, start)
+    return None if at is None else items[at : at + max(int(min(length, Decimal(len(items)))), 0)]
+
+
+def _place(items: Items, position: Decimal) -> int | None:
+    if position == 0 or abs(position) > len(items):
+        return None
+    return int(position) - 1 if position > 0 else len(items) + int(position)
+
+
+@builtin("append(list: list, *items: Any)")
+def append(run: Run, items: Items, added: Items) -> Items:
+    """Return the list with elements added at its end."""
+    run.charge(len(items) + len(added))
+    return items + added
+
+
+@builtin("concatenate(*lists: list)")
+def concatenate(run: Run, lists: Items) -> Items | None:
+    """Return the elements of several lists in one."""
+    joined: Items = []
+    for each in _lists(lists):
+        if not isinstance(each, list):
+            return None
+        run.charge(len(each) + 1)
+        joined.extend(each)
+    return joined
+
+
+def _lists(given: Items) -> Items:
+    """Return the lists that were given as arguments, or as one list of lists."""
+    only = given[0] if len(given) == 1 else None
+    if isinstance(only, list) and only and all(isinstance(item, list) for item in only):
+        return only
+    return given
+
+
+@builtin("insert before(list: list, position: number, newItem: Any)")
+def insert_before(run: Run, items: Items, position: Decimal, added: Value) -> Items | None:
+    """Return the list with an element inserted before a position."""
+    run.charge(len(items))
+    at = _place(items, position)
+    return None if at is None else [*items[:at], added, *items[at:]]
+
+
+@builtin("remove(list: list, position: number)")
+def remove(run: Run, items: Items, position: Decimal) -> Items | None:
+    """Return the list without the element at a position."""
+    run.charge(len(items))
+    at = _place(items, position)
+    return None if at is None else items[:at] + items[at + 1 :]
+
+
+@builtin("reverse(list: list)")
+def reverse(run: Run, items: Items) -> Items:
+    """Return the list in the opposite order."""
+    run.charge(len(items))
+    return items[::-1]
+
+
+@builtin("index of(list: list, match: Any)")
+def index_of(run: Run, items: Items, match: Value) -> Items:
+    """Return the positions of an element."""
+    run.charge(len(items))
+    return [Decimal(at) for at, item in enumerate(items, 1) if same(item, match, run)]
+
+
+@builtin("union(*lists: list)")
+def union(run: Run, lists: Items) -> Items | None:
+    """Return the elements of several lists in one, each once."""
+    joined = concatenate(run, lists)
+    return None if joined is None else distinct_values(run, joined)
+
+
+@builtin("distinct values(list: list)")
+def distinct_values(run: Run, items: Items) -> Items:
+    """Return each element once, in the order in which they come first."""
+    run.charge(len(items))
+    first: dict[Hashable, Value] = {}
+    for item in items:
+        first.setdefault(identity(item, run), item)
+    return list(first.values())
+
+
+@builtin("duplicate values(list: list)")
+def duplicate_values(run: Run, items: Items) -> Items:
+    """Return the elements that are there more than once, in the order in which they come first."""
+    run.charge(len(items))
+    times: dict[Hashable, int] = {}
+    keys = [identity(item, run) for item in items]
+    for key in keys:
+        times[key] = times.get(key, 0) + 1
+    first = dict(zip(reversed(keys), reversed(items), strict=True))
+    return [first[key] for key, number in times.items() if number > 1]
+
+
+@builtin("flatten(list: list)")
+def flatten(run: Run, items: Items) -> Items:
+    """Return all elements without the lists they are nested in."""
+    flat: Items = []
+    waiting = [iter(items)]
+    while waiting:
+        for item in waiting[-1]:
+            run.charge(1)
+            if isinstance(item, list):
+                waiting.append(iter(item))
+                break
+            flat.append(item)
+        else:
+            waiting.pop()
+    return flat
+
+
+@builtin("sort(list: list, precedes: function)")
+def sort(run: Run, items: Items, precedes: Lambda) -> Items | None:
+    """Return the list in the order of a function that tells whether one element precedes another."""
+    run.charge(len(items))
+    if len(precedes.parameters) != 2:
+        return None
+
+    def compare(left: Value, right: Value) -> int:
+        if apply(precedes, (left, right), precedes.scope) is True:
+            return -1
+        return 1 if apply(precedes, (right, left), precedes.scope) is True else 0
+
+    return sorted(items, key=cmp_to_key(compare))
+
+
+@builtin("partition(list: list, size: number)")
+def partition(run: Run, items: Items, size: Decimal) -> Items | None:
+    """Return the elements in lists of a size; the last one may be shorter."""
+    run.charge(len(items))
+    step = int(min(size, Decimal(len(items) + 1)))
+    return [items[at : at + step] for at in range(0, len(items), step)] if step > 0 else None
