@@ -16,6 +16,7 @@ credential. ::
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -67,6 +68,30 @@ _RETRYABLE = frozenset(
         ErrorCode.CANCELLED,
     }
 )
+
+
+EVERY_OTHER_CODE = "*"
+
+
+def checked_mapping(mapping: object) -> dict[str, str]:
+    """Check a table from our error codes, or ``*``, to BPMN error codes.
+
+    Raises:
+        ValueError: It is no such table; the message says what is wrong with it.
+    """
+    if not isinstance(mapping, dict):
+        # ValueError, as pydantic reports only that one.
+        raise ValueError(  # noqa: TRY004
+            'expected error codes with BPMN error codes, as {AUTH_FAILED: "LOGIN", "*": "MAIL"}'
+        )
+    for code, bpmn_code in mapping.items():
+        if code not in {EVERY_OTHER_CODE, *ErrorCode}:
+            nearest = difflib.get_close_matches(str(code).upper(), list(ErrorCode), n=1)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            raise ValueError(f"{code!r} is no error code{hint}")
+        if not isinstance(bpmn_code, str) or not bpmn_code.strip():
+            raise ValueError(f"the BPMN error code for {code} must be a text that is not blank")
+    return dict(mapping)
 
 
 class Phase(StrEnum):

@@ -102,8 +102,13 @@ def _described(outcome: Outcome) -> dict[str, Any]:
         case Throw(code, message, variables):
             thrown = {"variables": variables, "code": code, "message": message}
             return {"outcome": "bpmnError", **described, **thrown}
-        case Fail(message, retries, backoff, error):
-            failure = {"code": error and error["code"], "message": message, "error": error}
+        case Fail(message, retries, backoff, variables, error):
+            failure = {
+                "variables": variables,
+                "code": error and error["code"],
+                "message": message,
+                "error": error,
+            }
             return {"outcome": "fail", **described, **failure, "retries": retries, "retryBackoff": backoff}
 
 

@@ -12,12 +12,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from connector import result
-from connector.engine.port import Complete, Fail, Job, Outcome, Throw
+from connector.engine.port import Fail, Job, Outcome, Throw
 from connector.errors import CancelledBeforeSendError, ConnectorError
 from connector.message.attachments import ContentReader
 from connector.message.build import build
@@ -25,7 +25,7 @@ from connector.observe.logs import Redactor
 from connector.secrets import SecretResolver, open_secrets
 from connector.settings.model import Settings
 from connector.task import reader
-from connector.task.headers import read_task_headers
+from connector.task.headers import TaskHeaders, read_task_headers
 from connector.task.port import ReadContext
 from connector.transport.port import Transport
 from connector.transport.smtp import SmtpTransport
@@ -62,18 +62,18 @@ class Pipeline:
 
     async def handle(self, job: Job) -> Outcome:
         """Send the mail that the job asks for and say what became of it; never raises for a job's fault."""
-        backoff: timedelta | None = None
-        outcome: Outcome
+        headers: TaskHeaders | None = None
         try:
             headers = read_task_headers(job.headers)
-            backoff = headers.retry_backoff
-            outcome = result.completed(await self._send(job), headers)
+            response = await self._send(job)
         except ConnectorError as error:
-            outcome = result.failed(error, job, backoff, self._settings.worker)
+            outcome = await result.failed(error, job, headers, self._settings.worker)
         except asyncio.CancelledError:
             # Not swallowed: the worker that cancels waits for this very outcome. The transport raises
             # CancelledError only while nothing can have been delivered.
-            outcome = result.failed(CancelledBeforeSendError(), job, backoff, self._settings.worker)
+            outcome = await result.failed(CancelledBeforeSendError(), job, headers, self._settings.worker)
+        else:
+            outcome = await result.succeeded(response, job, headers)
         return self._redacted(outcome)
 
     async def _send(self, job: Job) -> dict[str, Any]:
@@ -98,13 +98,12 @@ class Pipeline:
 
     def _redacted(self, outcome: Outcome) -> Outcome:
         redact = self._stages.redactor
-        match outcome:
-            case Complete(variables):
-                return Complete(redact.redact_value(variables))
-            case Throw(code, message, variables):
-                return Throw(redact.redact(code), redact.redact(message), redact.redact_value(variables))
-            case Fail(message, retries, backoff, error):
-                return Fail(redact.redact(message), retries, backoff, redact.redact_value(error))
+        clean: dict[str, Any] = {"variables": redact.redact_value(outcome.variables)}
+        if isinstance(outcome, Throw):
+            clean |= {"code": redact.redact(outcome.code), "message": redact.redact(outcome.message)}
+        elif isinstance(outcome, Fail):
+            clean |= {"message": redact.redact(outcome.message), "error": redact.redact_value(outcome.error)}
+        return replace(outcome, **clean)
 
 
 def _key(job: Job, chosen: str | None) -> str:

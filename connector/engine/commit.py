@@ -101,16 +101,12 @@ def _comes_again(outcome: Outcome) -> bool:
 
 def _instead_of(outcome: Outcome, error: EngineRefusedError) -> Outcome | None:
     """What to report in place of an outcome that the engine will never take; None when there is nothing."""
-    if isinstance(outcome, Complete):
-        return Fail(
-            "The mail was sent, but the engine refused the result variables, so the process cannot go on. "
-            f"Do not retry this job: that would send the mail again. The engine's reason: {error}",
-            retries=0,
-        )
+    if isinstance(outcome, Fail):
+        return Fail(outcome.message, outcome.retries, outcome.backoff) if outcome.variables else None
     if isinstance(outcome, Throw):
-        return Fail(
-            f"The BPMN error {outcome.code!r} was to be thrown, but the engine refused it: {error}. "
-            f"{outcome.message}".rstrip(),
-            retries=0,
-        )
-    return None
+        refused = f"The engine refused the BPMN error {outcome.code!r}: {error}. {outcome.message}".rstrip()
+    else:
+        refused = f"The engine refused the result variables, so the process cannot go on: {error}"
+    if outcome.mail_sent:
+        refused = f"The mail was sent; do not retry this job, that would send it again. {refused}"
+    return Fail(refused, retries=0)

@@ -221,6 +221,7 @@ def _fail_request(job: Job, outcome: Fail) -> FailJobRequest:
         retries=max(0, outcome.retries),
         errorMessage=_text(outcome.message),
         retryBackOff=_milliseconds(outcome.backoff),
+        variables=_json(outcome.variables),
     )
 
 

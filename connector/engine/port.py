@@ -40,18 +40,28 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """The task is done; the process goes on with these variables."""
+    """The task is done; the process goes on with these variables.
+
+    Attributes:
+        mail_sent: Whether a mail is out, so that whoever cannot deliver this outcome knows what a retry does.
+    """
 
     variables: Mapping[str, Any] = field(default_factory=dict)
+    mail_sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Throw:
-    """A BPMN error, for a boundary event or an event subprocess to catch."""
+    """A BPMN error, for a boundary event or an event subprocess to catch.
+
+    Attributes:
+        mail_sent: See :class:`Complete`.
+    """
 
     code: str
     message: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict)
+    mail_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +72,14 @@ class Fail:
         message: What an incident shows in Operate.
         retries: Attempts left afterwards; 0 raises an incident at once.
         backoff: Seconds until the engine offers the job again.
+        variables: For the scope of the task.
         error: ``{code, type, message, variables}`` of the fault, when there was one.
     """
 
     message: str
     retries: int
     backoff: float = 0.0
+    variables: Mapping[str, Any] = field(default_factory=dict)
     error: Mapping[str, Any] | None = None
 
 

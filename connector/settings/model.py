@@ -7,6 +7,7 @@ seconds, or ISO 8601 durations in text.
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 from datetime import time, timedelta
@@ -15,6 +16,8 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from connector.errors import checked_mapping
 
 SEND_TASK_TYPE = "smtp-connector:send:1"
 INFOSYS_TASK_TYPE = "com.infosys.camundaconnectors.email:smtp:1"
@@ -33,6 +36,15 @@ def _duration(value: object) -> object:
     if isinstance(value, str) and not re.fullmatch(r"P(?=.).*|\d+(\.\d+)?", value.strip().upper()):
         raise ValueError("expected seconds, as 30, or an ISO 8601 duration, as PT30S")
     return float(value) if isinstance(value, str) and value.strip()[0].isdigit() else value
+
+
+def _error_mapping(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"not JSON: {error}") from None
+    return checked_mapping(value)
 
 
 def _gateway_address(address: str | None) -> str | None:
@@ -140,6 +152,13 @@ class WorkerSettings(_Section):
     retry_backoff: Duration = Field(
         timedelta(seconds=30),
         description="Pause before a retry when the task sets no retryBackoff.",
+    )
+    error_mapping: Annotated[dict[str, str], BeforeValidator(_error_mapping)] = Field(
+        default_factory=dict,
+        description=(
+            "BPMN error codes by error code, for tasks whose own expressions and mapping say nothing; "
+            "in the environment as JSON. `*` stands for every other code."
+        ),
     )
     rejection_backoff: Duration = Field(
         timedelta(minutes=5), description="The same after a 4xx reply such as greylisting."

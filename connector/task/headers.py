@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
-from connector.errors import ExpressionError
+from connector import feel
+from connector.errors import ExpressionError, checked_mapping
+from connector.feel import Expression, FeelError
 from connector.task.durations import parse_duration
 from connector.task.values import shown, unquoted
 
@@ -31,14 +33,14 @@ class TaskHeaders:
         result_variable: The process variable that receives the whole response.
         result_expression: FEEL that makes variables of the response.
         error_expression: FEEL that makes a BPMN error or another outcome of a failure.
-        error_mapping: Error codes mapped to BPMN error codes.
+        error_mapping: BPMN error codes by error code; ``*`` stands for every code that is not named.
         retry_backoff: The pause before a retry, in place of the worker's setting.
     """
 
     result_variable: str | None = None
-    result_expression: str | None = None
-    error_expression: str | None = None
-    error_mapping: str | None = None
+    result_expression: Expression | None = None
+    error_expression: Expression | None = None
+    error_mapping: Mapping[str, str] = field(default_factory=dict)
     retry_backoff: timedelta | None = None
 
 
@@ -54,21 +56,41 @@ def read_task_headers(headers: Mapping[str, str]) -> TaskHeaders:
     Raises:
         ExpressionError: A header that cannot be understood or honoured.
     """
-    _refuse_expressions(headers)
-    return TaskHeaders(result_variable=_result_variable(headers), retry_backoff=_retry_backoff(headers))
+    return TaskHeaders(
+        result_variable=_result_variable(headers),
+        result_expression=_expression(headers, "resultExpression"),
+        error_expression=_expression(headers, "errorExpression"),
+        error_mapping=_error_mapping(headers),
+        retry_backoff=_retry_backoff(headers),
+    )
 
 
 def _stripped(headers: Mapping[str, str], name: str) -> str:
     return headers.get(name, "").strip().removeprefix("=").strip()
 
 
-def _refuse_expressions(headers: Mapping[str, str]) -> None:
-    """The one place where expressions enter; this version has no FEEL, and must not ignore it."""
-    for name in ("resultExpression", "errorExpression", "errorMapping"):
-        if _stripped(headers, name):
-            raise ExpressionError(
-                name, "expressions are not supported by this version; remove it and use resultVariable"
-            )
+def _expression(headers: Mapping[str, str], name: str) -> Expression | None:
+    if not _stripped(headers, name):
+        return None
+    try:
+        return feel.compile(headers[name])
+    except FeelError as error:
+        raise ExpressionError(name, f"{error}\n{error.caret()}") from None
+
+
+def _error_mapping(headers: Mapping[str, str]) -> Mapping[str, str]:
+    name = "errorMapping"
+    expression = _expression(headers, name)
+    if expression is None:
+        return {}
+    try:
+        mapping = expression.evaluate().value
+    except FeelError as error:
+        raise ExpressionError(name, f"{error}\n{error.caret()}") from None
+    try:
+        return checked_mapping(mapping)
+    except ValueError as error:
+        raise ExpressionError(name, str(error)) from None
 
 
 def _result_variable(headers: Mapping[str, str]) -> str | None:
