@@ -15,12 +15,15 @@ from datetime import timedelta
 from typing import Any
 
 from connector.errors import ExpressionError
-from connector.feel import Evaluation, Expression, FeelError, FeelLimitError, Function, Limits, Value
+from connector.feel import CONNECTOR_FUNCTIONS, Evaluation, Expression, FeelError, FeelLimitError, Limits
 from connector.task.durations import parse_duration
+from connector.task.values import kind, shown
 
 # Enough for every expression that a person writes, at most a few milliseconds of the event loop. What needs
 # more is evaluated again in a thread, within FEEL's own bounds, and holds up nobody else.
 _USUAL = Limits(steps=5_000, seconds=0.01)
+# What the engine keeps the number in, a signed integer of 32 bits.
+_MOST_RETRIES = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +69,35 @@ async def variables_of(
     if not isinstance(evaluation.value, dict):
         raise ExpressionError(
             "resultExpression",
-            f"must give a context such as {{id: response.messageId}}, not {_kind(evaluation)}",
+            f"must give a context such as {{id: response.messageId}}, not {kind(evaluation.value)}",
         )
     return evaluation.value, evaluation.warnings
 
 
-async def decision_of(expression: Expression, context: Mapping[str, Any]) -> Decision | None:
-    """Evaluate an error expression; None when it finds nothing wrong (null or an empty context).
+async def decision_of(
+    expression: Expression, context: Mapping[str, Any]
+) -> tuple[Decision | None, tuple[str, ...]]:
+    """Evaluate an error expression: None when it finds nothing wrong (null or {}); and FEEL's warnings.
 
     Raises:
         ExpressionError: It fails, or gives something that is no decision.
     """
     evaluation = await _evaluated("errorExpression", expression, context)
     if evaluation.value is None or evaluation.value == {}:
-        return None
+        return None, evaluation.warnings
     if not isinstance(evaluation.value, dict):
-        raise _undecided(f"gave {_kind(evaluation)}")
-    return _decision(evaluation.value)
+        raise _undecided(f"gave {kind(evaluation.value)}")
+    return _decision(evaluation.value), evaluation.warnings
 
 
 async def _evaluated(name: str, expression: Expression, context: Mapping[str, Any]) -> Evaluation:
     try:
         try:
-            return expression.evaluate(context, functions=_FUNCTIONS, limits=_USUAL)
+            return expression.evaluate(context, functions=CONNECTOR_FUNCTIONS, limits=_USUAL)
         except FeelLimitError:
-            return await _uninterrupted(asyncio.to_thread(expression.evaluate, context, functions=_FUNCTIONS))
+            return await _uninterrupted(
+                asyncio.to_thread(expression.evaluate, context, functions=CONNECTOR_FUNCTIONS)
+            )
     except FeelError as error:
         raise ExpressionError(name, f"{error}\n{error.caret()}") from None
 
@@ -104,38 +111,13 @@ async def _uninterrupted(work: Coroutine[Any, Any, Evaluation]) -> Evaluation:
     return task.result()
 
 
-# --- bpmnError, jobError, ignoreError ---------------------------------------------------------------
-
-
-def _bpmn_error(code: Value, message: Value = None, variables: Value = None) -> Value:
-    return {"errorType": "bpmnError", "code": code, "message": message, "variables": variables}
-
-
-def _job_error(
-    message: Value, variables: Value = None, retries: Value = None, retry_backoff: Value = None
-) -> Value:
-    called = {"message": message, "variables": variables, "retries": retries, "retryBackoff": retry_backoff}
-    return {"errorType": "jobError", **called}
-
-
-def _ignore_error(variables: Value = None) -> Value:
-    return {"errorType": "ignoreError", "variables": variables}
-
-
-_FUNCTIONS = {
-    "bpmnError": Function(("code", "message", "variables"), _bpmn_error, required=1),
-    "jobError": Function(("message", "variables", "retries", "retryBackoff"), _job_error, required=1),
-    "ignoreError": Function(("variables",), _ignore_error, required=0),
-}
-
-
 # --- reading a decision -----------------------------------------------------------------------------
 
 
 def _decision(value: Mapping[str, Any]) -> Decision:
     variables = value.get("variables")
     if variables is not None and not isinstance(variables, dict):
-        raise _undecided(f"gave variables that are no context: {variables!r}")
+        raise _undecided(f"gave variables that are no context: {shown(variables)}")
     match value.get("errorType", "bpmnError"):
         case "bpmnError":
             code = _text(value, "code", "errorCode")
@@ -148,14 +130,14 @@ def _decision(value: Mapping[str, Any]) -> Decision:
         case "ignoreError":
             return IgnoreError(variables or {})
         case other:
-            raise _undecided(f"gave the errorType {other!r}")
+            raise _undecided(f"gave the errorType {shown(other)}")
 
 
 def _text(value: Mapping[str, Any], *names: str) -> str:
     given = next((value[name] for name in names if value.get(name) is not None), "")
     # A reply code is a number, and a code is a text: bpmnError(error.variables.smtpCode) means "550".
     if isinstance(given, bool) or not isinstance(given, str | int | float):
-        raise _undecided(f"gave a {names[0]} that is no text: {given!r}")
+        raise _undecided(f"gave a {names[0]} that is no text: {shown(given)}")
     return str(given)
 
 
@@ -163,9 +145,10 @@ def _retries(value: Mapping[str, Any]) -> int:
     retries = value.get("retries")
     if retries is None:
         return 0
-    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
-        raise _undecided(f"gave retries that are no whole number: {retries!r}")
-    return retries
+    if isinstance(retries, bool) or not isinstance(retries, int) or retries > _MOST_RETRIES:
+        raise _undecided(f"gave retries that are no whole number: {shown(retries)}")
+    # `job.retries - 1` is below 0 for a task that is defined without retries: none are left either way.
+    return max(retries, 0)
 
 
 def _backoff(value: Mapping[str, Any]) -> timedelta | None:
@@ -174,7 +157,7 @@ def _backoff(value: Mapping[str, Any]) -> timedelta | None:
         return None
     duration = parse_duration(text) if isinstance(text, str) else None
     if duration is None or duration.months:
-        raise _undecided(f"gave a retryBackoff that is no duration such as PT30S: {text!r}")
+        raise _undecided(f"gave a retryBackoff that is no duration such as PT30S: {shown(text)}")
     return timedelta(days=duration.days) + duration.clock
 
 
@@ -182,8 +165,3 @@ def _undecided(what: str) -> ExpressionError:
     return ExpressionError(
         "errorExpression", f"{what}; write bpmnError(…), jobError(…), ignoreError(…) or null"
     )
-
-
-def _kind(evaluation: Evaluation) -> str:
-    names = {bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "a list"}
-    return names.get(type(evaluation.value), "something else")

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from connector.feel.connectors import CONNECTOR_FUNCTIONS
 from connector.feel.errors import FeelError, FeelLimitError, FeelSyntaxError
 from connector.feel.expression import Evaluation, Expression, ExpressionCache
 from connector.feel.functions import Function
@@ -27,6 +28,7 @@ from connector.feel.temporal import Date, DateTime, DayTimeDuration, Time, YearM
 from connector.feel.values import Value
 
 __all__ = [
+    "CONNECTOR_FUNCTIONS",
     "Date",
     "DateTime",
     "DayTimeDuration",
@@ -62,7 +64,7 @@ def compile(text: str) -> Expression:  # noqa: A001 - read as feel.compile, like
 
 
 def evaluate(text: str, context: Mapping[str, object] | None = None) -> object:
-    """Evaluate an expression.
+    """Evaluate an expression, with the functions of Camunda's connectors (``bpmnError`` and the others).
 
     Args:
         text: The expression; a leading ``=`` is stepped over.
@@ -76,4 +78,4 @@ def evaluate(text: str, context: Mapping[str, object] | None = None) -> object:
         FeelLimitError: It is larger, or takes longer, than it may.
         FeelError: The evaluation fails.
     """
-    return _cache.get(text).evaluate(context).value
+    return _cache.get(text).evaluate(context, functions=CONNECTOR_FUNCTIONS).value

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from connector import feel
-from connector.feel import DayTimeDuration, FeelError, Function, Limits, Value, evaluate
+from connector.feel import CONNECTOR_FUNCTIONS, FeelError, Limits, evaluate
 from connector.feel.expression import utc_now
 from connector.feel.temporal_text import parse_literal
 
@@ -92,53 +92,13 @@ def _agree(ours: object, theirs: object) -> bool:
     return ours == theirs
 
 
-_NO_TIME = DayTimeDuration(0)
-
-
-def _bpmn_error(code: Value, *rest: Value) -> Value:
-    if not isinstance(code, str) or (rest and not isinstance(rest[0], str)):
-        raise FeelError("bpmnError takes a code and a message, both strings")
-    names = ("errorMessage", "variables")
-    return {"errorType": "bpmnError", "errorCode": code, **dict(zip(names, rest, strict=False))}
-
-
-def _job_error(
-    message: Value,
-    variables: Value = None,
-    retries: Value = Decimal(0),
-    backoff: Value = _NO_TIME,
-) -> Value:
-    if not isinstance(backoff, DayTimeDuration):
-        raise FeelError("jobError takes a duration as its last argument")
-    given: Value = variables or {}
-    return {
-        "errorType": "jobError",
-        "errorMessage": message,
-        "variables": given,
-        "retries": retries,
-        "retryBackoff": backoff,
-    }
-
-
-def _ignore_error(*variables: Value) -> Value:
-    return {"errorType": "ignoreError", **dict(zip(("variables",), variables, strict=False))}
-
-
-# The shape of what a connector adds to expressions, as far as the cases need it.
-FUNCTIONS = {
-    "bpmnError": Function(("errorCode", "errorMessage", "variables"), _bpmn_error, required=1),
-    "jobError": Function(("errorMessage", "variables", "retries", "retryBackoff"), _job_error, required=1),
-    "ignoreError": Function(("variables",), _ignore_error, required=0),
-}
-
-
 def _differences(cases: list[Case]) -> Iterator[tuple[Case, object]]:
     for case in cases:
         ours: object
         try:
             ours = (
                 feel.compile(case.expression)
-                .evaluate(case.variables, functions=FUNCTIONS, limits=_LIMITS)
+                .evaluate(case.variables, functions=CONNECTOR_FUNCTIONS, limits=_LIMITS)
                 .value
             )
         except FeelError as error:
