@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import structlog
+
 from connector import result
 from connector.engine.port import Fail, Job, Outcome, Throw
 from connector.errors import CancelledBeforeSendError, ConnectorError
@@ -30,8 +32,12 @@ from connector.task.port import ReadContext
 from connector.transport.port import Transport
 from connector.transport.smtp import SmtpTransport
 
+_log = structlog.get_logger(__name__)
+
 # Octets of content above which encoding them would hold up the other jobs for milliseconds (1 MB takes 2 ms).
 _LARGE = 100_000
+# Levels of nesting that a result may have: above those at which FEEL, JSON's readers and the engine give up.
+_DEEPEST = 1_000
 
 
 def _now() -> datetime:
@@ -73,8 +79,15 @@ class Pipeline:
             # CancelledError only while nothing can have been delivered.
             outcome = await result.failed(CancelledBeforeSendError(), job, headers, self._settings.worker)
         else:
-            outcome = await result.succeeded(response, job, headers)
+            return await self._succeeded(response, job, headers)
         return self._redacted(outcome)
+
+    async def _succeeded(self, response: dict[str, Any], job: Job, headers: TaskHeaders) -> Outcome:
+        try:
+            return self._redacted(await result.succeeded(response, job, headers))
+        except Exception:  # noqa: BLE001 - a fault that left here would spend a retry: a second mail
+            _log.exception("result not made", job_key=job.key, element_id=job.element_id)
+            return self._redacted(result.broken_after(response))
 
     async def _send(self, job: Job) -> dict[str, Any]:
         variables = await self._stages.secrets.resolve(job.variables)
@@ -98,7 +111,7 @@ class Pipeline:
 
     def _redacted(self, outcome: Outcome) -> Outcome:
         redact = self._stages.redactor
-        clean: dict[str, Any] = {"variables": redact.redact_value(outcome.variables)}
+        clean: dict[str, Any] = {"variables": redact.redact_value(outcome.variables, deepest=_DEEPEST)}
         if isinstance(outcome, Throw):
             clean |= {"code": redact.redact(outcome.code), "message": redact.redact(outcome.message)}
         elif isinstance(outcome, Fail):

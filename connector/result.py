@@ -12,6 +12,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
+
 from connector.engine.port import Complete, Fail, Job, Outcome, Throw
 from connector.errors import EVERY_OTHER_CODE, ConnectorError, ErrorCode, ExpressionError
 from connector.mapping import BpmnError, Decision, IgnoreError, JobError, decision_of, variables_of
@@ -20,6 +22,10 @@ from connector.settings.model import INFOSYS_TASK_TYPE, WorkerSettings
 from connector.task.headers import TaskHeaders
 from connector.transport.port import Receipt
 
+_log = structlog.get_logger(__name__)
+
+# What a modeler's message may be long, in characters, where we have something to add to it.
+_LONGEST_MESSAGE = 5_000
 _SENT = "Mail sent successfully"
 _SERVER_ASKED_TO_WAIT = frozenset({ErrorCode.TEMPORARILY_REJECTED, ErrorCode.RATE_LIMITED})
 
@@ -51,8 +57,8 @@ async def succeeded(described: Mapping[str, Any], job: Job, headers: TaskHeaders
     An expression that fails now is an incident that says that the mail is out.
     """
     try:
-        variables, warnings = await _result_variables(described, headers)
-        decision = await _decision(headers, _success_context(described) | {"job": {"retries": job.retries}})
+        variables, warnings = await _result_variables(described, headers, job)
+        decision = await _decision(headers, _success_context(described), job)
     except ExpressionError as error:
         return _incident_after(described, f"{error.code}: {error.message}", describe(error))
     if headers.result_variable:
@@ -70,11 +76,13 @@ async def succeeded(described: Mapping[str, Any], job: Job, headers: TaskHeaders
 
 
 async def _result_variables(
-    described: Mapping[str, Any], headers: TaskHeaders
+    described: Mapping[str, Any], headers: TaskHeaders, job: Job
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     if headers.result_expression is None:
         return {}, ()
-    return await variables_of(headers.result_expression, _success_context(described))
+    variables, warnings = await variables_of(headers.result_expression, _success_context(described))
+    _log_warnings("resultExpression", warnings, job)
+    return variables, warnings
 
 
 def _success_context(described: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,9 +90,21 @@ def _success_context(described: Mapping[str, Any]) -> dict[str, Any]:
     return {**described, "response": described}
 
 
+def broken_after(described: Mapping[str, Any]) -> Fail:
+    """Say that the worker itself failed once the mail was out."""
+    return _incident_after(
+        described, "The worker failed unexpectedly; its log has the details under this job's key.", None
+    )
+
+
 def _incident_after(described: Mapping[str, Any], message: str, error: Mapping[str, Any] | None) -> Fail:
     sent = f"The mail was sent as {described['messageId']}; retrying this job would send it again."
-    return Fail(f"{message}\n{sent}", retries=0, error=error)
+    return Fail(_noted(message, sent), retries=0, error=error)
+
+
+def _noted(message: str, note: str) -> str:
+    """Put a note below a message; a long one is cut, so that the engine's limit does not cut the note."""
+    return f"{message[:_LONGEST_MESSAGE]}\n{note}"
 
 
 # --- a mail that was not sent -----------------------------------------------------------------------
@@ -106,21 +126,29 @@ async def failed(
         return spent
     described = describe(error)
     try:
-        decision = await _decision(headers, {"error": described, "job": {"retries": job.retries}})
+        decision = await _decision(headers, {"error": described}, job)
     except ExpressionError as fault:
         # The original error stays what it was, retries included; both are told.
-        return replace(spent, message=f"{spent.message}\nBeside it, {fault.message}")
+        return replace(spent, message=_noted(spent.message, f"Beside it, {fault.message}"))
     match decision or _mapped(error, headers.error_mapping, settings.error_mapping):
         case BpmnError(code, message, variables):
-            return Throw(code, message, variables)
+            return Throw(code, message or error.message, variables)
         case JobError(message, variables, retries, pause):
-            return Fail(message, retries, pause.total_seconds() if pause else 0.0, variables, described)
+            seconds = pause.total_seconds() if pause else 0.0
+            retried = Fail(message or spent.message, retries, seconds, variables, described)
+            return _not_again(retried) if error.code is ErrorCode.DELIVERY_UNCERTAIN else retried
         case IgnoreError(variables):
             ignored = {"status": "FAIL", "error": described}
             result = {headers.result_variable: ignored} if headers.result_variable else {}
             return Complete({**result, **variables}, mail_sent=False)
         case None:
             return spent
+
+
+def _not_again(retried: Fail) -> Fail:
+    """Raise an incident in place of a retry: the mail may be out, and a person decides (RFC 1047)."""
+    perhaps = "The mail was perhaps delivered; retrying this job would send it again."
+    return replace(retried, message=_noted(retried.message, perhaps), retries=0, backoff=0.0)
 
 
 def _spent(error: ConnectorError, job: Job, backoff: timedelta | None, settings: WorkerSettings) -> Fail:
@@ -142,8 +170,26 @@ def _default_backoff(code: ErrorCode, settings: WorkerSettings) -> timedelta:
     return settings.rejection_backoff if code in _SERVER_ASKED_TO_WAIT else settings.retry_backoff
 
 
-async def _decision(headers: TaskHeaders, context: Mapping[str, Any]) -> Decision | None:
-    return await decision_of(headers.error_expression, context) if headers.error_expression else None
+async def _decision(headers: TaskHeaders, context: Mapping[str, Any], job: Job) -> Decision | None:
+    if headers.error_expression is None:
+        return None
+    context = {**context, "job": {"retries": job.retries}}
+    decision, warnings = await decision_of(headers.error_expression, context)
+    _log_warnings("errorExpression", warnings, job)
+    return decision
+
+
+def _log_warnings(header: str, warnings: tuple[str, ...], job: Job) -> None:
+    """Tell why a value is null: a misspelt function is no error in FEEL, and finds nothing wrong."""
+    if warnings:
+        _log.info(
+            "expression warned",
+            header=header,
+            job_key=job.key,
+            element_id=job.element_id,
+            process_id=job.bpmn_process_id,
+            warnings=list(warnings),
+        )
 
 
 def _mapped(error: ConnectorError, *tables: Mapping[str, str]) -> BpmnError | None:

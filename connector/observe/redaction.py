@@ -89,14 +89,16 @@ class Redactor:
             return _masked(text, [shapes[shape] for shape in found])
         return MASK if len(text) < _SHORTEST and text in self._known else text
 
-    def redact_value(self, value: Any) -> Any:
+    def redact_value(self, value: Any, *, deepest: int = _DEEPEST) -> Any:
         """Return a value with every secret in it masked, keys of contexts included.
 
         Args:
             value: A JSON value, which keeps its type. Of anything else, its ``repr`` is taken; bytes are
                 looked at as text, and a number is masked when it is the whole of a secret.
+            deepest: Levels of nesting that keep their type; what is deeper becomes text, because what
+                somebody logs may be endless.
         """
-        return self._redacted(value, 0)
+        return self._redacted(value, deepest)
 
     def _redacted(self, value: Any, depth: int) -> Any:
         match value:
@@ -104,12 +106,12 @@ class Redactor:
                 return value
             case int() | float():
                 return MASK if len(text := str(value)) >= _SHORTEST and text in self._known else value
-            case Mapping() if depth < _DEEPEST:
+            case Mapping() if depth > 0:
                 return {
-                    self.redact(_text(key)): self._redacted(item, depth + 1) for key, item in value.items()
+                    self.redact(_text(key)): self._redacted(item, depth - 1) for key, item in value.items()
                 }
-            case list() | tuple() | set() | frozenset() if depth < _DEEPEST:
-                return [self._redacted(item, depth + 1) for item in value]
+            case list() | tuple() | set() | frozenset() if depth > 0:
+                return [self._redacted(item, depth - 1) for item in value]
             case _:
                 return self.redact(_text(value))
 
