@@ -113,11 +113,43 @@ def send(  # noqa: PLR0913, PLR0917 - each parameter is an option of the command
     """
     loaded = _load(config, assignments)
     from connector import oneshot
+    from connector.json_file import UsageError
 
     try:
         order = oneshot.Order.read(file, task_type, tuple(headers or ()), key, dry_run)
         code = oneshot.send(order, loaded.settings)
-    except oneshot.UsageError as error:
+    except UsageError as error:
+        _wrong_usage(str(error))
+    raise typer.Exit(code)
+
+
+@app.command(
+    epilog="Examples:\n\n  smtp-connector feel '{id: response.messageId}' --context response.json\n\n"
+    '  echo \'{"error": {"code": "AUTH_FAILED"}}\' | smtp-connector feel \'bpmnError(error.code)\' -c -\n\n'
+    "  smtp-connector feel -- '-2 ** 2'"
+)
+def feel(
+    expression: Annotated[
+        str,
+        typer.Argument(help="The expression; behind -- when it begins with a minus.", metavar="EXPRESSION"),
+    ],
+    context: Annotated[
+        str | None,
+        typer.Option(
+            "--context", help="Its variables as a JSON object; - for standard input.", metavar="FILE|-"
+        ),
+    ] = None,
+) -> None:
+    """Try a FEEL expression, such as a task's resultExpression or errorExpression.
+
+    Prints the value as JSON, with bpmnError, jobError and ignoreError at hand. Exit code 1 when it fails.
+    """
+    from connector.feel_command import try_expression
+    from connector.json_file import UsageError
+
+    try:
+        code = try_expression(expression, context)
+    except UsageError as error:
         _wrong_usage(str(error))
     raise typer.Exit(code)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from connector.engine.port import Complete, Fail, Job, Outcome, Throw
 from connector.errors import Reply
+from connector.json_file import UsageError, read_object
 from connector.message.envelope import Message
 from connector.observe.logs import Redactor, configure_logging
 from connector.pipeline import open_pipeline
@@ -28,10 +29,6 @@ from connector.transport.port import Receipt
 
 _RETRIES = 3  # what a task has that sets none
 _LEASE = 3600.0
-
-
-class UsageError(Exception):
-    """The command line cannot be understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,9 @@ class Order:
         """
         if task_type not in TASK_TYPES:
             raise UsageError(f"--type {task_type}: expected one of {', '.join(TASK_TYPES)}")
-        return cls(_job(task_type, _read_headers(headers), _read_variables(file), key), dry_run)
+        return cls(
+            _job(task_type, _read_headers(headers), read_object(file, "the job's variables"), key), dry_run
+        )
 
 
 class EmlFile:
@@ -138,19 +137,3 @@ def _read_headers(assignments: tuple[str, ...]) -> dict[str, str]:
             raise UsageError(f"--header {assignment}: expected KEY=VALUE, as resultVariable=result")
         headers[name.strip()] = value
     return headers
-
-
-def _read_variables(file: str) -> dict[str, Any]:
-    name = "standard input" if file == "-" else file
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        variables = json.loads(text)
-    except OSError as error:
-        raise UsageError(f"{name}: cannot read it: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{name}: not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{name}: not JSON: {error}") from None
-    if not isinstance(variables, dict):
-        raise UsageError(f"{name}: expected a JSON object with the job's variables")
-    return variables
