@@ -122,7 +122,7 @@ def _decision(value: Mapping[str, Any]) -> Decision:
         case "bpmnError":
             code = _text(value, "code", "errorCode")
             if not code:
-                raise _undecided("gave a context without errorType and code")
+                raise _undecided("gave a BPMN error without a code")
             return BpmnError(code, _text(value, "message", "errorMessage"), variables or {})
         case "jobError":
             message = _text(value, "message", "errorMessage")

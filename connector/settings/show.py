@@ -38,6 +38,6 @@ def _rows(loaded: Loaded) -> Iterator[tuple[str, Any, str]]:
 
 
 def _text(value: Any) -> str:
-    if value is None or value == []:
+    if value is None or value in ([], {}):
         return "-"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

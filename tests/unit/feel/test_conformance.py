@@ -1,19 +1,17 @@
 """How often we agree with Camunda's own engine (1.21), measured on cases that it was run on.
 
-The cases stay outside the project; without them this module is skipped. ``SHARED_DATA`` names their folder,
-else it is ``shared/data`` beside the repository. Each known difference stands in `KNOWN_DIFFERENCES` with its
-reason: one that is not there fails the test, and so does one that is there but no longer differs.
+The cases stay outside the project; without them this module is skipped. Each known difference stands in
+`KNOWN_DIFFERENCES` with its reason: one that is not there fails the test, and so does one that is there but no
+longer differs.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -21,9 +19,7 @@ from connector import feel
 from connector.feel import CONNECTOR_FUNCTIONS, FeelError, Limits, evaluate
 from connector.feel.expression import utc_now
 from connector.feel.temporal_text import parse_literal
-
-_BESIDE = Path(__file__).resolve().parents[3].parent / "shared" / "data"
-DATA = Path(os.environ.get("SHARED_DATA", _BESIDE))
+from tests.shared import SHARED_DATA
 
 # The rate that each file must reach, known differences included.
 AIMS = {"feel-camunda.json": 1.0, "feel-engine.json": 0.99, "feel-tck.json": 0.97}
@@ -46,9 +42,9 @@ class Case:
 
 
 def _cases(file: str) -> list[Case]:
-    if not (DATA / file).is_file():
-        pytest.skip(f"The conformance cases are not there: {DATA / file}")
-    return list(map(_case, json.loads((DATA / file).read_text())))
+    if not (SHARED_DATA / file).is_file():
+        pytest.skip(f"The conformance cases are not there: {SHARED_DATA / file}")
+    return list(map(_case, json.loads((SHARED_DATA / file).read_text())))
 
 
 def _case(raw: dict[str, object]) -> Case:

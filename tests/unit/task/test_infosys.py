@@ -2,7 +2,6 @@
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,9 +20,10 @@ from connector.task.request import (
     InlineContent,
     Sensitivity,
 )
+from tests.shared import SHARED_DATA
 from tests.unit.task.task_inputs import NOW, SETTINGS, read, read_infosys, refused
 
-CASES = Path(__file__).parents[4] / "shared" / "data" / "infosys-cases.json"
+CASES = SHARED_DATA / "infosys-cases.json"
 TO = "smtpEmailToRecipients"
 
 
