@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
@@ -15,37 +10,9 @@ from typing import Any
 import pytest
 
 from connector.testing.smtp import SmtpServer
+from tests.commands.terminal import command
 
 INFOSYS = "com.infosys.camundaconnectors.email:smtp:1"
-
-
-@dataclass(frozen=True)
-class Finished:
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def outcome(self) -> dict[str, Any]:
-        parsed: dict[str, Any] = json.loads(self.stdout)
-        return parsed
-
-
-async def command(*arguments: str, stdin: str = "", environ: Mapping[str, str] | None = None) -> Finished:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "connector",
-        *arguments,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**kept, "NO_COLOR": "1", "COLUMNS": "200", **(environ or {})},
-    )
-    out, err = await process.communicate(stdin.encode())
-    assert process.returncode is not None
-    return Finished(process.returncode, out.decode(), err.decode())
 
 
 def mail(port: int, **changed: Any) -> str:
@@ -149,7 +116,7 @@ async def test_wrong_usage_is_exit_code_2_with_one_clear_message(
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("name", ["run", "send", "engine", "demo", "settings"])
+@pytest.mark.parametrize("name", ["run", "send", "engine", "demo", "settings", "feel"])
 async def test_every_command_explains_itself_with_an_example(name: str) -> None:
     done = await command(name, "--help")
     assert done.code == 0

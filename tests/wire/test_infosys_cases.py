@@ -19,8 +19,9 @@ from connector.pipeline import open_pipeline
 from connector.settings.sources import load
 from connector.testing.smtp import SmtpServer
 from tests.jobs import job
+from tests.shared import SHARED_DATA
 
-DATA = Path(__file__).parents[3] / "shared/data/infosys-cases.json"
+DATA = SHARED_DATA / "infosys-cases.json"
 SECRETS = {"SECRET_TOKEN": "TOKEN_VALUE"}
 FILES = ("D:/Dump/Banner.bmp", "D:/Dump/Notice.txt")
 
