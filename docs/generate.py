@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from connector.errors import ErrorCode
@@ -28,7 +29,10 @@ _MEANINGS = {
     ErrorCode.ATTACHMENT_NOT_FOUND: "A file or URL that may be read is not there.",
     ErrorCode.ATTACHMENT_NOT_ALLOWED: "Outside `attachments.roots`, or a host not in `attachments.urls`.",
     ErrorCode.MESSAGE_TOO_LARGE: "Larger than a limit in the settings, or than the server's SIZE.",
-    ErrorCode.EXPRESSION_ERROR: "A task header cannot be understood; nothing was sent.",
+    ErrorCode.EXPRESSION_ERROR: (
+        "A task header cannot be understood, and nothing was sent; or an expression failed once the mail was "
+        "out, and the message says so."
+    ),
     ErrorCode.CONNECTION_FAILED: "No connection, or it broke before the message's last octet.",
     ErrorCode.CONNECTION_TIMEOUT: "The server took too long before the message's last octet.",
     ErrorCode.DNS_FAILED: "The host name cannot be resolved.",
@@ -107,13 +111,14 @@ def _setting_rows() -> Iterator[tuple[str, str, str, str]]:
         names = "<br>".join(
             f"`{name}`{' (the opposite)' if name in _NEGATED else ''}" for name in environment_names(path)
         )
-        yield f"`{path}`", names, _default(path, field.default), field.description or ""
+        yield f"`{path}`", names, _default(path, field), field.description or ""
 
 
-def _default(path: str, default: Any) -> str:
+def _default(path: str, field: FieldInfo) -> str:
+    default = {} if field.default_factory is dict else field.default
     if default is PydanticUndefined:
         return "this host's name"
-    if default in (None, (), ""):
+    if default in (None, (), {}, ""):
         return ""
     tree: Any = Settings().model_dump(mode="json")
     for part in path.split("."):
