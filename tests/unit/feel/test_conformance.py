@@ -1,8 +1,8 @@
 """How often we agree with Camunda's own engine (1.21), measured on cases that it was run on.
 
 The cases stay outside the project; without them this module is skipped. Each known difference stands in
-`KNOWN_DIFFERENCES` with its reason: one that is not there fails the test, and so does one that is there but no
-longer differs.
+`KNOWN_DIFFERENCES` with its reason: one that is not there fails the test, and so does one that is there but
+no longer differs.
 """
 
 from __future__ import annotations
