@@ -31,6 +31,7 @@ from connector.ledger.port import (
     State,
     Step,
     Store,
+    require_storable,
 )
 
 # More steps than this are not written together: the first of them would wait for the last.
@@ -57,17 +58,17 @@ class Ledger:
         A caller that is cancelled holds nothing.
 
         Args:
-            key: Names the mail; the same at every attempt. Text without NUL.
+            key: Names the mail; the same at every attempt.
             request_hash: Of what is to be sent, the same at every attempt: without dates and the like.
             lease: Seconds for which it is reserved; extend it for a slow send.
             resend: Take over a mail in doubt, at the risk of a second copy.
 
         Raises:
             LedgerUnavailableError: Nothing may be sent now.
-            ValueError: The key cannot be kept.
+            ValueError: Key or hash holds NUL or half a surrogate pair.
         """
-        if "\0" in key or not key:
-            raise ValueError("a ledger key is text that is not empty and has no NUL in it")
+        require_storable(key)
+        require_storable(request_hash)
         request = rules.Request(key, request_hash, self._owner, lease, resend)
         future = self._enqueue(Step(key, partial(rules.begin, request), durable=False))
         try:

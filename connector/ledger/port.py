@@ -6,7 +6,7 @@ A mail is named by its key. How far it has come is its :class:`State`::
                           ▲    │                      │  │
                     begin │    │ settle(Released)     │  │ settle(Unanswered), or the lease ended
                           │    ▼                      │  ▼
-                        released ◄──settle(Released)──┘ uncertain ──settle(Acknowledged)──► acknowledged ──begin──► …
+                        released ◄──settle(Released)──┘ uncertain ──settle(Acknowledged)──► acknowledged ──begin──►
 
 Only between *committing* and its settlement can a mail have been delivered without our knowing it (RFC 1047),
 so only a lease that ends there leaves doubt; one that ends in *attempting* is simply taken over. ``rules``
@@ -56,6 +56,17 @@ class Entry:
     held_until: float
     changed: float
     response: str | None = None
+
+
+def require_storable(text: str) -> None:
+    """Refuse text that a database would refuse, along with everything that is recorded beside it.
+
+    Raises:
+        ValueError: It holds NUL or half a surrogate pair.
+    """
+    if "\0" in text:
+        raise ValueError("text with NUL in it cannot be recorded in a ledger")
+    text.encode()
 
 
 # --- what begin answers -----------------------------------------------------------------------------
@@ -143,9 +154,16 @@ class Sent:
 
     Attributes:
         response: JSON text to answer with when the job comes again.
+
+    Raises:
+        ValueError: It holds a raw NUL or half a surrogate pair, which no database keeps; ``json.dumps``
+            escapes both.
     """
 
     response: str
+
+    def __post_init__(self) -> None:
+        require_storable(self.response)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def pending(
     """
     if found > len(migrations):
         raise LedgerUnavailableError(
-            f"The ledger {place} has schema {found}, and this version of the worker knows {len(migrations)} at "
-            "most: upgrade the worker, or give this one a ledger of its own."
+            f"The ledger {place} has schema {found}, and this version of the worker knows "
+            f"{len(migrations)} at most: upgrade the worker, or give this one a ledger of its own."
         )
     return list(enumerate(migrations, start=1))[found:]

@@ -18,6 +18,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from time import time
 from typing import TypeVar
@@ -78,7 +79,7 @@ class SqliteStore:
 
     async def entries(self, *, key: str | None, state: State | None, limit: int) -> list[Entry]:
         """Give entries, the latest changed first; on a connection of its own, which holds up no mail."""
-        wanted = {"key": key, "state": state, "limit": limit}
+        wanted: dict[str, object] = {"key": key, "state": state, "limit": limit}
         return await asyncio.to_thread(self._list, wanted)
 
     async def prune(self, older_than: float, *, doubtful: bool) -> int:
@@ -87,7 +88,7 @@ class SqliteStore:
         bounds = {"before": now - older_than, "now": now, "doubtful": doubtful}
         forgotten, last = 0, ""
         while True:
-            first, last, count = await self._run(lambda start=last: self._prune_chunk(start, bounds))
+            first, last, count = await self._run(partial(self._prune_chunk, last, bounds))
             forgotten += count
             if first == last:
                 return forgotten
@@ -129,7 +130,9 @@ class SqliteStore:
 
     def _list(self, wanted: dict[str, object]) -> list[Entry]:
         try:
-            with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", BUSY_SECONDS, uri=True)) as reader:
+            with closing(
+                sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", BUSY_SECONDS, uri=True)
+            ) as reader:
                 return [_entry(row) for row in reader.execute(_LIST, wanted)]
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error

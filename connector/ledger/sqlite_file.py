@@ -25,7 +25,7 @@ _REMEDIES = {
     "SQLITE_BUSY": "another process holds it: end what keeps it open, such as a backup or a database shell",
     "SQLITE_LOCKED": "another process holds it: end what keeps it open, such as a backup or a database shell",
     "SQLITE_CORRUPT": "the file is damaged: restore it from a backup",
-    "SQLITE_NOTADB": "the file is no SQLite database: restore it from a backup, or set ledger.path to another",
+    "SQLITE_NOTADB": "the file is no SQLite database: restore it, or set ledger.path to another",
     "SQLITE_CANTOPEN": "it cannot be opened: let the worker's user write the file and its directory",
     "SQLITE_IOERR": "reading or writing failed: look at the disk and the kernel's log",
     "SQLITE_PERM": "it may not be opened: let the worker's user write the file and its directory",
@@ -43,7 +43,9 @@ def unavailable(path: Path, error: sqlite3.Error | OSError) -> LedgerUnavailable
         reason = (
             f"{error.strerror or error}: set ledger.path to a file that the worker's user may make and write"
         )
-    return LedgerUnavailableError(f"The ledger {path} cannot be written; {reason}. Nothing is sent meanwhile.")
+    return LedgerUnavailableError(
+        f"The ledger {path} cannot be written; {reason}. Nothing is sent meanwhile."
+    )
 
 
 def identity(path: Path) -> tuple[int, int] | None:
