@@ -1,16 +1,24 @@
 """What a ledger remembers of each mail, in the words that all its implementations share.
 
-A mail is named by its key. How far it has come is its :class:`State`::
+A mail is named by its key, and how far it has come is its :class:`State`:
 
-    (absent) ──begin──► attempting ──committing──► committing ──settle──► sent
-                          ▲    │                      │  │
-                    begin │    │ settle(Released)     │  │ settle(Unanswered), or the lease ended
-                          │    ▼                      │  ▼
-                        released ◄──settle(Released)──┘ uncertain ──settle(Acknowledged)──► acknowledged ──begin──►
+============  ====================================  =====================================
+state         comes about by                        what the next ``begin`` answers
+============  ====================================  =====================================
+(absent)                                            ``Granted``
+attempting    ``begin``                             ``HeldElsewhere``; later ``Granted``
+released      ``settle(Released)``                  ``Granted``
+committing    ``committing``                        ``HeldElsewhere``; later ``Uncertain``
+sent          ``settle(Sent)``                      ``AlreadySent``
+uncertain     ``settle(Unanswered)``, or ``begin``  ``Uncertain``
+              when a lease ended in committing
+acknowledged  ``settle(Acknowledged)``              ``Granted``
+============  ====================================  =====================================
 
-Only between *committing* and its settlement can a mail have been delivered without our knowing it (RFC 1047),
-so only a lease that ends there leaves doubt; one that ends in *attempting* is simply taken over. ``rules``
-holds the transitions, a :class:`Store` keeps the entries, ``Ledger`` puts the two together.
+"Later" is when the lease has ended. Only between *committing* and its settlement can a mail have been
+delivered without our knowing it (RFC 1047), so only a lease that ends there leaves doubt; one that ends in
+*attempting* is simply taken over. ``rules`` holds the transitions, a :class:`Store` keeps the entries, and
+``Ledger`` puts the two together.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from typing import TypeVar
 
 from connector.ledger import rules
 from connector.ledger.port import Answer, Entry, State, Step
-from connector.ledger.sqlite_file import BUSY_SECONDS, identity, open_file, unavailable
+from connector.ledger.sqlite_file import identity, open_file, open_to_read, unavailable
 
 _T = TypeVar("_T")
 _COLUMNS = "key, state, request_hash, attempt, crashes, owner, held_until, changed, response"
@@ -84,7 +84,7 @@ class SqliteStore:
 
     async def prune(self, older_than: float, *, doubtful: bool) -> int:
         """Forget old entries, a chunk at a time between the groups of mails in flight."""
-        now = self._clock()
+        now = self._now()
         bounds = {"before": now - older_than, "now": now, "doubtful": doubtful}
         forgotten, last = 0, ""
         while True:
@@ -98,6 +98,10 @@ class SqliteStore:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown()
 
+    def _now(self) -> float:
+        # SQLite's JSON writes numbers with 15 digits.
+        return round(self._clock(), 5)
+
     async def _run(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
@@ -108,14 +112,14 @@ class SqliteStore:
             keys = json.dumps(list({step.key for step in steps}))
             (found,) = connection.execute(_READ, (keys,)).fetchone()
             entries = {row[0]: _entry(row) for row in json.loads(found)}
-            applied = rules.apply(steps, entries, self._clock())
+            applied = rules.apply(steps, entries, self._now())
             if applied.changed:
                 connection.execute(_WRITE, (json.dumps([_row(e) for e in applied.changed.values()]),))
         return applied.answers
 
     def _probe(self) -> None:
         with self._transaction(durable=False) as connection:
-            connection.execute("INSERT OR REPLACE INTO probes VALUES (1, ?)", (self._clock(),))
+            connection.execute("INSERT OR REPLACE INTO probes VALUES (1, ?)", (self._now(),))
 
     def _prune_chunk(self, start: str, bounds: dict[str, float | bool]) -> tuple[str, str, int]:
         with self._transaction(durable=False) as connection:
@@ -130,9 +134,7 @@ class SqliteStore:
 
     def _list(self, wanted: dict[str, object]) -> list[Entry]:
         try:
-            with closing(
-                sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", BUSY_SECONDS, uri=True)
-            ) as reader:
+            with closing(open_to_read(self._path)) as reader:
                 return [_entry(row) for row in reader.execute(_LIST, wanted)]
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error

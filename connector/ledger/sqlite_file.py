@@ -43,9 +43,7 @@ def unavailable(path: Path, error: sqlite3.Error | OSError) -> LedgerUnavailable
         reason = (
             f"{error.strerror or error}: set ledger.path to a file that the worker's user may make and write"
         )
-    return LedgerUnavailableError(
-        f"The ledger {path} cannot be written; {reason}. Nothing is sent meanwhile."
-    )
+    return LedgerUnavailableError(f"The ledger {path} cannot be used; {reason}. Nothing is sent meanwhile.")
 
 
 def identity(path: Path) -> tuple[int, int] | None:
@@ -70,6 +68,22 @@ def open_file(path: Path) -> sqlite3.Connection:
     try:
         _use_write_ahead_log(connection, path)
         _migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Open a ledger that is there, for reading only.
+
+    Raises:
+        LedgerUnavailableError: A newer version wrote it.
+        sqlite3.Error: See :func:`unavailable`.
+    """
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=BUSY_SECONDS, uri=True)
+    try:
+        pending(_schema(connection), SQLITE, str(path))
     except BaseException:
         connection.close()
         raise
