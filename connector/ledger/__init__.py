@@ -22,7 +22,7 @@ async def open_ledger(settings: LedgerSettings) -> AsyncIterator[Ledger]:
     it is back.
 
     Raises:
-        LedgerUnavailableError: What PostgreSQL needs is not installed.
+        LedgerUnavailableError: What PostgreSQL needs is not installed, or nobody knows where ``~`` is.
     """
     ledger = Ledger(_store(settings))
     try:
@@ -40,4 +40,12 @@ def _store(settings: LedgerSettings) -> Store:
                 "A ledger in PostgreSQL needs the extra: pip install 'zeebe-smtp-connector[postgres]'"
             ) from error
         return PostgresStore(settings.url.get_secret_value())
-    return MemoryStore() if settings.kind == "memory" else SqliteStore(settings.path.expanduser())
+    if settings.kind == "memory":
+        return MemoryStore()
+    try:
+        return SqliteStore(settings.path.expanduser())
+    except RuntimeError as error:
+        raise LedgerUnavailableError(
+            f"The ledger {settings.path} cannot be found, since the worker's user has no home directory: "
+            "set ledger.path."
+        ) from error

@@ -32,7 +32,8 @@ _SWAP = f"""
         $1::text[], $2::text[], $3::text[], $4::integer[], $5::integer[], $6::text[],
         $7::double precision[], $8::double precision[], $9::text[], $10::bigint[]
     ) AS offered ({_COLUMNS}, follows)
-    WHERE follows = 0 OR EXISTS (SELECT FROM {_TABLE} AS known WHERE known.key = offered.key)
+    -- What was forgotten meanwhile is not brought back. (Not EXISTS: that may be planned as a scan of all.)
+    WHERE follows = 0 OR (SELECT true FROM {_TABLE} AS known WHERE known.key = offered.key)
     ORDER BY offered.key  -- one order for all workers: no deadlocks
     ON CONFLICT (key) DO UPDATE SET
         state = excluded.state, request_hash = excluded.request_hash, attempt = excluded.attempt,

@@ -6,6 +6,7 @@ quotes it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
@@ -72,6 +73,7 @@ class PostgresServer:
     def __init__(self, url: str) -> None:
         self._url = url
         self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
         self.now = ServerClock()
 
     @property
@@ -106,17 +108,8 @@ class PostgresServer:
 
     async def _acquire(self) -> tuple[asyncpg.Pool, asyncpg.Connection]:
         try:
-            if self._pool is None:
-                self._pool = asyncpg.create_pool(
-                    self._url,
-                    min_size=0,
-                    max_size=2,  # one for the mails in flight, one for probes, pruning and listing
-                    timeout=_CONNECT,
-                    command_timeout=_STATEMENT,
-                    server_settings={"application_name": "smtp-connector"},
-                    init=self._prepare,
-                )
-            pool = await self._pool
+            async with self._opening:
+                pool = self._pool = self._pool or await self._open()
             return pool, await pool.acquire(timeout=_CONNECT + _STATEMENT)
         except ValueError:
             # Its text may quote the URL, and so the password.
@@ -124,6 +117,17 @@ class PostgresServer:
                 "ledger.url is no URL of a PostgreSQL database: "
                 "expected postgresql://user:password@host:port/database"
             ) from None
+
+    async def _open(self) -> asyncpg.Pool:
+        return await asyncpg.create_pool(
+            self._url,
+            min_size=0,
+            max_size=2,  # one for the mails in flight, one for probes, pruning and listing
+            timeout=_CONNECT,
+            command_timeout=_STATEMENT,
+            server_settings={"application_name": "smtp-connector"},
+            init=self._prepare,
+        )
 
     async def _prepare(self, connection: asyncpg.Connection) -> None:
         """Make a new connection useful: schema up to date, clock read."""

@@ -172,10 +172,11 @@ class Applied:
 
 def apply(steps: Iterable[Step], entries: Mapping[str, Entry], now: float) -> Applied:
     """Take steps in their order, each on what the ones before it left."""
-    current: dict[str, Entry | None] = dict(entries)
+    current: dict[str, Entry | None] = {}
     answers: list[Answer] = []
     for step in steps:
-        current[step.key], answer = step.transition(current.get(step.key), now)
+        entry = current[step.key] if step.key in current else entries.get(step.key)
+        current[step.key], answer = step.transition(entry, now)
         answers.append(answer)
     changed = {
         key: entry for key, entry in current.items() if entry is not None and entry != entries.get(key)

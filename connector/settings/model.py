@@ -7,7 +7,6 @@ seconds, or ISO 8601 durations in text.
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 from datetime import time, timedelta
@@ -46,11 +45,6 @@ def _listening_address(address: str | None) -> str | None:
     if address is None or re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s:/@]+):\d{1,5}", address):
         return address
     raise ValueError("expected host:port to listen on, as 0.0.0.0:8090")
-
-
-def _state_directory() -> Path:
-    """Give the directory of the XDG specification for what must outlive a restart."""
-    return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state") / "smtp-connector"
 
 
 def _not_negative(value: timedelta) -> timedelta:
@@ -262,7 +256,7 @@ class LedgerSettings(_Section):
         ),
     )
     path: Path = Field(
-        default_factory=lambda: _state_directory() / "ledger.db",
+        Path("~/.local/state/smtp-connector/ledger.db"),
         description="SQLite file, on a local disk that outlives the worker. Made if it is not there.",
     )
     url: SecretStr | None = Field(
@@ -327,6 +321,6 @@ class Settings(_Section):
     attachments: AttachmentSettings = AttachmentSettings()
     message: MessageSettings = MessageSettings()
     secrets: SecretSettings = SecretSettings()
-    ledger: LedgerSettings = Field(default_factory=LedgerSettings)
+    ledger: LedgerSettings = LedgerSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()

@@ -390,3 +390,10 @@ async def test_any_other_text_is_a_key(ledger: Ledger, open_one: Open, key: str)
     await ledger.settle(await committed(ledger, key=key), Sent(key))
     assert await open_one().begin(key, HASH, LONG) == AlreadySent(key)
     assert [entry.key for entry in await ledger.entries()] == [key]
+
+
+async def test_several_first_operations_open_it_once(ledger: Ledger) -> None:
+    decision, *_ = await asyncio.gather(
+        ledger.begin(KEY, HASH, LONG), ledger.check(), ledger.prune(0), ledger.check(), ledger.prune(0)
+    )
+    assert isinstance(decision, Granted)

@@ -50,9 +50,7 @@ async def test_a_server_that_is_read_only_is_said_and_recovered_from(postgres: P
         postgres.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
         with pytest.raises(LedgerUnavailableError):
             await ledger.check()
-        with pytest.raises(
-            LedgerUnavailableError, match=r"is read-only: point ledger\.url at the primary"
-        ):
+        with pytest.raises(LedgerUnavailableError, match=r"is read-only: point ledger\.url at the primary"):
             await ledger.begin("k", "h", 60)
         postgres.sql(f"ALTER DATABASE {name} RESET default_transaction_read_only")
         assert await works(ledger, "k")

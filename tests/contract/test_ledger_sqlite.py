@@ -107,9 +107,7 @@ async def test_a_read_only_disk_is_said_and_recovered_from(small_disk: Path) -> 
     remount(small_disk, "ro")
     ledger = Ledger(SqliteStore(path))
     for operation in (ledger.check(), ledger.begin("k", "h", 60)):
-        with pytest.raises(
-            LedgerUnavailableError, match=r"Read-only file system: set ledger\.path to"
-        ):
+        with pytest.raises(LedgerUnavailableError, match=r"Read-only file system: set ledger\.path to"):
             await operation
     remount(small_disk, "rw")
     assert await works(ledger, "k")
