@@ -15,7 +15,6 @@ from connector.ledger.ledger import Ledger
 from connector.ledger.port import (
     Acknowledged,
     AlreadySent,
-    Attempt,
     DifferentRequest,
     Granted,
     HeldElsewhere,
@@ -26,28 +25,8 @@ from connector.ledger.port import (
     Unanswered,
     Uncertain,
 )
+from tests.contract.attempts import HASH, KEY, LONG, OTHER, OVER, RESPONSE, begun, committed
 from tests.contract.conftest import Open
-
-KEY = "<default>/2251799813685249"
-HASH = "9f86d081884c7d65"
-OTHER = "60303ae22b998861"
-LONG = 3600.0
-OVER = 0.0
-RESPONSE = (
-    '{"status": "SUCCESS", "messageId": "<größe-\U0001f600@example.com>", "warnings": [null, "\\u0000"]}'
-)
-
-
-async def begun(ledger: Ledger, lease: float = LONG, key: str = KEY, *, resend: bool = False) -> Attempt:
-    decision = await ledger.begin(key, HASH, lease, resend=resend)
-    assert isinstance(decision, Granted), decision
-    return decision.attempt
-
-
-async def committed(ledger: Ledger, lease: float = LONG, key: str = KEY) -> Attempt:
-    attempt = await begun(ledger, lease, key)
-    await ledger.committing(attempt)
-    return attempt
 
 
 async def state(ledger: Ledger, key: str = KEY) -> State:
@@ -128,6 +107,23 @@ async def test_who_was_overtaken_must_not_send(ledger: Ledger, open_one: Open) -
     await ledger.settle(late, Released())  # nor has it a say in what becomes of the mail
     await ledger.settle(late, Unanswered())
     assert await state(ledger) is State.ATTEMPTING
+
+
+async def test_who_was_overtaken_by_a_later_attempt_of_its_own_must_not_send(ledger: Ledger) -> None:
+    late = await begun(ledger, OVER)
+    second = await begun(ledger)
+    with pytest.raises(LeaseLostError):
+        await ledger.committing(late)
+    await ledger.settle(late, Unanswered())
+    await ledger.committing(second)
+
+
+@pytest.mark.parametrize("later", [Released(), Unanswered(), Acknowledged(), Sent('"another reply"')])
+async def test_sent_is_final(ledger: Ledger, open_one: Open, later: Released | Sent) -> None:
+    attempt = await committed(ledger)
+    await ledger.settle(attempt, Sent(RESPONSE))
+    await open_one().settle(attempt, later)
+    assert await ledger.begin(KEY, HASH, LONG) == AlreadySent(RESPONSE)
 
 
 async def test_a_lease_that_ended_is_renewed_by_committing_if_nobody_came(
@@ -331,39 +327,6 @@ async def test_two_owners_do_not_take_one_attempt_over_twice(open_one: Open) -> 
         *(ledger.begin(key, HASH, LONG) for key in keys for ledger in (first, second))
     )
     assert Counter(map(type, decisions)) == {Granted: 200, HeldElsewhere: 200}
-
-
-async def test_pruning_forgets_what_is_old_and_settled(ledger: Ledger) -> None:
-    await ledger.settle(await committed(ledger, key="sent"), Sent("{}"))
-    await ledger.settle(await begun(ledger, key="released"), Released())
-    await begun(ledger, OVER, key="crashed")
-    await begun(ledger, key="held")
-    await committed(ledger, key="committing")
-    await committed(ledger, OVER, key="ended")
-    await ledger.settle(await committed(ledger, key="uncertain"), Unanswered())
-    assert await ledger.prune(LONG) == 0
-    assert await ledger.prune(0) == 3
-    assert {entry.key for entry in await ledger.entries()} == {"held", "committing", "ended", "uncertain"}
-    assert await ledger.prune(0, doubtful=True) == 2
-    assert {entry.key for entry in await ledger.entries()} == {"held", "committing"}
-
-
-async def test_pruning_goes_through_any_number(ledger: Ledger) -> None:
-    keys = [f"k{number}" for number in range(4500)]
-    attempts = await asyncio.gather(*(begun(ledger, key=key) for key in keys))
-    await asyncio.gather(*(ledger.settle(attempt, Released()) for attempt in attempts[1:]))
-    assert await ledger.prune(0) == 4499
-    assert [entry.key for entry in await ledger.entries()] == ["k0"]
-
-
-async def test_entries_come_latest_first_and_can_be_chosen(ledger: Ledger) -> None:
-    for key in ("first", "second", "third"):
-        await ledger.settle(await begun(ledger, key=key), Released())
-    await begun(ledger, key="fourth")
-    assert [entry.key for entry in await ledger.entries(limit=3)] == ["fourth", "third", "second"]
-    assert [entry.key for entry in await ledger.entries(state=State.RELEASED)] == ["third", "second", "first"]
-    assert [entry.key for entry in await ledger.entries(key="second", limit=1)] == ["second"]
-    assert await ledger.entries(key="fifth") == []
 
 
 async def test_a_ledger_that_works_is_ready(ledger: Ledger) -> None:
