@@ -53,6 +53,12 @@ def _gateway_address(address: str | None) -> str | None:
     raise ValueError("expected host:port, as zeebe.example.com:26500")
 
 
+def _listening_address(address: str | None) -> str | None:
+    if address is None or re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s:/@]+):\d{1,5}", address):
+        return address
+    raise ValueError("expected host:port to listen on, as 0.0.0.0:8090")
+
+
 def _not_negative(value: timedelta) -> timedelta:
     if value < timedelta(0):
         raise ValueError("expected a duration that is not negative")
@@ -258,6 +264,62 @@ class SecretSettings(_Section):
     )
 
 
+class LedgerSettings(_Section):
+    """Where the worker remembers which mails it has sent."""
+
+    kind: Literal["sqlite", "postgres", "memory"] = Field(
+        "sqlite",
+        description=(
+            "`sqlite`: a file, for the workers of one machine; `postgres`: for workers of several machines; "
+            "`memory`: forgotten at every restart, for trying things out."
+        ),
+    )
+    path: Path = Field(
+        Path("~/.local/state/smtp-connector/ledger.db"),
+        description="SQLite file, on a local disk that outlives the worker. Made if it is not there.",
+    )
+    url: SecretStr | None = Field(
+        None, description="postgresql://user:password@host:port/database, with libpq's parameters."
+    )
+    retention: Duration = Field(
+        timedelta(days=30),
+        description="How long a mail is remembered; longer than any job may wait for its retry.",
+    )
+    uncertain: Literal["incident", "resend", "assume-sent"] = Field(
+        "incident",
+        description=(
+            "When the link broke between a mail's final dot and the reply: raise an incident, whose retry "
+            "sends again; send again with the same Message-ID; or take it for sent."
+        ),
+    )
+    max_crashes: int = Field(
+        5,
+        ge=1,
+        description="Attempts in a row that may end with the worker's death before an incident is raised.",
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> LedgerSettings:
+        url = self.url.get_secret_value() if self.url is not None else None
+        if self.kind == "postgres" and url is None:
+            raise ValueError("kind postgres needs url")
+        if url is not None and not url.startswith(("postgresql://", "postgres://")):
+            raise ValueError("url: expected postgresql://user:password@host:port/database")
+        return self
+
+
+class HealthSettings(_Section):
+    """Where the worker's health can be asked."""
+
+    # Off by default, so that a worker opens no port unasked and two run beside each other. Not `port`:
+    # Kubernetes sets SMTP_CONNECTOR_HEALTH_PORT=tcp://… for a service called smtp-connector-health. And 8090
+    # in examples: 8080 to 8088 and 9600 are those of Camunda's own components, perhaps on the same machine.
+    listen: Annotated[str | None, AfterValidator(_listening_address)] = Field(
+        None,
+        description="host:port for /health/live and /health/ready, as 0.0.0.0:8090. Default: not offered.",
+    )
+
+
 class LogSettings(_Section):
     """What is logged, to standard error."""
 
@@ -278,4 +340,6 @@ class Settings(_Section):
     attachments: AttachmentSettings = AttachmentSettings()
     message: MessageSettings = MessageSettings()
     secrets: SecretSettings = SecretSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()

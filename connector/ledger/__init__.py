@@ -1,0 +1,51 @@
+"""Remembers durably how far each mail has come; see ``port`` for the states and ``ledger`` for the use."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from connector.ledger.ledger import Ledger
+from connector.ledger.memory import MemoryStore
+from connector.ledger.port import LedgerUnavailableError, Store
+from connector.ledger.sqlite import SqliteStore
+from connector.settings.model import LedgerSettings
+
+__all__ = ["Ledger", "LedgerUnavailableError", "open_ledger"]
+
+
+@asynccontextmanager
+async def open_ledger(settings: LedgerSettings) -> AsyncIterator[Ledger]:
+    """Give the ledger that the settings describe, and close it afterwards.
+
+    Nothing is opened yet: a ledger that is down makes the first operation fail, and later ones succeed once
+    it is back.
+
+    Raises:
+        LedgerUnavailableError: What PostgreSQL needs is not installed, or nobody knows where ``~`` is.
+    """
+    ledger = Ledger(_store(settings))
+    try:
+        yield ledger
+    finally:
+        await ledger.aclose()
+
+
+def _store(settings: LedgerSettings) -> Store:
+    if settings.kind == "postgres" and settings.url is not None:
+        try:
+            from connector.ledger.postgres import PostgresStore  # noqa: PLC0415 - asyncpg is an extra
+        except ModuleNotFoundError as error:
+            raise LedgerUnavailableError(
+                "A ledger in PostgreSQL needs the extra: pip install 'zeebe-smtp-connector[postgres]'"
+            ) from error
+        return PostgresStore(settings.url.get_secret_value())
+    if settings.kind == "memory":
+        return MemoryStore()
+    try:
+        return SqliteStore(settings.path.expanduser())
+    except RuntimeError as error:
+        raise LedgerUnavailableError(
+            f"The ledger {settings.path} cannot be found, since the worker's user has no home directory: "
+            "set ledger.path."
+        ) from error

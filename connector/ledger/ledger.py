@@ -1,0 +1,208 @@
+"""The ledger: no mail twice, none lost, over any store.
+
+A job's key enters before its mail does; what may be done with the mail leaves. Operations of all mails in
+flight are queued and recorded together (group commit): while a store writes one group the next one gathers,
+so that sixty-four mails cost one fsync and not sixty-four.
+
+What is durable when: ``committing`` and ``settle`` answer only after a write that survives a loss of power.
+``begin`` and ``extend`` do not wait for one. Losing them costs nothing but a count: a worker that lost power
+has sent nothing for which no *committing* is kept, because that mark is written after its *begin*, in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterable
+from functools import partial
+from uuid import uuid4
+
+from connector.ledger import rules
+from connector.ledger.port import (
+    Answer,
+    Attempt,
+    Decision,
+    Entry,
+    Granted,
+    LedgerUnavailableError,
+    Released,
+    Settlement,
+    State,
+    Step,
+    Store,
+    require_storable,
+)
+
+# More steps than this are not written together: the first of them would wait for the last.
+_GROUP = 512
+
+
+class Ledger:
+    """Remembers how far each mail has come.
+
+    Args:
+        store: Where.
+        owner: Names this process among all that share the store; made up when not given.
+    """
+
+    def __init__(self, store: Store, owner: str | None = None) -> None:
+        self._store = store
+        self._owner = owner or f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:12]}"
+        self._queue: list[tuple[Step, asyncio.Future[Answer]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def begin(self, key: str, request_hash: str, lease: float, *, resend: bool = False) -> Decision:
+        """Ask whether a mail may be sent, and reserve it if so.
+
+        A caller that is cancelled holds nothing.
+
+        Args:
+            key: Names the mail; the same at every attempt.
+            request_hash: Of what is to be sent, the same at every attempt: without dates and the like.
+            lease: Seconds for which it is reserved; extend it for a slow send.
+            resend: Take over a mail in doubt, at the risk of a second copy.
+
+        Raises:
+            LedgerUnavailableError: Nothing may be sent now.
+            ValueError: Key or hash holds NUL or half a surrogate pair.
+        """
+        require_storable(key)
+        require_storable(request_hash)
+        request = rules.Request(key, request_hash, self._owner, lease, resend)
+        future = self._enqueue(Step(key, partial(rules.begin, request), durable=False))
+        try:
+            answer = await asyncio.shield(future)
+        except asyncio.CancelledError:
+            future.add_done_callback(self._give_back)
+            raise
+        assert answer is not None  # noqa: S101 - begin always decides
+        assert not isinstance(answer, Exception)  # noqa: S101 - errors are raised
+        return answer
+
+    async def committing(self, attempt: Attempt) -> None:
+        """Mark, durably, that the mail's last bytes are about to go out; holds it for another lease.
+
+        Raises:
+            LeaseLostError: Another attempt has the mail; it must not be sent.
+            LedgerUnavailableError: It must not be sent. Settle the attempt as ``Released``.
+        """
+        await self._enqueue(Step(attempt.key, partial(rules.commit, attempt), durable=True))
+
+    async def extend(self, attempts: Iterable[Attempt]) -> None:
+        """Hold each attempt for another lease from now; one that was overtaken is left to its successor.
+
+        Raises:
+            LedgerUnavailableError: Some were not extended.
+        """
+        await asyncio.gather(
+            *(
+                self._enqueue(Step(attempt.key, partial(rules.extend, attempt), durable=False))
+                for attempt in attempts
+            )
+        )
+
+    async def settle(self, attempt: Attempt, settlement: Settlement) -> None:
+        """Record, durably, what became of an attempt; saying it again, or too late, does no harm.
+
+        Raises:
+            LedgerUnavailableError: Try again, above all with ``Sent``: until it is recorded, the end of the
+                lease makes the mail uncertain.
+        """
+        await self._enqueue(Step(attempt.key, partial(rules.settle, attempt, settlement), durable=True))
+
+    async def check(self) -> None:
+        """Say whether the ledger can be written, for a readiness probe.
+
+        Raises:
+            LedgerUnavailableError: It cannot.
+        """
+        await self._store.check()
+
+    async def entries(
+        self, *, key: str | None = None, state: State | None = None, limit: int = 100
+    ) -> list[Entry]:
+        """Show what is kept, the latest changed first.
+
+        Raises:
+            LedgerUnavailableError: The store cannot be read.
+        """
+        return await self._store.entries(key=key, state=state, limit=limit)
+
+    async def prune(self, older_than: float, *, doubtful: bool = False) -> int:
+        """Forget what has not changed for so many seconds; how many entries were forgotten.
+
+        What is held stays. A mail that may or may not have been sent stays too unless ``doubtful`` is set:
+        forgetting it would send it again.
+
+        Raises:
+            LedgerUnavailableError: Not everything could be forgotten.
+        """
+        return await self._store.prune(older_than, doubtful=doubtful)
+
+    async def aclose(self) -> None:
+        """Write what is queued and let go of the store."""
+        while self._writer is not None:
+            await asyncio.wait([self._writer])
+        await self._store.aclose()
+
+    def _enqueue(self, step: Step) -> asyncio.Future[Answer]:
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._queue.append((step, future))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+        return future
+
+    async def _write(self) -> None:
+        """Write group after group until nothing is queued."""
+        try:
+            while self._queue:
+                group, self._queue = self._queue[:_GROUP], self._queue[_GROUP:]
+                for (_, future), answer in zip(group, await self._recorded(group), strict=True):
+                    _resolve(future, answer)
+        finally:
+            self._writer = None
+
+    async def _recorded(self, group: list[tuple[Step, asyncio.Future[Answer]]]) -> list[Answer | Exception]:
+        try:
+            return [*await self._store.apply([step for step, _ in group])]
+        except asyncio.CancelledError:
+            for _, future in group:
+                future.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, each of those who wait must hear of it
+            return [error for _ in group]
+
+    def _give_back(self, begun: asyncio.Future[Answer]) -> None:
+        """Release what was granted to a caller who had left meanwhile."""
+        if begun.cancelled() or begun.exception() is not None:
+            return
+        answer = begun.result()
+        if isinstance(answer, Granted):
+            attempt = answer.attempt
+            release = partial(rules.settle, attempt, Released())
+            # Unheard, a failure lets the lease run out.
+            self._enqueue(Step(attempt.key, release, durable=False)).add_done_callback(_retrieve)
+
+
+def _resolve(future: asyncio.Future[Answer], answer: Answer | Exception) -> None:
+    if future.cancelled():
+        return
+    if isinstance(answer, Exception):
+        # Several wait for one failure; an exception that is raised in many tasks gathers their tracebacks.
+        future.set_exception(_own(answer))
+    else:
+        future.set_result(answer)
+
+
+def _own(error: Exception) -> Exception:
+    if not isinstance(error, LedgerUnavailableError):
+        return error
+    own = LedgerUnavailableError(str(error))
+    own.__cause__ = error
+    return own
+
+
+def _retrieve(future: asyncio.Future[Answer]) -> None:
+    if not future.cancelled():
+        future.exception()

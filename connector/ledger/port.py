@@ -1,0 +1,270 @@
+"""What a ledger remembers of each mail, in the words that all its implementations share.
+
+A mail is named by its key, and how far it has come is its :class:`State`:
+
+============  ====================================  =====================================
+state         comes about by                        what the next ``begin`` answers
+============  ====================================  =====================================
+(absent)                                            ``Granted``
+attempting    ``begin``                             ``HeldElsewhere``; later ``Granted``
+released      ``settle(Released)``                  ``Granted``
+committing    ``committing``                        ``HeldElsewhere``; later ``Uncertain``
+sent          ``settle(Sent)``                      ``AlreadySent``
+uncertain     ``settle(Unanswered)``, or ``begin``  ``Uncertain``
+              when a lease ended in committing
+acknowledged  ``settle(Acknowledged)``              ``Granted``
+============  ====================================  =====================================
+
+"Later" is when the lease has ended. Only between *committing* and its settlement can a mail have been
+delivered without our knowing it (RFC 1047), so only a lease that ends there leaves doubt; one that ends in
+*attempting* is simply taken over. ``rules`` holds the transitions, a :class:`Store` keeps the entries, and
+``Ledger`` puts the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class State(StrEnum):
+    """How far a mail has come."""
+
+    ATTEMPTING = "attempting"
+    RELEASED = "released"
+    COMMITTING = "committing"
+    SENT = "sent"
+    UNCERTAIN = "uncertain"
+    ACKNOWLEDGED = "acknowledged"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is kept of one mail.
+
+    Attributes:
+        key: Tenant and element instance, or the task's own idempotency key.
+        request_hash: Of what was asked to be sent by the latest attempt.
+        attempt: Number of the latest attempt, from 1.
+        crashes: Attempts in a row that ended with their lease and without a settlement.
+        owner: Who made the latest attempt.
+        held_until: When its lease ends, in seconds since the epoch on the store's clock.
+        changed: When the mail came into this state, on the same clock.
+        response: JSON text of the response, once sent.
+    """
+
+    key: str
+    state: State
+    request_hash: str
+    attempt: int
+    crashes: int
+    owner: str
+    held_until: float
+    changed: float
+    response: str | None = None
+
+
+def require_storable(text: str) -> None:
+    """Refuse text that a database would refuse, along with everything that is recorded beside it.
+
+    Raises:
+        ValueError: It holds NUL or half a surrogate pair.
+    """
+    if "\0" in text:
+        raise ValueError("text with NUL in it cannot be recorded in a ledger")
+    text.encode()
+
+
+# --- what begin answers -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at one mail; all that follows a ``begin`` names it.
+
+    Attributes:
+        lease: Seconds for which it is held at a time.
+    """
+
+    key: str
+    number: int
+    owner: str
+    request_hash: str
+    lease: float
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The mail is ours to send.
+
+    Attributes:
+        crashes: How many attempts just before this one ended without a word: a job that kills its workers
+            shows here.
+    """
+
+    attempt: Attempt
+    crashes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadySent:
+    """The mail is out; answer with the recorded response."""
+
+    response: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldElsewhere:
+    """Another attempt is under way, of another worker or of a second job with the same key.
+
+    Attributes:
+        remaining: Seconds until its lease ends, unless it is extended.
+    """
+
+    remaining: float
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """The final dot of an earlier attempt went out and no reply is known: the policy decides.
+
+    Attributes:
+        attempt: The one in doubt: settle it as ``Sent`` (assume-sent) or ``Acknowledged`` (incident).
+        since: Seconds since the epoch.
+    """
+
+    attempt: Attempt
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class DifferentRequest:
+    """Something else was, or may have been, sent under the same key.
+
+    Attributes:
+        state: Of that mail: sent, committing or uncertain.
+    """
+
+    state: State
+
+
+Decision = Granted | AlreadySent | HeldElsewhere | Uncertain | DifferentRequest
+
+
+# --- what became of an attempt ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The server took the mail.
+
+    Attributes:
+        response: JSON text to answer with when the job comes again.
+
+    Raises:
+        ValueError: It holds a raw NUL or half a surrogate pair, which no database keeps; ``json.dumps``
+            escapes both.
+    """
+
+    response: str
+
+    def __post_init__(self) -> None:
+        require_storable(self.response)
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """It failed, and certainly nothing was delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """The final dot went out and the link broke before the reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The engine has raised the incident: the next attempt is the decision of a person.
+
+    Attributes:
+        hold: Seconds for which the key stays held. A worker to whom the engine had given the same job
+            before the incident must not be mistaken for that person.
+    """
+
+    hold: float = 0.0
+
+
+Settlement = Sent | Released | Unanswered | Acknowledged
+
+
+# --- what can go wrong ------------------------------------------------------------------------------
+
+
+class LeaseLostError(Exception):
+    """Another attempt has taken the key over; this one must not send."""
+
+
+class LedgerUnavailableError(Exception):
+    """Nothing was recorded, or nobody knows whether it was; the message says what to change."""
+
+
+Answer = Decision | LeaseLostError | LedgerUnavailableError | None
+
+
+# --- what a store does ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation on one key.
+
+    Attributes:
+        transition: From the entry, if there is one, and the present to the new entry and the answer.
+        durable: The answer may only be given once the entry would survive a loss of power.
+    """
+
+    key: str
+    transition: Callable[[Entry | None, float], tuple[Entry | None, Answer]]
+    durable: bool
+
+
+class Store(Protocol):
+    """Where entries are kept. A store that is down may come back; no operation needs a restart."""
+
+    async def apply(self, steps: Sequence[Step]) -> list[Answer]:
+        """Take the steps in their order, each at once and for all, and record them together.
+
+        Returns:
+            An answer for each step; a :class:`LedgerUnavailableError` where it could not be recorded.
+
+        Raises:
+            LedgerUnavailableError: None could be recorded.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Write something of no meaning, as a readiness probe does.
+
+        Raises:
+            LedgerUnavailableError: It cannot be written.
+        """
+        ...
+
+    async def entries(self, *, key: str | None, state: State | None, limit: int) -> list[Entry]:
+        """Give entries, the latest changed first."""
+        ...
+
+    async def prune(self, older_than: float, *, doubtful: bool) -> int:
+        """Forget what has not changed for ``older_than`` seconds and is not held; how many were forgotten.
+
+        Args:
+            older_than: Seconds.
+            doubtful: Also forget committing and uncertain ones, of which nobody knows whether they were sent.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of files and connections."""
+        ...

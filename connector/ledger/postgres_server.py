@@ -1,0 +1,162 @@
+"""One PostgreSQL database: connecting and reconnecting, the schema, its clock, and what its errors mean.
+
+A URL enters, connections that are ready to use leave. Credentials are in the URL and nowhere else: no error
+quotes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import monotonic
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from connector.ledger.port import LedgerUnavailableError
+from connector.ledger.schema import POSTGRES, pending
+
+NOW = "extract(epoch FROM clock_timestamp())::double precision"
+_MIGRATING = 0x534D54504C454447  # the advisory lock's number: "SMTPLEDG"
+_CONNECT, _STATEMENT = 5.0, 10.0  # seconds
+_CLOCK_SET = 0.1  # seconds
+
+_REMEDIES: tuple[tuple[type[Exception], str], ...] = (
+    (
+        asyncpg.InvalidAuthorizationSpecificationError,
+        "it refuses the login: check user and password in ledger.url",
+    ),
+    (asyncpg.InvalidCatalogNameError, "there is no such database: create it, or correct ledger.url"),
+    (asyncpg.ReadOnlySQLTransactionError, "it is read-only: point ledger.url at the primary server"),
+    (asyncpg.DiskFullError, "its disk is full: make room"),
+    (
+        asyncpg.InsufficientPrivilegeError,
+        "the user in ledger.url lacks a right: let it create tables, or use those that are there",
+    ),
+    (asyncpg.TooManyConnectionsError, "it has no connection left: raise max_connections"),
+    (asyncpg.PostgresError, "it refuses"),
+    (asyncpg.InterfaceError, "the connection is lost"),
+    (TimeoutError, "it does not answer in time: look at its load"),
+    (OSError, "it cannot be reached: check the server, and host and port in ledger.url"),
+)
+
+
+class ServerClock:
+    """The server's present, carried forward by this machine's monotonic clock between its answers.
+
+    An answer is old by the time it arrives, so the latest of all readings is the best one, until a reading
+    differs so much that one of the clocks must have been set.
+    """
+
+    def __init__(self) -> None:
+        self._offset = 0.0
+
+    def set(self, server: float) -> None:
+        """Take a reading of the server's clock, in seconds since the epoch."""
+        offset = server - monotonic()
+        if not offset <= self._offset < offset + _CLOCK_SET:
+            self._offset = offset
+
+    def __call__(self) -> float:
+        """Give the present, in seconds since the epoch."""
+        return monotonic() + self._offset
+
+
+class PostgresServer:
+    """Gives connections; opens them when they are first needed, and anew after every failure.
+
+    Args:
+        url: ``postgresql://user:password@host:port/database``, with libpq's parameters.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+        self.now = ServerClock()
+
+    @property
+    def place(self) -> str:
+        """The database without its credentials."""
+        try:
+            url = urlsplit(self._url)
+        except ValueError:
+            return "in PostgreSQL"
+        return f"{url.hostname or 'local PostgreSQL'}{url.path}"
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """Lend a connection, whose errors become :class:`LedgerUnavailableError`."""
+        try:
+            pool, connection = await self._acquire()
+            try:
+                yield connection
+            finally:
+                await pool.release(connection)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            # After a failover the old connections lead to a server that may only be read.
+            if self._pool is not None:
+                await self._pool.expire_connections()
+            raise self._unavailable(error) from error
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    async def _acquire(self) -> tuple[asyncpg.Pool, asyncpg.Connection]:
+        try:
+            async with self._opening:
+                pool = self._pool = self._pool or await self._open()
+            return pool, await pool.acquire(timeout=_CONNECT + _STATEMENT)
+        except ValueError:
+            # Its text may quote the URL, and so the password.
+            raise LedgerUnavailableError(
+                "ledger.url is no URL of a PostgreSQL database: "
+                "expected postgresql://user:password@host:port/database"
+            ) from None
+
+    async def _open(self) -> asyncpg.Pool:
+        return await asyncpg.create_pool(
+            self._url,
+            min_size=0,
+            max_size=2,  # one for the mails in flight, one for probes, pruning and listing
+            timeout=_CONNECT,
+            command_timeout=_STATEMENT,
+            server_settings={"application_name": "smtp-connector"},
+            init=self._prepare,
+        )
+
+    async def _prepare(self, connection: asyncpg.Connection) -> None:
+        """Make a new connection useful: schema up to date, clock read."""
+        if pending(await self._schema(connection), POSTGRES, self.place):
+            await self._migrate(connection)
+        self.now.set(await connection.fetchval(f"SELECT {NOW}"))
+
+    async def _schema(self, connection: asyncpg.Connection) -> int:
+        if await connection.fetchval("SELECT to_regclass('smtp_connector_schema')") is None:
+            return 0
+        return int(await connection.fetchval("SELECT coalesce(max(number), 0) FROM smtp_connector_schema"))
+
+    async def _migrate(self, connection: asyncpg.Connection) -> None:
+        async with connection.transaction():
+            # Workers that start together wait here for the first one, and find its work done.
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATING)
+            await connection.execute(
+                "CREATE TABLE IF NOT EXISTS smtp_connector_schema"
+                " (number integer NOT NULL PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now())"
+            )
+            for number, statements in pending(await self._schema(connection), POSTGRES, self.place):
+                for statement in statements:
+                    await connection.execute(statement)
+                await connection.execute("INSERT INTO smtp_connector_schema (number) VALUES ($1)", number)
+
+    def _unavailable(self, error: Exception) -> LedgerUnavailableError:
+        remedy = next(remedy for kind, remedy in _REMEDIES if isinstance(error, kind))
+        # A server's DETAIL may quote a row; its message does not.
+        detail = getattr(error, "message", None) or str(error) or type(error).__name__
+        return LedgerUnavailableError(
+            f"The ledger {self.place} cannot be used; {remedy} ({detail}). Nothing is sent meanwhile."
+        )

@@ -1,0 +1,184 @@
+"""The transitions of a mail from state to state: pure functions, the same for every store.
+
+An entry (or none) and the present enter, the changed entry and an answer leave. A store runs them where
+nobody else can change the entry meanwhile. Two rules hold everywhere:
+
+- An attempt is named by its owner and number, so that one who was overtaken cannot speak for its successor.
+- That a mail was sent is a fact: it is recorded from whatever state, and final.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from connector.ledger.port import (
+    Acknowledged,
+    AlreadySent,
+    Answer,
+    Attempt,
+    Decision,
+    DifferentRequest,
+    Entry,
+    Granted,
+    HeldElsewhere,
+    LeaseLostError,
+    Released,
+    Sent,
+    Settlement,
+    State,
+    Step,
+    Unanswered,
+    Uncertain,
+)
+
+_UNSETTLED = frozenset({State.ATTEMPTING, State.COMMITTING})
+_DOUBTFUL = frozenset({State.COMMITTING, State.UNCERTAIN})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a ``begin`` asks for.
+
+    Attributes:
+        lease: Seconds.
+        resend: Take over a mail in doubt, at the risk of a second copy.
+    """
+
+    key: str
+    request_hash: str
+    owner: str
+    lease: float
+    resend: bool = False
+
+
+def begin(request: Request, entry: Entry | None, now: float) -> tuple[Entry | None, Decision]:
+    """Decide whether the mail may be sent, and reserve it if so."""
+    if entry is None:
+        return _grant(request, now, number=1, crashes=0)
+    same = entry.request_hash == request.request_hash
+    if entry.state is State.SENT:
+        return entry, AlreadySent(entry.response or "{}") if same else DifferentRequest(entry.state)
+    if entry.held_until > now:
+        return entry, HeldElsewhere(entry.held_until - now)
+    if entry.state in _DOUBTFUL:
+        if not same:
+            return entry, DifferentRequest(entry.state)
+        if not request.resend:
+            return _doubt(entry, now, request.lease)
+    crashes = entry.crashes + (entry.state in _UNSETTLED)
+    return _grant(request, now, number=entry.attempt + 1, crashes=crashes)
+
+
+def _grant(request: Request, now: float, *, number: int, crashes: int) -> tuple[Entry, Granted]:
+    attempt = Attempt(request.key, number, request.owner, request.request_hash, request.lease)
+    return _entry(attempt, State.ATTEMPTING, now, crashes), Granted(attempt, crashes)
+
+
+def _entry(attempt: Attempt, state: State, now: float, crashes: int = 0) -> Entry:
+    return Entry(
+        attempt.key,
+        state,
+        attempt.request_hash,
+        attempt.number,
+        crashes,
+        attempt.owner,
+        held_until=now + attempt.lease,
+        changed=now,
+    )
+
+
+def _doubt(entry: Entry, now: float, lease: float) -> tuple[Entry, Uncertain]:
+    """Say that nobody knows; a lease that ended in committing has crashed and becomes uncertain here."""
+    attempt = Attempt(entry.key, entry.attempt, entry.owner, entry.request_hash, lease)
+    if entry.state is State.COMMITTING:
+        crashes = entry.crashes + 1
+        entry = replace(entry, state=State.UNCERTAIN, crashes=crashes, held_until=0.0, changed=now)
+    return entry, Uncertain(attempt, entry.changed)
+
+
+def commit(attempt: Attempt, entry: Entry | None, now: float) -> tuple[Entry | None, LeaseLostError | None]:
+    """Mark that the final dot is about to go out, and hold the key for another lease.
+
+    A lease that ended is no obstacle as long as nobody took the key over. The same mark twice is one: the
+    answer to the first may have been lost.
+    """
+    if entry is None or not _is_latest(attempt, entry) or entry.state not in _UNSETTLED:
+        return entry, LeaseLostError(f"{attempt.key}: another attempt has taken this mail over")
+    return replace(entry, state=State.COMMITTING, held_until=now + attempt.lease, changed=now), None
+
+
+def extend(attempt: Attempt, entry: Entry | None, now: float) -> tuple[Entry | None, None]:
+    """Hold the key for another lease, unless the attempt is over: ``commit`` is who must know that."""
+    if entry is None or not _is_latest(attempt, entry) or entry.state not in _UNSETTLED:
+        return entry, None
+    return replace(entry, held_until=now + attempt.lease), None
+
+
+def settle(
+    attempt: Attempt, settlement: Settlement, entry: Entry | None, now: float
+) -> tuple[Entry | None, None]:
+    """Record what became of an attempt; of one that was overtaken only that it was sent matters."""
+    if entry is not None and entry.state is State.SENT:
+        return entry, None
+    if isinstance(settlement, Sent):
+        # Also where the entry is gone or is a successor's: a successor that has not let go of its own
+        # final dot yet is stopped by this.
+        kept = entry if entry is not None else _entry(attempt, State.SENT, now)
+        return _settled(kept, State.SENT, now, response=settlement.response), None
+    if entry is None or not _is_latest(attempt, entry):
+        return entry, None
+    return _settle_latest(settlement, entry, now), None
+
+
+def _settle_latest(settlement: Released | Unanswered | Acknowledged, entry: Entry, now: float) -> Entry:
+    match settlement:
+        case Released() if entry.state in _UNSETTLED | _DOUBTFUL:
+            return _settled(entry, State.RELEASED, now)
+        case Unanswered() if entry.state in _UNSETTLED:
+            return _settled(entry, State.UNCERTAIN, now)
+        case Acknowledged(hold) if entry.state is State.UNCERTAIN:
+            return replace(_settled(entry, State.ACKNOWLEDGED, now), held_until=now + hold)
+    return entry
+
+
+def _settled(entry: Entry, state: State, now: float, response: str | None = None) -> Entry:
+    """Leave the lease, and begin counting crashes anew: whoever settles has not crashed."""
+    return replace(entry, state=state, held_until=0.0, changed=now, crashes=0, response=response)
+
+
+def _is_latest(attempt: Attempt, entry: Entry) -> bool:
+    return (attempt.owner, attempt.number) == (entry.owner, entry.attempt)
+
+
+def may_be_forgotten(entry: Entry, *, before: float, now: float, doubtful: bool) -> bool:
+    """Whether pruning takes an entry: old, not held, and not in doubt unless that was asked for."""
+    old = entry.changed <= before and entry.held_until <= now
+    return old and (doubtful or entry.state not in _DOUBTFUL)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What several steps come to.
+
+    Attributes:
+        answers: One for each step.
+        changed: The entries to write, by key.
+    """
+
+    answers: list[Answer]
+    changed: dict[str, Entry]
+
+
+def apply(steps: Iterable[Step], entries: Mapping[str, Entry], now: float) -> Applied:
+    """Take steps in their order, each on what the ones before it left."""
+    current: dict[str, Entry | None] = {}
+    answers: list[Answer] = []
+    for step in steps:
+        entry = current[step.key] if step.key in current else entries.get(step.key)
+        current[step.key], answer = step.transition(entry, now)
+        answers.append(answer)
+    changed = {
+        key: entry for key, entry in current.items() if entry is not None and entry != entries.get(key)
+    }
+    return Applied(answers, changed)

@@ -1,0 +1,71 @@
+"""The tables of both databases, as numbered migrations: each is applied once, in order, and never edited.
+
+An older program that finds a number it does not know stops rather than guess what the newer one meant.
+"""
+
+from __future__ import annotations
+
+from connector.ledger.port import LedgerUnavailableError
+
+SQLITE: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE entries (
+            key TEXT NOT NULL PRIMARY KEY,
+            state TEXT NOT NULL,
+            request_hash TEXT NOT NULL,
+            attempt INTEGER NOT NULL,
+            crashes INTEGER NOT NULL,
+            owner TEXT NOT NULL,
+            held_until REAL NOT NULL,
+            changed REAL NOT NULL,
+            response TEXT
+        )
+        """,
+        "CREATE TABLE probes (id INTEGER NOT NULL PRIMARY KEY, at REAL NOT NULL)",
+    ),
+)
+
+# `version` is another number at every write and `follows` the one that the writer had read: together they
+# make a write a compare-and-swap in a single statement.
+POSTGRES: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE smtp_connector_ledger (
+            key text NOT NULL PRIMARY KEY,
+            state text NOT NULL,
+            request_hash text NOT NULL,
+            attempt integer NOT NULL,
+            crashes integer NOT NULL,
+            owner text NOT NULL,
+            held_until double precision NOT NULL,
+            changed double precision NOT NULL,
+            response text,
+            version bigint NOT NULL,
+            follows bigint NOT NULL
+        )
+        """,
+        "CREATE TABLE smtp_connector_probe (id integer NOT NULL PRIMARY KEY, at timestamptz NOT NULL)",
+    ),
+)
+
+
+def pending(
+    found: int, migrations: tuple[tuple[str, ...], ...], place: str
+) -> list[tuple[int, tuple[str, ...]]]:
+    """Give the numbers and statements of the migrations still to apply.
+
+    Args:
+        found: The number of the schema that is there; 0 for none.
+        migrations: All that this version knows.
+        place: Names the database in the error.
+
+    Raises:
+        LedgerUnavailableError: A newer version wrote it.
+    """
+    if found > len(migrations):
+        raise LedgerUnavailableError(
+            f"The ledger {place} has schema {found}, and this version of the worker knows "
+            f"{len(migrations)} at most: upgrade the worker, or give this one a ledger of its own."
+        )
+    return list(enumerate(migrations, start=1))[found:]

@@ -1,0 +1,130 @@
+"""One ledger file: opening, making and migrating it, and what its errors mean.
+
+A path enters, a connection that is ready to write leaves. The file is its owner's alone (0600), since
+responses name recipients. Several processes of one machine may share it; several machines may not, because
+SQLite's write-ahead log lives in shared memory.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+from connector.ledger.port import LedgerUnavailableError
+from connector.ledger.schema import SQLITE, pending
+
+# How long another process may hold the file. A group takes milliseconds, so longer means that it hangs.
+BUSY_SECONDS = 5.0
+_PAUSE = 0.02
+
+_REMEDIES = {
+    "SQLITE_FULL": "the disk is full: make room",
+    "SQLITE_READONLY": "it is read-only: let the worker's user write the file, its directory and the disk",
+    "SQLITE_BUSY": "another process holds it: end what keeps it open, such as a backup or a database shell",
+    "SQLITE_LOCKED": "another process holds it: end what keeps it open, such as a backup or a database shell",
+    "SQLITE_CORRUPT": "the file is damaged: restore it from a backup",
+    "SQLITE_NOTADB": "the file is no SQLite database: restore it, or set ledger.path to another",
+    "SQLITE_CANTOPEN": "it cannot be opened: let the worker's user write the file and its directory",
+    "SQLITE_IOERR": "reading or writing failed: look at the disk and the kernel's log",
+    "SQLITE_PERM": "it may not be opened: let the worker's user write the file and its directory",
+}
+
+
+def unavailable(path: Path, error: sqlite3.Error | OSError) -> LedgerUnavailableError:
+    """Say what to change when the file cannot be used."""
+    if isinstance(error, sqlite3.Error):
+        # Extended names, such as SQLITE_READONLY_DBMOVED, begin with those of the table.
+        name = getattr(error, "sqlite_errorname", "")
+        primary = "_".join(name.split("_")[:2])
+        reason = f"{_REMEDIES.get(primary, 'it cannot be used')} ({error})"
+    else:
+        reason = (
+            f"{error.strerror or error}: set ledger.path to a file that the worker's user may make and write"
+        )
+    return LedgerUnavailableError(f"The ledger {path} cannot be used; {reason}. Nothing is sent meanwhile.")
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Tell which file the path names now; None when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """Open the ledger for writing, making it if there is none, and bring its schema up to date.
+
+    Raises:
+        LedgerUnavailableError: A newer version wrote it, or it is on a network file system.
+        OSError, sqlite3.Error: See :func:`unavailable`.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        _use_write_ahead_log(connection, path)
+        _migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Open a ledger that is there, for reading only.
+
+    Raises:
+        LedgerUnavailableError: A newer version wrote it.
+        sqlite3.Error: See :func:`unavailable`.
+    """
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=BUSY_SECONDS, uri=True)
+    try:
+        pending(_schema(connection), SQLITE, str(path))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection, path: Path) -> None:
+    """Switch to WAL; when several processes do so at once SQLite answers "locked" without waiting."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+            continue
+        if mode != "wal":
+            raise LedgerUnavailableError(
+                f"The ledger {path} is on a file system without shared memory: set ledger.path to a local "
+                "disk, or use PostgreSQL."
+            )
+        return
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    if not pending(_schema(connection), SQLITE, str(path)):
+        return
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have done it while this one waited.
+        for number, statements in pending(_schema(connection), SQLITE, str(path)):
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number:d}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _schema(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -1,0 +1,169 @@
+"""Health over HTTP, for the probes of an orchestrator.
+
+``/health/live`` answers 200 as long as the event loop turns: it is served by that very loop, so a worker
+that hangs does not answer. ``/health/ready`` runs named checks and answers 200 or 503, with a reason for each
+that failed. What fails outside of the worker, engine or ledger, belongs in the latter: restarting the worker
+would not mend it.
+
+Speaks as much HTTP/1.1 (RFC 9112) as a probe needs: one GET or HEAD for each connection, bounded in size,
+time and number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from time import monotonic
+from types import TracebackType
+
+_REQUEST_SECONDS = 5.0
+_REQUEST_OCTETS = 8192
+_CONNECTIONS = 32
+# Kubernetes probes give up after timeoutSeconds, 1 by default; give them 3 to read the reason as well.
+_CHECK_SECONDS = 2.0
+_FRESH_SECONDS = 1.0
+
+Check = Callable[[], Awaitable[None]]
+
+
+class _CachedCheck:
+    """One check: at most one run at a time, however many ask, and its result is good for a second.
+
+    A run that takes too long is not cancelled but waited for by the next who ask: on a disk that hangs, each
+    new one would take another thread.
+    """
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+        self._running: asyncio.Task[None] | None = None
+        self._reason: str | None = None
+        self._good_until = 0.0
+
+    async def reason(self) -> str | None:
+        """Say what is wrong, or None."""
+        if self._running is None:
+            if monotonic() < self._good_until:
+                return self._reason
+            self._running = asyncio.create_task(self._run())
+        done, _ = await asyncio.wait({self._running}, timeout=_CHECK_SECONDS)
+        return self._reason if done else f"no answer within {_CHECK_SECONDS:.0f} s"
+
+    async def cancel(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait({self._running})
+
+    async def _run(self) -> None:
+        try:
+            await self._check()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the check has failed
+            self._reason = str(error) or type(error).__name__
+        else:
+            self._reason = None
+        finally:
+            self._good_until = monotonic() + _FRESH_SECONDS
+            self._running = None
+
+
+class Health:
+    """Answers probes until it is left, as an asynchronous context manager.
+
+    Args:
+        listen: ``host:port``; port 0 takes a free one.
+        checks: What must hold for the worker to be ready, by name. A check returns when it does and raises
+            when it does not; the exception's text is shown to whoever asks.
+        redact: Masks the secrets in such a text.
+    """
+
+    def __init__(self, listen: str, checks: Mapping[str, Check], redact: Callable[[str], str]) -> None:
+        host, _, port = listen.rpartition(":")
+        self._host = host.strip("[]")
+        self.port = int(port)
+        self._checks = {name: _CachedCheck(check) for name, check in checks.items()}
+        self._redact = redact
+        self._connections: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Health:
+        """Listen; ``port`` is the real one afterwards.
+
+        Raises:
+            OSError: The address cannot be listened on.
+        """
+        self._server = await asyncio.start_server(
+            self._connected, self._host, self.port, limit=_REQUEST_OCTETS
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is not None:
+            self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.gather(*(check.cancel() for check in self._checks.values()))
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._connections) >= _CONNECTIONS:
+            writer.transport.abort()
+            return
+        connection = asyncio.create_task(self._serve(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(_REQUEST_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+                writer.write(await self._response(head))
+                await writer.drain()
+        except asyncio.LimitOverrunError:
+            writer.write(_message(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
+        except (asyncio.IncompleteReadError, TimeoutError, OSError):
+            pass  # whoever asked has left, or says nothing
+        finally:
+            writer.close()
+
+    async def _response(self, head: bytes) -> bytes:
+        match head.partition(b"\r\n")[0].split(b" "):
+            case [b"GET" | b"HEAD" as method, target, b"HTTP/1.1" | b"HTTP/1.0"]:
+                response = await self._answer(target.partition(b"?")[0])
+                return response if method == b"GET" else response.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+            case [_, _, b"HTTP/1.1" | b"HTTP/1.0"]:
+                return _message(HTTPStatus.METHOD_NOT_ALLOWED, extra=b"Allow: GET, HEAD\r\n")
+        return _message(HTTPStatus.BAD_REQUEST)
+
+    async def _answer(self, path: bytes) -> bytes:
+        match path:
+            case b"/health/live":
+                return _message(HTTPStatus.OK, {"status": "ok"})
+            case b"/health/ready":
+                return await self._readiness()
+        return _message(HTTPStatus.NOT_FOUND)
+
+    async def _readiness(self) -> bytes:
+        reasons = await asyncio.gather(*(check.reason() for check in self._checks.values()))
+        checks: dict[str, object] = {
+            name: {"ok": True} if reason is None else {"ok": False, "reason": self._redact(reason)}
+            for name, reason in zip(self._checks, reasons, strict=True)
+        }
+        if any(reason is not None for reason in reasons):
+            return _message(HTTPStatus.SERVICE_UNAVAILABLE, {"status": "unavailable", "checks": checks})
+        return _message(HTTPStatus.OK, {"status": "ok", "checks": checks})
+
+
+def _message(status: HTTPStatus, body: Mapping[str, object] | None = None, extra: bytes = b"") -> bytes:
+    content = json.dumps(body if body is not None else {"status": status.phrase}).encode() + b"\n"
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+        "Content-Type: application/json\r\n"
+        f"Content-Length: {len(content)}\r\n"
+        "Cache-Control: no-store\r\n"
+        "Connection: close\r\n"
+    )
+    return head.encode() + extra + b"\r\n" + content

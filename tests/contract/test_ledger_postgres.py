@@ -1,0 +1,92 @@
+"""A ledger in PostgreSQL: what it keeps and says when the server crashes, refuses or cannot be found."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from pydantic import SecretStr
+
+from connector.ledger import open_ledger
+from connector.ledger.port import (
+    AlreadySent,
+    Granted,
+    LeaseLostError,
+    LedgerUnavailableError,
+    Sent,
+)
+from connector.settings.model import LedgerSettings
+from tests.contract.conftest import database, works
+from tests.servers.postgres import Postgres
+
+
+def in_postgres(url: str) -> LedgerSettings:
+    return LedgerSettings(kind="postgres", url=SecretStr(url))
+
+
+async def test_a_server_that_crashes_is_said_and_recovered_from(postgres: Postgres) -> None:
+    async with open_ledger(in_postgres(postgres.create_database())) as ledger:
+        decision = await ledger.begin("held", "h", 3600)
+        assert isinstance(decision, Granted)
+        await ledger.committing(decision.attempt)
+        await asyncio.to_thread(postgres.stop)
+        try:
+            for operation in (ledger.check(), ledger.begin("k", "h", 60), ledger.entries(), ledger.prune(0)):
+                with pytest.raises(LedgerUnavailableError, match="cannot be used; it cannot be reached"):
+                    await operation
+        finally:
+            await asyncio.to_thread(postgres.start)
+        await ledger.settle(decision.attempt, Sent("{}"))
+        assert await ledger.begin("held", "h", 60) == AlreadySent("{}")
+        assert await works(ledger, "k")
+
+
+async def test_a_server_that_is_read_only_is_said_and_recovered_from(postgres: Postgres) -> None:
+    url = postgres.create_database()
+    name = database(url)
+    async with open_ledger(in_postgres(url)) as ledger:
+        await ledger.check()
+        postgres.sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        postgres.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        with pytest.raises(LedgerUnavailableError):
+            await ledger.check()
+        with pytest.raises(LedgerUnavailableError, match=r"is read-only: point ledger\.url at the primary"):
+            await ledger.begin("k", "h", 60)
+        postgres.sql(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        assert await works(ledger, "k")
+
+
+async def test_a_server_that_forgot_a_begin_lets_nobody_send_twice(postgres: Postgres) -> None:
+    url = postgres.create_database()
+    async with open_ledger(in_postgres(url)) as first, open_ledger(in_postgres(url)) as second:
+        forgotten = [await first.begin(key, "h", 60) for key in ("a", "b")]
+        assert all(isinstance(decision, Granted) for decision in forgotten)
+        postgres.sql("DELETE FROM smtp_connector_ledger", database(url))
+        overtaking = await second.begin("a", "h", 60)
+        assert isinstance(overtaking, Granted)
+        attempts = {d.attempt.key: d.attempt for d in forgotten if isinstance(d, Granted)}
+        with pytest.raises(LeaseLostError):
+            await first.committing(attempts["a"])
+        with pytest.raises(LeaseLostError):
+            await first.committing(attempts["b"])
+        await second.committing(overtaking.attempt)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgresql://ann:hush-hush@localhost:notaport/db", "expected postgresql://"),
+        ("postgresql://ann:hush-hush@/db?host=/nowhere/at/all", "cannot be reached"),
+    ],
+)
+async def test_a_url_that_leads_nowhere_is_said_without_its_password(url: str, reason: str) -> None:
+    async with open_ledger(in_postgres(url)) as ledger:
+        with pytest.raises(LedgerUnavailableError, match=reason) as caught:
+            await ledger.begin("k", "h", 60)
+    assert "hush-hush" not in str(caught.value)
+
+
+async def test_a_database_that_is_not_there_is_said(postgres: Postgres) -> None:
+    async with open_ledger(in_postgres(postgres.url("nowhere"))) as ledger:
+        with pytest.raises(LedgerUnavailableError, match="there is no such database: create it"):
+            await ledger.check()

@@ -1,0 +1,166 @@
+"""Any history that two owners can make: every store agrees with the one in memory; sent stays sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import replace
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, multiple, rule, run_state_machine_as_test
+
+from connector.ledger.ledger import Ledger
+from connector.ledger.memory import MemoryStore
+from connector.ledger.port import (
+    Acknowledged,
+    AlreadySent,
+    Attempt,
+    Granted,
+    HeldElsewhere,
+    LeaseLostError,
+    Released,
+    Sent,
+    Settlement,
+    Store,
+    Unanswered,
+    Uncertain,
+)
+from connector.ledger.postgres import PostgresStore
+from connector.ledger.sqlite import SqliteStore
+from tests.servers.postgres import Postgres
+
+T = TypeVar("T")
+KEYS = st.sampled_from(["a", "b"])
+OWNERS = st.sampled_from([0, 1])
+# No time passes: a lease of nothing is one that has ended.
+LEASES = st.sampled_from([0.0, 3600.0])
+SETTLEMENTS = st.sampled_from(
+    [Sent('"first"'), Sent('"second"'), Released(), Unanswered(), Acknowledged(), Acknowledged(hold=3600)]
+)
+
+
+class Histories(RuleBasedStateMachine):
+    """Does the same to the store under test and to one in memory, operation by operation."""
+
+    attempts: Bundle[Attempt] = Bundle("attempts")
+
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.prefix = uuid4().hex
+        memory = MemoryStore()
+        directory = Path(mkdtemp()) if not place else None
+        self.pairs = []
+        for name in ("one", "other"):
+            store: Store = SqliteStore(directory / "ledger.db") if directory else PostgresStore(place)
+            self.pairs.append((Ledger(store, name), Ledger(memory, name)))
+            self.run(self.pairs[-1][0].check())  # makes the file
+        self.sent: set[tuple[str, str]] = set()
+
+    def teardown(self) -> None:
+        for pair in self.pairs:
+            for ledger in pair:
+                self.run(ledger.aclose())
+        self.runner.close()
+
+    def run(self, operation: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(operation)
+
+    @rule(
+        target=attempts,
+        key=KEYS,
+        owner=OWNERS,
+        content=st.sampled_from("xy"),
+        lease=LEASES,
+        resend=st.booleans(),
+    )
+    def begin(self, key: str, owner: int, content: str, lease: float, resend: bool) -> Any:
+        key = f"{self.prefix}/{key}"
+        real, model = (
+            self.run(ledger.begin(key, content, lease, resend=resend)) for ledger in self.pairs[owner]
+        )
+        assert _timeless(real) == _timeless(model)
+        if (key, content) in self.sent:
+            assert isinstance(real, AlreadySent)
+        return real.attempt if isinstance(real, Granted | Uncertain) else multiple()
+
+    @rule(attempt=attempts, owner=OWNERS, lease=LEASES)
+    def commit(self, attempt: Attempt, owner: int, lease: float) -> None:
+        attempt = replace(attempt, lease=lease)
+        real, model = (self.run(_lost(ledger.committing(attempt))) for ledger in self.pairs[owner])
+        assert real == model
+
+    @rule(attempt=attempts, owner=OWNERS, settlement=SETTLEMENTS)
+    def settle(self, attempt: Attempt, owner: int, settlement: Settlement) -> None:
+        for ledger in self.pairs[owner]:
+            self.run(ledger.settle(attempt, settlement))
+        if isinstance(settlement, Sent):
+            (entry,) = self.run(self.pairs[0][0].entries(key=attempt.key))
+            self.sent.add((attempt.key, entry.request_hash))
+
+    @rule(attempt=attempts, owner=OWNERS, lease=LEASES)
+    def extend(self, attempt: Attempt, owner: int, lease: float) -> None:
+        for ledger in self.pairs[owner]:
+            self.run(ledger.extend([replace(attempt, lease=lease)]))
+
+    @rule(owner=OWNERS, doubtful=st.booleans())
+    def prune(self, owner: int, doubtful: bool) -> None:
+        for ledger in self.pairs[owner]:
+            self.run(ledger.prune(0, doubtful=doubtful))
+        self.sent.clear()
+
+    @rule(key=KEYS)
+    def compare(self, key: str) -> None:
+        kept = [self.run(ledger.entries(key=f"{self.prefix}/{key}")) for ledger in self.pairs[0]]
+        real, model = ([replace(e, changed=0, held_until=e.held_until > 1e9) for e in es] for es in kept)
+        assert real == model
+
+
+async def _lost(operation: Coroutine[Any, Any, None]) -> bool:
+    try:
+        await operation
+    except LeaseLostError:
+        return True
+    return False
+
+
+def _timeless(decision: object) -> object:
+    if isinstance(decision, HeldElsewhere):
+        return HeldElsewhere
+    return replace(decision, since=0) if isinstance(decision, Uncertain) else decision
+
+
+def _run(place: str, examples: int) -> None:
+    class HistoriesThere(Histories):
+        def __init__(self) -> None:
+            super().__init__(place)
+
+    run_state_machine_as_test(
+        HistoriesThere,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_any_history_in_sqlite() -> None:
+    _run("", 30)
+
+
+def test_any_history_in_postgres(postgres: Postgres) -> None:
+    _run(postgres.create_database(), 15)
+
+
+@pytest.mark.long
+def test_a_great_many_histories(postgres: Postgres) -> None:
+    _run("", 500)
+    _run(postgres.create_database(), 500)
