@@ -113,8 +113,10 @@ class Subscription:
             await self._ask(1, wait=self._parking_time())
 
     async def _pause(self) -> None:
+        # Not asyncio.wait_for: on Python 3.11 it drops a cancellation that comes together with the event.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._poll_now.wait(), self._shared.settings.poll_interval.total_seconds())
+            async with asyncio.timeout(self._shared.settings.poll_interval.total_seconds()):
+                await self._poll_now.wait()
         self._poll_now.clear()
 
     def _parking_time(self) -> float:
