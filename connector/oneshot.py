@@ -12,6 +12,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,19 @@ def send(order: Order, settings: Settings, environ: Mapping[str, str] = os.envir
     redactor = Redactor()
     configure_logging(settings.log, redactor)
     outcome = asyncio.run(_handle(order, settings, redactor, environ))
-    sys.stdout.write(json.dumps(_described(outcome), indent=2, ensure_ascii=False) + "\n")
+    _print(_described(outcome))
     return 0 if isinstance(outcome, Complete) else 1
+
+
+def _print(described: Mapping[str, Any]) -> None:
+    """Write the outcome. A closed or full standard output must not make a mail that was sent look unsent."""
+    try:
+        print(json.dumps(described, indent=2), flush=True)  # noqa: T201 - the command's output
+    except (OSError, ValueError) as error:
+        # Python would complain again, and exit with 120, when it flushes what could not be written.
+        sys.stdout = None
+        with suppress(OSError, ValueError):
+            print(f"smtp-connector: the outcome could not be printed: {error}", file=sys.stderr)  # noqa: T201
 
 
 async def _handle(
@@ -138,14 +150,16 @@ def _read_headers(assignments: tuple[str, ...]) -> dict[str, str]:
 def _read_variables(file: str) -> dict[str, Any]:
     name = "standard input" if file == "-" else file
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        variables = json.loads(text)
+        octets = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        variables = json.loads(octets.decode("utf-8"))
+    except AttributeError:
+        raise UsageError(f"{name}: it is closed") from None
     except OSError as error:
         raise UsageError(f"{name}: cannot read it: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{name}: not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{name}: not JSON: {error}") from None
+    except (ValueError, RecursionError) as error:  # also numbers too long and brackets too deep to read
+        raise UsageError(f"{name}: not JSON that can be read: {error}") from None
     if not isinstance(variables, dict):
         raise UsageError(f"{name}: expected a JSON object with the job's variables")
     return variables

@@ -12,9 +12,12 @@ import socket
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from connector.message.destinations import AllowedHosts
 
 SEND_TASK_TYPE = "smtp-connector:send:1"
 INFOSYS_TASK_TYPE = "com.infosys.camundaconnectors.email:smtp:1"
@@ -53,6 +56,17 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
+def _without_login(url: str | None) -> str | None:
+    if url is not None and "@" in urlsplit(url).netloc:
+        raise ValueError("must not hold a user name or password; use client_id and client_secret")
+    return url
+
+
+def _allowed_hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
+    AllowedHosts(entries)
+    return entries
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_not_negative)]
 Seconds = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
 TaskType = Literal["smtp-connector:send:1", "com.infosys.camundaconnectors.email:smtp:1"]
@@ -76,7 +90,9 @@ class EngineSettings(_Section):
     )
     client_id: str | None = Field(None, description="OAuth client id.")
     client_secret: SecretStr | None = Field(None, description="OAuth client secret.")
-    oauth_url: str | None = Field(None, description="Token endpoint for the client-credentials grant.")
+    oauth_url: Annotated[str | None, AfterValidator(_without_login)] = Field(
+        None, description="Token endpoint for the client-credentials grant."
+    )
     audience: str | None = Field(None, description="Audience of the token.")
     scope: str | None = Field(None, description="Scope of the token.")
     cluster_id: str | None = Field(None, description="Camunda 8 SaaS: cluster id.")
@@ -190,7 +206,7 @@ class AttachmentSettings(_Section):
     roots: tuple[Path, ...] = Field(
         (), description="Directories below which files and HTML bodies may be read."
     )
-    urls: tuple[str, ...] = Field(
+    urls: Annotated[tuple[str, ...], AfterValidator(_allowed_hosts)] = Field(
         (),
         description=(
             "Hosts that attachments may be fetched from, as files.example.com or files.example.com:8443."

@@ -145,6 +145,15 @@ FAULTS = {
         {**CREDENTIALS, "ZEEBE_INSECURE_CONNECTION": "true"},
         "client credentials are never sent without TLS",
     ),
+    "login in the token endpoint": (
+        {**CREDENTIALS, "ZEEBE_AUTHORIZATION_SERVER_URL": "https://u:hush-hush@login.example.com"},
+        "engine.oauth_url (ZEEBE_AUTHORIZATION_SERVER_URL): must not hold a user name or password",
+    ),
+    "no host": ({"SMTP_CONNECTOR_ATTACHMENTS_URLS": "http://x/y"}, "attachments.urls"),
+    "a file for the settings file": (
+        {"SMTP_CONNECTOR_CONFIG_FILE": "/x.yaml"},
+        "SMTP_CONNECTOR_CONFIG_FILE: no such setting",
+    ),
     "unknown task type": ({"SMTP_CONNECTOR_WORKER_TASK_TYPES": "mail"}, "worker.task_types"),
 }
 
@@ -165,6 +174,9 @@ def test_a_fault_is_named_with_the_variable_that_has_it(environ: dict[str, str],
         ("[1, 2]", "expected keys with values"),
         ("worker: {name: 'x", "not valid YAML at line 1"),
         ("worker: {max_jobs: 0}", "worker.max_jobs"),
+        ("worker: {max_jobs: 1, max_jobs: 2}", "a key stands twice at line 1, column 23"),
+        ("a: " + "[" * 5000, "not valid YAML"),
+        ("log: {level: info}\0", "not valid YAML"),
     ],
 )
 def test_a_fault_in_the_file_is_named_with_its_place(tmp_path: Path, text: str, message: str) -> None:
@@ -198,7 +210,12 @@ def test_what_kubernetes_says_about_a_service_of_our_name_is_no_setting() -> Non
 def test_a_secret_never_shows(tmp_path: Path) -> None:
     loaded = load(CREDENTIALS)
     assert "hush-hush" not in as_table(loaded) + as_json(loaded) + repr(loaded) + str(loaded)
-    for text in ("engine: {client_secret: [hush-hush]}", "engine: {client_secret: {a: 'hush-hush"):
+    for text in (
+        "engine: {client_secret: [hush-hush]}",
+        "engine: {client_secret: {a: 'hush-hush",
+        "engine: {client_secret: *hush-hush}",
+        "engine: {client_secret: !hush-hush x}",
+    ):
         with pytest.raises(SettingsError) as raised:
             load({}, config=write(tmp_path, text))
         assert "hush-hush" not in str(raised.value)
