@@ -63,7 +63,7 @@ class Redactor:
 
     def __init__(self, capacity: int = 512) -> None:
         self._capacity = capacity
-        # Apart, so that logins, of which diagrams may bring any number, do not push out the operator's secrets.
+        # Apart, so that logins, of which diagrams may bring any number, do not push secrets out.
         self._secrets: _Known = OrderedDict()
         self._logins: _Known = OrderedDict()
         # Replaced as a whole, never changed: a thread that is reading keeps its own.
@@ -175,7 +175,7 @@ def _login_shapes(login: str) -> Iterator[_Shape]:
 
 
 def _normalised(value: str) -> Iterator[str]:
-    """Give the forms in which a host name or an address goes out, whose domain is lower-cased and punycoded."""
+    """Give the forms in which a host name or an address goes out: domain in lower case, or punycode."""
     local, at, domain = value.rpartition("@")
     yield f"{local}{at}{domain.lower()}"
     if len(domain) > _LONGEST_DOMAIN:
