@@ -56,6 +56,15 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
+def _readable(file: Path | None) -> Path | None:
+    if file is not None:
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            raise ValueError(f"cannot read {file}: {error.strerror}") from None
+    return file
+
+
 def _without_login(url: str | None) -> str | None:
     if url is not None and "@" in urlsplit(url).netloc:
         raise ValueError("must not hold a user name or password; use client_id and client_secret")
@@ -85,7 +94,7 @@ class EngineSettings(_Section):
     tls: bool | None = Field(
         None, description="Encrypt the connection. Default: yes with credentials or on SaaS, otherwise no."
     )
-    ca_file: Path | None = Field(
+    ca_file: Annotated[Path | None, AfterValidator(_readable)] = Field(
         None, description="PEM bundle of the authorities to trust instead of the system's."
     )
     client_id: str | None = Field(None, description="OAuth client id.")
@@ -188,7 +197,7 @@ class SmtpSettings(_Section):
     helo_name: str | None = Field(
         None, description="Name for EHLO. Default: this host's fully qualified name, or its address literal."
     )
-    ca_file: Path | None = Field(
+    ca_file: Annotated[Path | None, AfterValidator(_readable)] = Field(
         None, description="PEM bundle of the authorities to trust instead of the system's."
     )
     foreign_starttls_optional: bool = Field(

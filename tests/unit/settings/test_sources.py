@@ -154,6 +154,14 @@ FAULTS = {
         {"SMTP_CONNECTOR_CONFIG_FILE": "/x.yaml"},
         "SMTP_CONNECTOR_CONFIG_FILE: no such setting",
     ),
+    "missing bundle for the engine": (
+        {"ZEEBE_CA_CERTIFICATE_PATH": "/no/such.pem"},
+        "engine.ca_file (ZEEBE_CA_CERTIFICATE_PATH): cannot read /no/such.pem: No such file or directory",
+    ),
+    "missing bundle for mail servers": (
+        {"SMTP_CONNECTOR_SMTP_CA_FILE": "/no/such.pem"},
+        "smtp.ca_file (SMTP_CONNECTOR_SMTP_CA_FILE): cannot read /no/such.pem: No such file or directory",
+    ),
     "unknown task type": ({"SMTP_CONNECTOR_WORKER_TASK_TYPES": "mail"}, "worker.task_types"),
 }
 
