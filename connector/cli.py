@@ -140,7 +140,7 @@ def settings(
 @app.command(epilog="Example:\n\n  smtp-connector engine")
 def engine() -> None:
     """Run a real Zeebe engine for development, without Docker, until Ctrl-C."""
-    from connector.engine.local import run_engine
+    from connector.devengine.local import run_engine
 
     raise typer.Exit(run_engine())
 
