@@ -8,7 +8,9 @@ credential. ::
     ├── InputError                INVALID_INPUT                    field, allowed
     ├── SecretError               SECRET_NOT_FOUND/_NOT_ALLOWED    field
     ├── AccountError              ACCOUNT_NOT_FOUND
-    ├── AttachmentError           ATTACHMENT_*, MESSAGE_TOO_LARGE  field
+    ├── AttachmentError           ATTACHMENT_*, MESSAGE_TOO_LARGE, field
+    │                             and of a URL: CONNECTION_*,
+    │                             DNS_FAILED, TLS_FAILED, RATE_LIMITED
     ├── ExpressionError           EXPRESSION_ERROR                 field
     ├── TransportError            everything a mail server can do  phase, server, reply, rejected
     └── CancelledBeforeSendError  CANCELLED
