@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import trustme
 
 from tests.servers import postfix as postfix_server
 from tests.servers.postfix import Postfix
+from tests.shared import shared_file
 
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
     """A certificate authority of this session's own."""
     return trustme.CA()
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of shared cases; skipped where it is absent, but never in CI."""
+    return shared_file("")
 
 
 @pytest.fixture(scope="session")
