@@ -17,10 +17,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from connector.errors import InputError
+from connector.message.addresses import ascii_domain
 from connector.message.destinations import AllowedHosts
 
 SEND_TASK_TYPE = "smtp-connector:send:1"
 INFOSYS_TASK_TYPE = "com.infosys.camundaconnectors.email:smtp:1"
+
+_LONGEST_DOMAIN = 255  # octets; RFC 5321 section 4.5.3.1.2
 
 
 def _known_zone(name: str) -> str:
@@ -63,6 +67,22 @@ def _readable(file: Path | None) -> Path | None:
         except OSError as error:
             raise ValueError(f"cannot read {file}: {error.strerror}") from None
     return file
+
+
+def _domain(name: str | None) -> str | None:
+    """RFC 5321's Domain or address-literal, as EHLO (section 4.1.1.1) has it, in the form for the wire."""
+    if not name:
+        return None
+    try:
+        domain = ascii_domain(name, "name")
+    except InputError:
+        domain = ""
+    if not 0 < len(domain) <= _LONGEST_DOMAIN:
+        raise ValueError(
+            "expected a host name of letters, digits, hyphens and dots, as mail.example.com, "
+            "or an address literal, as [192.0.2.1]"
+        )
+    return domain
 
 
 def _without_login(url: str | None) -> str | None:
@@ -194,7 +214,7 @@ class SmtpSettings(_Section):
     """How mail is submitted."""
 
     timeouts: TimeoutSettings = TimeoutSettings()
-    helo_name: str | None = Field(
+    helo_name: Annotated[str | None, AfterValidator(_domain)] = Field(
         None, description="Name for EHLO. Default: this host's fully qualified name, or its address literal."
     )
     ca_file: Annotated[Path | None, AfterValidator(_readable)] = Field(
@@ -242,7 +262,7 @@ class MessageSettings(_Section):
             "Set it where several engines mail the same people: their keys, and so Message-IDs, may coincide."
         ),
     )
-    message_id_domain: str | None = Field(
+    message_id_domain: Annotated[str | None, AfterValidator(_domain)] = Field(
         None, description="Right-hand side of Message-ID. Default: the sender's domain."
     )
 

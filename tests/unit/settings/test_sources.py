@@ -59,6 +59,27 @@ def test_a_secret_file_gives_the_value_without_its_last_line_break(tmp_path: Pat
     assert loaded.sources["engine.client_secret"] == "ZEEBE_CLIENT_SECRET_FILE"
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("mail.example.com", "mail.example.com"),
+        ("Hé.Example", "xn--h-bga.example"),
+        ("host-1", "host-1"),
+        ("a." * 127 + "a", "a." * 127 + "a"),
+        ("[192.0.2.1]", "[192.0.2.1]"),
+        ("[IPv6:2001:db8::1]", "[IPv6:2001:db8::1]"),
+    ],
+)
+def test_a_host_name_in_the_form_for_the_wire(given: str, name: str) -> None:
+    settings = load({}, overrides={"smtp.helo_name": given, "message.message_id_domain": given}).settings
+    assert (settings.smtp.helo_name, settings.message.message_id_domain) == (name, name)
+
+
+def test_no_host_name_in_the_file_is_the_default(tmp_path: Path) -> None:
+    file = write(tmp_path, "smtp: {helo_name: ''}")
+    assert load({}, config=file).settings.smtp.helo_name is None
+
+
 @pytest.mark.parametrize("alias", ALIASES, ids=lambda alias: alias.name)
 def test_every_alias_leads_to_a_setting(alias: object) -> None:
     assert getattr(alias, "path") in dict(leaves())  # noqa: B009 - the parametrised value is untyped
@@ -161,6 +182,19 @@ FAULTS = {
     "missing bundle for mail servers": (
         {"SMTP_CONNECTOR_SMTP_CA_FILE": "/no/such.pem"},
         "smtp.ca_file (SMTP_CONNECTOR_SMTP_CA_FILE): cannot read /no/such.pem: No such file or directory",
+    ),
+    "two lines for EHLO": (
+        {"SMTP_CONNECTOR_SMTP_HELO_NAME": "a\nb"},
+        "smtp.helo_name (SMTP_CONNECTOR_SMTP_HELO_NAME): expected a host name of letters, digits",
+    ),
+    "two words for EHLO": ({"SMTP_CONNECTOR_SMTP_HELO_NAME": "my host"}, "expected a host name"),
+    "an underscore in a host name": ({"SMTP_CONNECTOR_SMTP_HELO_NAME": "my_host"}, "expected a host name"),
+    "an address without brackets": ({"SMTP_CONNECTOR_SMTP_HELO_NAME": "::1"}, "expected a host name"),
+    "half a literal": ({"SMTP_CONNECTOR_SMTP_HELO_NAME": "[192.0.2.1"}, "expected a host name"),
+    "a long host name": ({"SMTP_CONNECTOR_SMTP_HELO_NAME": "a." * 127 + "ab"}, "expected a host name"),
+    "no domain for Message-ID": (
+        {"SMTP_CONNECTOR_MESSAGE_MESSAGE_ID_DOMAIN": "a b<>"},
+        "message.message_id_domain (SMTP_CONNECTOR_MESSAGE_MESSAGE_ID_DOMAIN): expected a host name",
     ),
     "unknown task type": ({"SMTP_CONNECTOR_WORKER_TASK_TYPES": "mail"}, "worker.task_types"),
 }
