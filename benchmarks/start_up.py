@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from connector.engine.local import engine_for_development
+from connector.devengine.local import engine_for_development
 from connector.settings.sources import load
 
 _RUNS = 5

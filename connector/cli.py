@@ -172,7 +172,7 @@ def settings(
 @app.command(epilog="Example:\n\n  smtp-connector engine")
 def engine() -> None:
     """Run a real Zeebe engine for development, without Docker, until Ctrl-C."""
-    from connector.engine.local import run_engine
+    from connector.devengine.local import run_engine
 
     raise typer.Exit(run_engine())
 
@@ -199,7 +199,8 @@ def _load(config: Path | None, assignments: list[str] | None, address: str | Non
     for assignment in assignments or []:
         name, found, value = assignment.partition("=")
         if not found:
-            _wrong_usage(f"--set {assignment}: expected KEY=VALUE, as worker.max_jobs=64")
+            # Not quoted: what was meant to stand behind the = may be a secret.
+            _wrong_usage("--set: expected KEY=VALUE, as worker.max_jobs=64")
         overrides[name.strip()] = value.strip()
     try:
         return load(os.environ, config=config, overrides=overrides)

@@ -8,7 +8,9 @@ credential. ::
     ├── InputError                INVALID_INPUT                    field, allowed
     ├── SecretError               SECRET_NOT_FOUND/_NOT_ALLOWED    field
     ├── AccountError              ACCOUNT_NOT_FOUND
-    ├── AttachmentError           ATTACHMENT_*, MESSAGE_TOO_LARGE  field
+    ├── AttachmentError           ATTACHMENT_*, MESSAGE_TOO_LARGE, field
+    │                             and of a URL: CONNECTION_*,
+    │                             DNS_FAILED, TLS_FAILED, RATE_LIMITED
     ├── ExpressionError           EXPRESSION_ERROR                 field
     ├── TransportError            everything a mail server can do  phase, server, reply, rejected
     └── CancelledBeforeSendError  CANCELLED
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -276,3 +279,39 @@ class CancelledBeforeSendError(ConnectorError):
         super().__init__(
             ErrorCode.CANCELLED, "The worker is shutting down; nothing was sent and no retry was spent."
         )
+
+
+class MaskedError(ConnectorError):
+    """Another error as a process may see it: the same code and type, its words without secrets.
+
+    Args:
+        error: The error as it was raised.
+        redact: Masks the secrets in a text.
+    """
+
+    def __init__(self, error: ConnectorError, redact: Callable[[str], str]) -> None:
+        super().__init__(error.code, redact(error.message))
+        self._type = error.type
+        self._variables = {name: masked(value, redact) for name, value in error.variables.items()}
+
+    @property
+    def type(self) -> str:
+        """The kind of the original error."""
+        return self._type
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """Those of the original error, masked."""
+        return self._variables
+
+
+def masked(value: Any, redact: Callable[[str], str]) -> Any:
+    """Mask the secrets in a JSON value; keys are ours and stay, as do numbers, such as reply codes."""
+    match value:
+        case str():
+            return redact(value)
+        case list():
+            return [masked(item, redact) for item in value]
+        case dict():
+            return {key: masked(item, redact) for key, item in value.items()}
+    return value

@@ -27,15 +27,16 @@ def read_object(file: str, holds: str) -> dict[str, Any]:
     """
     name = "standard input" if file == "-" else file
     try:
-        read = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8"))
+        octets = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        read = json.loads(octets.decode("utf-8"))
+    except AttributeError:  # there is no standard input
+        raise UsageError(f"{name}: it is closed") from None
     except OSError as error:
         raise UsageError(f"{name}: cannot read it: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{name}: not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{name}: not JSON: {error}") from None
-    except RecursionError:
-        raise UsageError(f"{name}: nested too deeply") from None
+    except (ValueError, RecursionError) as error:  # also numbers too long and brackets too deep to read
+        raise UsageError(f"{name}: not JSON that can be read: {error}") from None
     if not isinstance(read, dict):
         raise UsageError(f"{name}: expected a JSON object with {holds}")
     return read

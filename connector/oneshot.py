@@ -12,6 +12,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,8 +80,19 @@ def send(order: Order, settings: Settings, environ: Mapping[str, str] = os.envir
     redactor = Redactor()
     configure_logging(settings.log, redactor)
     outcome = asyncio.run(_handle(order, settings, redactor, environ))
-    sys.stdout.write(json.dumps(_described(outcome), indent=2, ensure_ascii=False) + "\n")
+    _print(_described(outcome))
     return 0 if isinstance(outcome, Complete) else 1
+
+
+def _print(described: Mapping[str, Any]) -> None:
+    """Write the outcome. A closed or full standard output must not make a mail that was sent look unsent."""
+    try:
+        print(json.dumps(described, indent=2), flush=True)  # noqa: T201 - the command's output
+    except (OSError, ValueError) as error:
+        # Python would complain again, and exit with 120, when it flushes what could not be written.
+        sys.stdout = None
+        with suppress(OSError, ValueError):
+            print(f"smtp-connector: the outcome could not be printed: {error}", file=sys.stderr)  # noqa: T201
 
 
 async def _handle(

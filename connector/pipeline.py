@@ -20,7 +20,7 @@ import structlog
 
 from connector import result
 from connector.engine.port import Fail, Job, Outcome, Throw
-from connector.errors import CancelledBeforeSendError, ConnectorError
+from connector.errors import CancelledBeforeSendError, ConnectorError, MaskedError, masked
 from connector.message.attachments import ContentReader
 from connector.message.build import build
 from connector.observe.logs import Redactor
@@ -36,8 +36,6 @@ _log = structlog.get_logger(__name__)
 
 # Octets of content above which encoding them would hold up the other jobs for milliseconds (1 MB takes 2 ms).
 _LARGE = 100_000
-# Levels of nesting that a result may have: above those at which FEEL, JSON's readers and the engine give up.
-_DEEPEST = 1_000
 
 
 def _now() -> datetime:
@@ -46,12 +44,19 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What does the I/O on the way of a job, and the redaction at its end."""
+    """What does the I/O on the way of a job, and what knows its secrets.
+
+    Attributes:
+        redactor: Masks whatever was ever a credential in the logs.
+        masks: Masks what secret providers gave in what goes to the engine. Apart, because a password that a
+            diagram holds is known to its readers, and must not change the results of other processes.
+    """
 
     secrets: SecretResolver
     content: ContentReader
     transport: Transport
     redactor: Redactor
+    masks: Redactor
 
 
 class Pipeline:
@@ -73,21 +78,37 @@ class Pipeline:
             headers = read_task_headers(job.headers)
             response = await self._send(job)
         except ConnectorError as error:
-            outcome = await result.failed(error, job, headers, self._settings.worker)
+            told = MaskedError(error, self._stages.masks.redact)
+            return self._masked(await result.failed(told, job, headers, self._settings.worker), headers)
         except asyncio.CancelledError:
             # Not swallowed: the worker that cancels waits for this very outcome. The transport raises
             # CancelledError only while nothing can have been delivered.
-            outcome = await result.failed(CancelledBeforeSendError(), job, headers, self._settings.worker)
-        else:
-            return await self._succeeded(response, job, headers)
-        return self._redacted(outcome)
+            return await result.failed(CancelledBeforeSendError(), job, headers, self._settings.worker)
+        return await self._succeeded(response, job, headers)
 
     async def _succeeded(self, response: dict[str, Any], job: Job, headers: TaskHeaders) -> Outcome:
         try:
-            return self._redacted(await result.succeeded(response, job, headers))
+            return self._masked(await result.succeeded(response, job, headers), headers)
         except Exception:  # noqa: BLE001 - a fault that left here would spend a retry: a second mail
             _log.exception("result not made", job_key=job.key, element_id=job.element_id)
-            return self._redacted(result.broken_after(response))
+            return result.broken_after(response)
+
+    def _masked(self, outcome: Outcome, headers: TaskHeaders | None) -> Outcome:
+        """Mask what the task's own expressions wrote; the response under its name was masked when made."""
+        redact = self._stages.masks.redact
+        kept = headers.result_variable if headers else None
+        variables = {
+            name: value if name == kept else masked(value, redact)
+            for name, value in outcome.variables.items()
+        }
+        match outcome:
+            case Throw(code, message):
+                return replace(outcome, code=redact(code), message=redact(message), variables=variables)
+            case Fail(message):
+                error = masked(outcome.error, redact)
+                return replace(outcome, message=redact(message), variables=variables, error=error)
+            case _:
+                return replace(outcome, variables=variables)
 
     async def _send(self, job: Job) -> dict[str, Any]:
         variables = await self._stages.secrets.resolve(job.variables)
@@ -104,24 +125,17 @@ class Pipeline:
         message = await asyncio.to_thread(compose) if content.size > _LARGE else compose()
         receipt = await self._stages.transport.submit(message, request.server)
         receipt = replace(receipt, warnings=(*request.warnings, *receipt.warnings))
-        return result.response(job.type, message, receipt, self._clock())
+        return result.response(job.type, message, receipt, self._clock(), self._stages.masks.redact)
 
     def _context(self, now: datetime) -> ReadContext:
         return ReadContext(self._settings.message, now, self._settings.smtp.foreign_starttls_optional)
 
-    def _redacted(self, outcome: Outcome) -> Outcome:
-        redact = self._stages.redactor
-        clean: dict[str, Any] = {"variables": redact.redact_value(outcome.variables, deepest=_DEEPEST)}
-        if isinstance(outcome, Throw):
-            clean |= {"code": redact.redact(outcome.code), "message": redact.redact(outcome.message)}
-        elif isinstance(outcome, Fail):
-            clean |= {"message": redact.redact(outcome.message), "error": redact.redact_value(outcome.error)}
-        return replace(outcome, **clean)
-
 
 def _key(job: Job, chosen: str | None) -> str:
     """Name the mail: the same at every attempt of a job, another for every other element instance."""
-    return f"{job.tenant_id}/{chosen if chosen is not None else job.element_instance_key}"
+    # A key of the task's own must never meet the element instance of the same number.
+    name = f"instance:{job.element_instance_key}" if chosen is None else f"key:{chosen}"
+    return f"{job.tenant_id}/{name}"
 
 
 @asynccontextmanager
@@ -146,5 +160,11 @@ async def open_pipeline(
             smtp = SmtpTransport(settings.smtp)
             stack.push_async_callback(smtp.aclose)
             transport = smtp
-        secrets = open_secrets(settings.secrets, environ, redactor.remember)
-        yield Pipeline(settings, Stages(secrets, content, transport, redactor))
+        masks = Redactor()
+
+        def remember(value: str) -> None:
+            redactor.remember(value)
+            masks.remember(value)
+
+        secrets = open_secrets(settings.secrets, environ, remember)
+        yield Pipeline(settings, Stages(secrets, content, transport, redactor, masks))

@@ -7,7 +7,7 @@ accepted is never sent again because of anything that happens here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from connector.engine.port import Complete, Fail, Job, Outcome, Throw
-from connector.errors import EVERY_OTHER_CODE, ConnectorError, ErrorCode, ExpressionError
+from connector.errors import EVERY_OTHER_CODE, ConnectorError, ErrorCode, ExpressionError, masked
 from connector.mapping import BpmnError, Decision, IgnoreError, JobError, decision_of, variables_of
 from connector.message.envelope import Message
 from connector.settings.model import INFOSYS_TASK_TYPE, WorkerSettings
@@ -26,26 +26,46 @@ _log = structlog.get_logger(__name__)
 
 # What a modeler's message may be long, in characters, where we have something to add to it.
 _LONGEST_MESSAGE = 5_000
+# Characters for the texts of all refused recipients together; the engine takes about 3 MB of variables.
+_REJECTED_TEXTS, _SHORTEST_TEXT = 500_000, 40
 _SENT = "Mail sent successfully"
 _SERVER_ASKED_TO_WAIT = frozenset({ErrorCode.TEMPORARILY_REJECTED, ErrorCode.RATE_LIMITED})
 
 
-def response(task_type: str, message: Message, receipt: Receipt, now: datetime) -> dict[str, Any]:
-    """Describe a mail that was sent, as the contract's section 3 lays it down for the task type."""
+def response(
+    task_type: str, message: Message, receipt: Receipt, now: datetime, redact: Callable[[str], str]
+) -> dict[str, Any]:
+    """Describe a mail that was sent, as the contract's section 3 lays it down for the task type.
+
+    Args:
+        task_type: Decides about the shape.
+        message: What was sent.
+        receipt: What the server said.
+        now: When it said so.
+        redact: Masks secrets. Only what came from elsewhere can hold one: our own words are never masked,
+            or a password ``SUCCESS`` would break every gateway that reads the status.
+    """
     described = {
         "status": "SUCCESS",
         "message": _SENT,
-        "messageId": message.message_id,
+        "messageId": redact(message.message_id),
         "account": None,
         "transport": receipt.transport,
-        "accepted": list(receipt.accepted),
-        "rejected": [rejection.as_variable() for rejection in receipt.rejected],
-        "reply": str(receipt.reply),
+        "accepted": masked(list(receipt.accepted), redact),
+        "rejected": _rejected(receipt, redact),
+        "reply": redact(str(receipt.reply)),
         "sentAt": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "duplicate": False,
-        "warnings": list(receipt.warnings),
+        "warnings": masked(list(receipt.warnings), redact),
     }
     return {"response": _SENT, **described} if task_type == INFOSYS_TASK_TYPE else described
+
+
+def _rejected(receipt: Receipt, redact: Callable[[str], str]) -> list[dict[str, Any]]:
+    """List the refused recipients; many of them share what the engine takes, so their texts are cut."""
+    longest = max(_SHORTEST_TEXT, _REJECTED_TEXTS // max(len(receipt.rejected), 1))
+    refused = [masked(rejection.as_variable(), redact) for rejection in receipt.rejected]
+    return [{**one, "text": one["text"][:longest]} for one in refused]
 
 
 # --- a mail that was sent ---------------------------------------------------------------------------

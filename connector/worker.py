@@ -86,7 +86,7 @@ class Worker:
         finally:
             await _cancelled([*intake, *self._tasks, keeper])
         for task in (*intake, keeper):
-            if not task.cancelled():
+            if task.done() and not task.cancelled():
                 task.result()
 
     def _subscriptions(self) -> list[Subscription]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import trustme
@@ -12,12 +13,19 @@ from tests.servers import postfix as postfix_server
 from tests.servers import postgres as postgres_server
 from tests.servers.postfix import Postfix
 from tests.servers.postgres import Postgres
+from tests.shared import shared_file
 
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
     """A certificate authority of this session's own."""
     return trustme.CA()
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of shared cases; skipped where it is absent, but never in CI."""
+    return shared_file("")
 
 
 @pytest.fixture(scope="session")

@@ -22,10 +22,10 @@ from rich.console import Console
 from connector.demo.inbox import Inbox, Mail
 from connector.demo.page import InboxPage
 from connector.demo.story import Story
+from connector.devengine.distribution import VERSION
+from connector.devengine.local import LocalEngineError, engine_for_development
 from connector.engine.connect import connect, gateway_address
-from connector.engine.distribution import VERSION
 from connector.engine.grpc import GrpcEngine
-from connector.engine.local import LocalEngineError, engine_for_development
 from connector.engine.port import Complete, EngineRefusedError, Job, Outcome
 from connector.interrupt import until_interrupted
 from connector.observe.logs import Redactor, configure_logging

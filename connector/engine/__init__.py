@@ -1,1 +1,1 @@
-"""The engine's side: jobs come in, outcomes go out."""
+"""The engine's side: jobs come in, outcomes go out; here is what a worker needs of any engine."""

@@ -15,7 +15,8 @@ from contextlib import suppress
 from connector.engine.port import EngineRefusedError, EngineUnavailableError, Job
 
 # Jobs that wait in the connection come one right after the other; a pause of this length means that it is
-# dry. Under steady load it never is, so there is an end to the reading as well. Both in seconds.
+# dry. Under steady load it never is, so there is an end to the reading as well. Both in seconds. A job that
+# is on its way in the instant of the end waits for its lease: the engine offers no way to take it back.
 _DRY_AFTER = 0.05
 _DRAIN_AT_MOST = 0.5
 
@@ -51,11 +52,20 @@ class JobStream:
             async with asyncio.timeout(_DRAIN_AT_MOST):
                 while job := await self._next_soon():
                     left.append(job)
-        if self._pending is not None:
-            self._pending.cancel()
-            await asyncio.wait({self._pending})
+        if (last := await self._give_up_reading()) is not None:
+            left.append(last)
         await self._jobs.aclose()
         return left
+
+    async def _give_up_reading(self) -> Job | None:
+        """Cancel the read that waits; a job that came in this very moment is not lost."""
+        if self._pending is None:
+            return None
+        self._pending.cancel()
+        await asyncio.wait({self._pending})
+        if self._pending.cancelled() or self._pending.exception():
+            return None
+        return self._pending.result()
 
     async def _next_soon(self) -> Job | None:
         reading = self._reading()

@@ -75,6 +75,8 @@ class Subscription:
         self._poll_now = asyncio.Event()
         self._stream: JobStream | None = None
         self._refusals: dict[str, str] = {}
+        self._poll_backoff = Backoff()
+        self._poll_patience = Backoff(_REFUSED_FIRST, _REFUSED_MOST)
 
     async def run(self) -> None:
         """Take jobs until cancelled.
@@ -89,19 +91,15 @@ class Subscription:
     # Polling
 
     async def _poll(self) -> None:
-        backoff, patience = Backoff(), Backoff(_REFUSED_FIRST, _REFUSED_MOST)
         while True:
             try:
                 await self._poll_backlog()
             except (EngineRefusedError, EngineDeniedError) as error:
                 self._refused("poll", error)
-                await asyncio.sleep(patience.next())
+                await asyncio.sleep(self._poll_patience.next())
             except EngineUnavailableError as error:
                 self._unreachable(error)
-                await asyncio.sleep(backoff.next())
-            else:
-                backoff.reset()
-                patience.reset()
+                await asyncio.sleep(self._poll_backoff.next())
 
     async def _poll_backlog(self) -> None:
         while await self._ask(self._shared.slots.total, wait=0):
@@ -113,8 +111,10 @@ class Subscription:
             await self._ask(1, wait=self._parking_time())
 
     async def _pause(self) -> None:
+        # Not asyncio.wait_for: on Python 3.11 it drops a cancellation that comes together with the event.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._poll_now.wait(), self._shared.settings.poll_interval.total_seconds())
+            async with asyncio.timeout(self._shared.settings.poll_interval.total_seconds()):
+                await self._poll_now.wait()
         self._poll_now.clear()
 
     def _parking_time(self) -> float:
@@ -157,6 +157,8 @@ class Subscription:
     def _reached(self) -> None:
         self._shared.outage.over(self._type)
         self._shared.reachable.set()
+        self._poll_backoff.reset()
+        self._poll_patience.reset()
         if self._refusals.pop("poll", None):
             _log.info("engine takes the subscription now", task_type=self._type)
 
@@ -179,8 +181,8 @@ class Subscription:
     async def _keep_stream(self) -> None:
         backoff, patience = Backoff(), Backoff(_REFUSED_FIRST, _REFUSED_MOST)
         while True:
-            await self._begin_waiting()
             await self._shared.reachable.wait()
+            pause = backoff
             try:
                 await self._stream_once(backoff)
             except StreamingUnsupportedError as error:
@@ -190,10 +192,11 @@ class Subscription:
                 return
             except (EngineRefusedError, EngineDeniedError) as error:
                 self._refused("stream", error)
-                await asyncio.sleep(patience.next())
+                pause = patience
             except EngineUnavailableError as error:
                 _log.debug("job stream broke", task_type=self._type, reason=str(error))
-            await asyncio.sleep(backoff.next())
+            await self._begin_waiting()
+            await asyncio.sleep(pause.next())
 
     async def _stream_once(self, backoff: Backoff) -> None:
         """Open a stream and read it to its end."""
@@ -208,10 +211,19 @@ class Subscription:
         finally:
             settled.cancel()
             self._stream = None
-            for job in await stream.close():
-                self._hold(job)
+            await self._close(stream)
             if brought or monotonic() - opened > _LASTING:
                 backoff.reset()
+
+    async def _close(self, stream: JobStream) -> None:
+        closing = asyncio.create_task(stream.close())
+        try:
+            await asyncio.wait({closing})
+        finally:
+            # Told to stop meanwhile: it takes half a second at most, and nobody else knows the jobs it read.
+            await asyncio.wait({closing})
+            for job in closing.result():
+                self._hold(job)
 
     def _hold(self, job: Job) -> None:
         lease = self._shared.leases.take(job, polled=False)

@@ -91,8 +91,11 @@ class ContentReader:
     async def _body(self, content: InlineContent | FileContent) -> str:
         if isinstance(content, InlineContent):
             return content.text
+        return await asyncio.to_thread(self._read_html, content.path)
+
+    def _read_html(self, path: str) -> str:
         portion = Allowance(self._settings).portion(BODY_FIELD)
-        return decode_html(await asyncio.to_thread(self._files.read, content.path, portion), BODY_FIELD)
+        return decode_html(self._files.read(path, portion), BODY_FIELD)
 
     async def _attachments(self, attachments: tuple[Attachment, ...]) -> tuple[LoadedAttachment, ...]:
         if not attachments:

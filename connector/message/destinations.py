@@ -44,9 +44,6 @@ class AllowedHosts:
     def __init__(self, entries: Iterable[str]) -> None:
         self._entries = frozenset(_parse(entry) for entry in entries)
 
-    def __bool__(self) -> bool:
-        return bool(self._entries)
-
     def lists(self, host: str, port: int, default_port: int) -> bool:
         """Whether a URL with this host may be fetched at all.
 

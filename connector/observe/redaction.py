@@ -16,15 +16,19 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, quote_plus
+
+import idna
 
 MASK = "***"
 
 # A shorter value is in every other word: to mask it there would shred the logs and tell where it is not.
 _SHORTEST = 4
 _DEEPEST = 16
+_LONGEST_DOMAIN = 253  # RFC 1035 section 2.3.4
 _URL_SAFE = str.maketrans("+/", "-_")
 
 
@@ -42,6 +46,9 @@ class _Shape:
     after: int = 0
 
 
+_Known = OrderedDict[str, tuple[_Shape, ...]]
+
+
 class Redactor:
     """Knows the secrets in use and masks them; safe to use from several threads.
 
@@ -49,14 +56,16 @@ class Redactor:
     wherever they turn up, also inside a longer word.
 
     Args:
-        capacity: Secrets to know at once; beyond it, the one that was not used for the longest time is
-            forgotten. It bounds memory and the time a log line takes (about 0.2 µs for each kilobyte and
-            shape, four shapes for a plain secret).
+        capacity: Secrets to know at once, and as many logins; beyond it, the one that was not used for the
+            longest time is forgotten. It bounds memory and the time a log line takes (about 0.2 µs for each
+            kilobyte and shape, four shapes for a plain secret).
     """
 
     def __init__(self, capacity: int = 512) -> None:
         self._capacity = capacity
-        self._known: OrderedDict[str, tuple[_Shape, ...]] = OrderedDict()
+        # Apart, so that logins, of which diagrams may bring any number, do not push secrets out.
+        self._secrets: _Known = OrderedDict()
+        self._logins: _Known = OrderedDict()
         # Replaced as a whole, never changed: a thread that is reading keeps its own.
         self._shapes: dict[str, _Shape] = {}
         self._lock = threading.Lock()
@@ -64,22 +73,27 @@ class Redactor:
     def remember(self, value: str) -> None:
         """Mask this value from now on; what was remembered before costs nothing to remember again."""
         if value:
-            self._learn(value, _shapes_of)
+            self._learn(self._secrets, value, _shapes_of)
 
     def remember_login(self, username: str, password: str) -> None:
         """Mask a password, even a short one where AUTH PLAIN or HTTP Basic encode it with the user name."""
-        self.remember(password)
-        self._learn(f"{username}\0{password}", _login_shapes)
+        self._learn(self._logins, f"{username}\0{password}", _login_shapes)
+        if password:
+            self._learn(self._logins, password, _shapes_of)
 
-    def _learn(self, value: str, shapes_of: Callable[[str], Iterable[_Shape]]) -> None:
+    def _learn(self, known: _Known, value: str, shapes_of: Callable[[str], Iterable[_Shape]]) -> None:
         with self._lock:
-            if value in self._known:
-                self._known.move_to_end(value)
+            if value in known:
+                known.move_to_end(value)
                 return
-            self._known[value] = tuple(shapes_of(value))
-            if len(self._known) > self._capacity:
-                self._known.popitem(last=False)
-            self._shapes = {shape.text: shape for shapes in self._known.values() for shape in shapes}
+            known[value] = tuple(shapes_of(value))
+            if len(known) > self._capacity:
+                known.popitem(last=False)
+            everything = (*self._secrets.values(), *self._logins.values())
+            self._shapes = {shape.text: shape for shapes in everything for shape in shapes}
+
+    def _knows(self, text: str) -> bool:
+        return text in self._secrets or text in self._logins
 
     def redact(self, text: str) -> str:
         """Return the text with every secret masked; the same object when there is none in it."""
@@ -87,25 +101,24 @@ class Redactor:
         found = [shape for shape in shapes if shape in text]
         if found:
             return _masked(text, [shapes[shape] for shape in found])
-        return MASK if len(text) < _SHORTEST and text in self._known else text
+        return MASK if len(text) < _SHORTEST and self._knows(text) else text
 
-    def redact_value(self, value: Any, *, deepest: int = _DEEPEST) -> Any:
+    def redact_value(self, value: Any) -> Any:
         """Return a value with every secret in it masked, keys of contexts included.
 
         Args:
             value: A JSON value, which keeps its type. Of anything else, its ``repr`` is taken; bytes are
-                looked at as text, and a number is masked when it is the whole of a secret.
-            deepest: Levels of nesting that keep their type; what is deeper becomes text, because what
-                somebody logs may be endless.
+                looked at as text, and a number is masked when it is the whole of a secret. What is nested
+                deeply becomes text, because what somebody logs may be endless.
         """
-        return self._redacted(value, deepest)
+        return self._redacted(value, _DEEPEST)
 
     def _redacted(self, value: Any, depth: int) -> Any:
         match value:
             case None | bool():
                 return value
             case int() | float():
-                return MASK if len(text := str(value)) >= _SHORTEST and text in self._known else value
+                return MASK if len(text := str(value)) >= _SHORTEST and self._knows(text) else value
             case Mapping() if depth > 0:
                 return {
                     self.redact(_text(key)): self._redacted(item, depth - 1) for key, item in value.items()
@@ -149,7 +162,7 @@ def _shapes_of(value: str) -> Iterator[_Shape]:
     if len(value) < _SHORTEST:
         return
     octets = value.encode("utf-8", "surrogatepass")
-    yield from map(_Shape, {value, *_escaped(value, octets)})
+    yield from map(_Shape, {value, *_normalised(value), *_escaped(value, octets)})
     for offset in range(3):
         yield from _base64_shapes(octets, offset)
     stripped = value.strip()
@@ -160,6 +173,16 @@ def _shapes_of(value: str) -> Iterator[_Shape]:
 def _login_shapes(login: str) -> Iterator[_Shape]:
     for credentials in (f"\0{login}", login.replace("\0", ":", 1)):  # RFC 4616, RFC 7617
         yield _Shape(base64.b64encode(credentials.encode("utf-8", "surrogatepass")).decode("ascii"))
+
+
+def _normalised(value: str) -> Iterator[str]:
+    """Give the forms in which a host name or an address goes out: domain in lower case, or punycode."""
+    local, at, domain = value.rpartition("@")
+    yield f"{local}{at}{domain.lower()}"
+    if len(domain) > _LONGEST_DOMAIN:
+        return
+    with suppress(idna.IDNAError):
+        yield f"{local}{at}{idna.encode(domain, uts46=True).decode('ascii')}"
 
 
 def _escaped(value: str, octets: bytes) -> Iterator[str]:

@@ -13,14 +13,19 @@ import socket
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
-from connector.errors import checked_mapping
+from connector.errors import InputError, checked_mapping
+from connector.message.addresses import ascii_domain
+from connector.message.destinations import AllowedHosts
 
 SEND_TASK_TYPE = "smtp-connector:send:1"
 INFOSYS_TASK_TYPE = "com.infosys.camundaconnectors.email:smtp:1"
+
+_LONGEST_DOMAIN = 255  # octets; RFC 5321 section 4.5.3.1.2
 
 
 def _known_zone(name: str) -> str:
@@ -71,6 +76,42 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
+def _readable(file: Path | None) -> Path | None:
+    if file is not None:
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            raise ValueError(f"cannot read {file}: {error.strerror}") from None
+    return file
+
+
+def _domain(name: str | None) -> str | None:
+    """RFC 5321's Domain or address-literal, as EHLO (section 4.1.1.1) has it, in the form for the wire."""
+    if not name:
+        return None
+    try:
+        domain = ascii_domain(name, "name")
+    except InputError:
+        domain = ""
+    if not 0 < len(domain) <= _LONGEST_DOMAIN:
+        raise ValueError(
+            "expected a host name of letters, digits, hyphens and dots, as mail.example.com, "
+            "or an address literal, as [192.0.2.1]"
+        )
+    return domain
+
+
+def _without_login(url: str | None) -> str | None:
+    if url is not None and "@" in urlsplit(url).netloc:
+        raise ValueError("must not hold a user name or password; use client_id and client_secret")
+    return url
+
+
+def _allowed_hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
+    AllowedHosts(entries)
+    return entries
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_not_negative)]
 Seconds = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
 TaskType = Literal["smtp-connector:send:1", "com.infosys.camundaconnectors.email:smtp:1"]
@@ -89,12 +130,14 @@ class EngineSettings(_Section):
     tls: bool | None = Field(
         None, description="Encrypt the connection. Default: yes with credentials or on SaaS, otherwise no."
     )
-    ca_file: Path | None = Field(
+    ca_file: Annotated[Path | None, AfterValidator(_readable)] = Field(
         None, description="PEM bundle of the authorities to trust instead of the system's."
     )
     client_id: str | None = Field(None, description="OAuth client id.")
     client_secret: SecretStr | None = Field(None, description="OAuth client secret.")
-    oauth_url: str | None = Field(None, description="Token endpoint for the client-credentials grant.")
+    oauth_url: Annotated[str | None, AfterValidator(_without_login)] = Field(
+        None, description="Token endpoint for the client-credentials grant."
+    )
     audience: str | None = Field(None, description="Audience of the token.")
     scope: str | None = Field(None, description="Scope of the token.")
     cluster_id: str | None = Field(None, description="Camunda 8 SaaS: cluster id.")
@@ -194,10 +237,10 @@ class SmtpSettings(_Section):
     """How mail is submitted."""
 
     timeouts: TimeoutSettings = TimeoutSettings()
-    helo_name: str | None = Field(
+    helo_name: Annotated[str | None, AfterValidator(_domain)] = Field(
         None, description="Name for EHLO. Default: this host's fully qualified name, or its address literal."
     )
-    ca_file: Path | None = Field(
+    ca_file: Annotated[Path | None, AfterValidator(_readable)] = Field(
         None, description="PEM bundle of the authorities to trust instead of the system's."
     )
     foreign_starttls_optional: bool = Field(
@@ -215,7 +258,7 @@ class AttachmentSettings(_Section):
     roots: tuple[Path, ...] = Field(
         (), description="Directories below which files and HTML bodies may be read."
     )
-    urls: tuple[str, ...] = Field(
+    urls: Annotated[tuple[str, ...], AfterValidator(_allowed_hosts)] = Field(
         (),
         description=(
             "Hosts that attachments may be fetched from, as files.example.com or files.example.com:8443."
@@ -242,7 +285,7 @@ class MessageSettings(_Section):
             "Set it where several engines mail the same people: their keys, and so Message-IDs, may coincide."
         ),
     )
-    message_id_domain: str | None = Field(
+    message_id_domain: Annotated[str | None, AfterValidator(_domain)] = Field(
         None, description="Right-hand side of Message-ID. Default: the sender's domain."
     )
 

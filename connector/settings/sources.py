@@ -172,7 +172,9 @@ def _refuse_unknown(environ: Mapping[str, str], known: set[str]) -> None:
     for name in sorted(environ):
         if not name.startswith(PREFIX) or KUBERNETES_SERVICE.fullmatch(name):
             continue
-        if name.removesuffix("_FILE") not in known:
+        if name not in known and (
+            name == f"{CONFIG_VARIABLE}_FILE" or name.removesuffix("_FILE") not in known
+        ):
             raise SettingsError(f"{name}: no such setting{_nearest(name, known)}")
 
 
@@ -181,18 +183,38 @@ def _refuse_unknown(environ: Mapping[str, str], known: set[str]) -> None:
 
 def _from_yaml(file: Path) -> dict[str, _Value]:
     try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+        tree = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader with one rule more
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: cannot read the settings file: {_reason(error)}") from None
-    except yaml.YAMLError as error:
-        # The problem and its place only: the excerpt that str(error) shows may hold a secret.
+    except (yaml.YAMLError, RecursionError) as error:
+        # The place only: the problem, and the excerpt that str(error) shows, may hold a secret.
         mark = getattr(error, "problem_mark", None)
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise SettingsError(f"{file}: not valid YAML{place}: {getattr(error, 'problem', None)}") from None
+        what = "a key stands twice" if isinstance(error, _DuplicateKeyError) else "not valid YAML"
+        raise SettingsError(f"{file}: {what}{place}") from None
     if tree is None:
         return {}
     paths = {path for path, _ in leaves()}
     return {path: _Value(value, str(file)) for path, value in _walk(tree, "", paths, file)}
+
+
+class _DuplicateKeyError(yaml.MarkedYAMLError):
+    """A key stands twice; YAML forbids it, and PyYAML would take the last."""
+
+    def __init__(self, key: yaml.Node) -> None:
+        super().__init__(problem_mark=key.start_mark)
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that does not pass over a key that stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if str(key.value) in seen:
+                raise _DuplicateKeyError(key)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 def _walk(node: Any, path: str, paths: set[str], file: Path) -> Iterator[tuple[str, Any]]:

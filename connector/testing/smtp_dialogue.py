@@ -68,6 +68,7 @@ class Offer:
     Attributes:
         size: The SIZE limit in octets, enforced (RFC 1870); 0 announces no limit, ``None`` no SIZE.
         auth: The AUTH mechanisms; the server itself can do PLAIN and LOGIN.
+        recipients: The limit of one transaction, enforced with 452 and, as usual, not announced.
     """
 
     pipelining: bool = True
@@ -78,6 +79,7 @@ class Offer:
     enhanced_status_codes: bool = True
     starttls: bool = True
     auth: tuple[str, ...] = ("PLAIN", "LOGIN")
+    recipients: int | None = None
 
     def lines(self, *, starttls: bool, auth: bool) -> list[str]:
         """The keyword lines of an EHLO reply."""
@@ -303,6 +305,8 @@ class Dialogue:
             await self._wire.say(*_BAD_PARAMETER)
         elif not path[0].isascii() and "SMTPUTF8" not in self._transaction.mail_parameters:
             await self._wire.say(553, "5.6.7 Non-ASCII address without SMTPUTF8")
+        elif len(self._transaction.rcpt_parameters) == self._service.offer.recipients:
+            await self._wire.say(452, "4.5.3 Error: too many recipients")
         elif await self._answer(Verb.RCPT, argument, 250, "2.1.5 Ok") == 250:
             self._transaction.rcpt_parameters[path[0]] = path[1]
 

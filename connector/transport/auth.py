@@ -1,11 +1,12 @@
 """Logging in (RFC 4954): one mechanism, one attempt.
 
 A second attempt with the same wrong password locks accounts, so the mechanism is chosen before anything is
-sent: PLAIN (RFC 4616) where it is offered, else LOGIN. Credentials leave only through the link, and what a
-server repeats of them is concealed from then on.
+sent: PLAIN (RFC 4616) where it is offered, else LOGIN. Credentials leave only through the link.
 """
 
 from __future__ import annotations
+
+import re
 
 from aiosmtplib.auth import auth_login_encode, auth_plain_encode
 
@@ -15,6 +16,8 @@ from connector.transport.conversation import Conversation
 
 # RFC 5321 section 4.5.3.1.4: 512 octets with CRLF; a longer initial response follows on its own line.
 _LONGEST_COMMAND = 510
+# NUL is PLAIN's separator; a lone surrogate is what Python makes of an environment variable's odd octets.
+_UNSENDABLE = re.compile("[\0\ud800-\udfff]")
 
 
 async def log_in(talk: Conversation, capabilities: Capabilities, username: str, password: str) -> None:
@@ -24,17 +27,19 @@ async def log_in(talk: Conversation, capabilities: Capabilities, username: str, 
         TransportError: ``AUTH_FAILED`` when credentials, server and mechanism do not fit each other,
             ``AUTH_UNAVAILABLE`` when the server cannot check them now.
     """
-    if "\0" in username + password:
-        raise _impossible(talk, "User name or password holds a NUL character, which no mechanism can carry.")
+    if _UNSENDABLE.search(username + password):
+        raise _impossible(
+            talk,
+            "User name or password holds a NUL character or is not UTF-8 text: no mechanism can carry it.",
+        )
     plain = auth_plain_encode(username, password).decode()
     name, secret = (part.decode() for part in auth_login_encode(username, password))
-    talk.link.parser.conceal(*(text.rstrip("=").encode() for text in (plain, secret)), password.encode())
     if "plain" in capabilities.auth:
         reply = await _plain(talk, plain)
     elif "login" in capabilities.auth:
         reply = await _exchange(talk, "AUTH LOGIN", name, secret)
     else:
-        raise _impossible(talk, _not_offered(capabilities))
+        raise _impossible(talk, _not_offered(talk, capabilities))
     if reply.code == 334:  # it wants more than the mechanism has; RFC 4954 section 4: "*" calls it off
         reply = await talk.ask(Phase.AUTH, "*")
     if reply.code != 235:
@@ -58,10 +63,10 @@ async def _exchange(talk: Conversation, command: str, *answers: str) -> Reply:
     return reply
 
 
-def _not_offered(capabilities: Capabilities) -> str:
+def _not_offered(talk: Conversation, capabilities: Capabilities) -> str:
     if not capabilities.auth:
         return "The server offers no login: leave out user name and password, or check port and security."
-    offered = ", ".join(mechanism.upper() for mechanism in capabilities.auth)
+    offered = talk.concealment.shown_text(", ".join(mechanism.upper() for mechanism in capabilities.auth))
     return f"The server offers only {offered} to log in, not PLAIN or LOGIN: a password cannot be used there."
 
 

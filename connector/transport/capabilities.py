@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aiosmtplib.esmtp import parse_esmtp_extensions
+
+# RFC 1870 section 3: 20 digits at most. Whatever else a server writes there is no limit that could be kept,
+# and int() raises an error of its own for more than 4300 digits.
+_SIZE_VALUE = re.compile(r"[0-9]{1,20}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +60,4 @@ class Capabilities:
     def size_limit(self) -> int | None:
         """The largest message in octets; ``None`` where the server names no limit (RFC 1870 section 3)."""
         limit = self.extensions.get("size", "")
-        return (int(limit) or None) if limit.isascii() and limit.isdigit() else None
+        return (int(limit) or None) if _SIZE_VALUE.fullmatch(limit) else None

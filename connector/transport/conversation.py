@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from connector.errors import Phase, Reply, TransportError
 from connector.settings.model import TimeoutSettings
 from connector.transport import failures
+from connector.transport.concealment import Concealment
 from connector.transport.link import Link
 from connector.transport.replies import MalformedReplyError
 
@@ -36,11 +37,15 @@ class Conversation:
         link: The connection, or what is to become one.
         server: ``host:port``, for messages.
         timeouts: The time limits.
+        concealment: What must not be shown of the server's replies.
     """
 
-    def __init__(self, link: Link, server: str, timeouts: TimeoutSettings) -> None:
+    def __init__(
+        self, link: Link, server: str, timeouts: TimeoutSettings, concealment: Concealment | None = None
+    ) -> None:
         self.link = link
         self.server = server
+        self.concealment = concealment or Concealment()
         self.unanswered = 1  # the greeting is owed
         self._timeouts = timeouts
 
@@ -150,4 +155,4 @@ class Conversation:
 
     def refusal(self, phase: Phase, reply: Reply) -> TransportError:
         """The error that the reply to a command means."""
-        return failures.refused(phase, self.server, reply)
+        return failures.refused(phase, self.server, reply, self.concealment.shown(reply))

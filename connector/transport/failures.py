@@ -20,8 +20,8 @@ from __future__ import annotations
 import re
 import socket
 
-from connector.errors import ErrorCode, Phase, Rejection, Reply, TransportError
-from connector.transport.replies import MalformedReplyError, shortened
+from connector.errors import ErrorCode, Phase, Reply, TransportError
+from connector.transport.replies import MalformedReplyError
 
 # Gmail: "421 4.7.28 ... unusual rate of mail"; Amazon SES: "454 Throttling failure: Maximum sending rate
 # exceeded"; Exchange: "432 4.3.2 Concurrent connections limit exceeded", "451 4.7.500 Server busy".
@@ -30,6 +30,7 @@ _RATE_LIMIT = re.compile(
     r"|too many (?:messages|mails|emails|connections|concurrent)",
     re.IGNORECASE,
 )
+_NAMED = 3  # of the recipients that were refused
 _TOO_LARGE = frozenset({"5.3.4", "5.2.3"})  # RFC 1870 section 6, RFC 3463 section 3.3
 
 _PERMANENT = {
@@ -77,17 +78,37 @@ def _meaning(phase: Phase, reply: Reply) -> tuple[ErrorCode, str]:
     return _PERMANENT.get(phase, _REJECTED)
 
 
-def refused(phase: Phase, server: str, reply: Reply, rejected: tuple[Rejection, ...] = ()) -> TransportError:
-    """The error for a reply that is not the one hoped for."""
+def refused(phase: Phase, server: str, reply: Reply, shown: Reply) -> TransportError:
+    """The error for a reply that is not the one hoped for.
+
+    Args:
+        phase: Where.
+        server: ``host:port``.
+        reply: The reply as it came; it decides.
+        shown: What may be shown of it.
+    """
     code, message = _meaning(phase, reply)
-    return TransportError(
-        code, message, phase=phase, server=server, reply=shortened(reply), rejected=rejected
-    )
+    return TransportError(code, message, phase=phase, server=server, reply=shown)
 
 
-def broken(
-    phase: Phase, server: str, cause: Exception, rejected: tuple[Rejection, ...] = ()
-) -> TransportError:
+def name_refused(error: TransportError, recipients: int) -> None:
+    """Name in an error's message the first of those whom the server had refused for good (5xx) by then.
+
+    Postfix breaks off after too many refusals (``421 4.7.0 Error: too many errors``): without the addresses
+    nobody could see what to correct, and every retry would end in the same way.
+
+    Args:
+        error: What ended a transaction; its ``rejected`` has them all.
+        recipients: How many there were in all.
+    """
+    refused = [rejection.address for rejection in error.rejected if not rejection.reply.transient]
+    if refused:
+        names = ", ".join(refused[:_NAMED]) + (", …" if len(refused) > _NAMED else "")
+        error.message += f" Refused for good: {len(refused)} of {recipients} recipients ({names})."
+        error.args = (error.message,)
+
+
+def broken(phase: Phase, server: str, cause: Exception) -> TransportError:
     """The error for a connection that ended, or never began, before the final dot."""
     code, message = ErrorCode.CONNECTION_FAILED, f"The connection to {server} failed: {_reason(cause)}."
     if isinstance(cause, socket.gaierror | UnicodeError):
@@ -97,7 +118,7 @@ def broken(
         message = f"{server} does not answer as a mail server ({cause}): check host, port and security."
     elif isinstance(cause, ConnectionRefusedError):
         message = f"{server} refuses the connection: check host and port, and that the server runs."
-    return TransportError(code, message, phase=phase, server=server, rejected=rejected)
+    return TransportError(code, message, phase=phase, server=server)
 
 
 def _reason(cause: Exception) -> str:

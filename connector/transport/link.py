@@ -15,8 +15,8 @@ from typing import cast
 from connector.errors import Reply
 from connector.transport.replies import MalformedReplyError, ReplyParser
 
-# More replies than any transaction has recipients: a server that floods is cut off.
-_MOST_UNREAD_REPLIES = 10_000
+# Several times what is ever owed (transaction.GROUP_SIZE): a server that floods is cut off.
+_MOST_UNREAD_REPLIES = 1_000
 
 
 class ClearTextBeforeTlsError(Exception):

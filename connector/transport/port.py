@@ -15,11 +15,12 @@ class Receipt:
     """The server has taken responsibility for the message (RFC 5321 section 6.1).
 
     Attributes:
-        reply: Its reply to the final dot.
+        reply: Its reply to the final dot; to the first, where the recipients were split among several.
         accepted: The recipients it took.
         rejected: The recipients it refused, with its words for each.
         transport: What carried it, as the response names it.
-        warnings: What was asked for and could not be had, such as DSN on a server without it.
+        warnings: What was asked for and could not be had, such as DSN on a server without it; one begins
+            with ``partial: `` when somebody was refused, with ``uncertain: `` when some of them may have it.
     """
 
     reply: Reply

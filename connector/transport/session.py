@@ -11,19 +11,20 @@ import asyncio
 import contextlib
 import ipaddress
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connector.errors import ErrorCode, Phase, Reply, TransportError
 from connector.message.envelope import Message
 from connector.settings.model import TimeoutSettings
 from connector.task.request import Security, Server
+from connector.transport import splitting
 from connector.transport.auth import log_in
 from connector.transport.capabilities import Capabilities
+from connector.transport.concealment import Concealment
 from connector.transport.conversation import Conversation
 from connector.transport.link import Link
 from connector.transport.port import Receipt
 from connector.transport.tls import encrypt, host_to_verify
-from connector.transport.transaction import Transaction
 
 # RFC 8305 section 5: how long one address may take before the next is tried beside it.
 _NEXT_ADDRESS_SECONDS = 0.25
@@ -61,13 +62,13 @@ class Session:
         return not self._talk.link.broken
 
     async def submit(self, message: Message) -> Receipt:
-        """Hand one message over.
+        """Hand one message over, in several transactions where the server limits recipients.
 
         Raises:
             TransportError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
         """
-        receipt = await Transaction(self._talk, self._capabilities, message).run()
-        return Receipt(receipt.reply, receipt.accepted, receipt.rejected, self._warnings + receipt.warnings)
+        receipt = await splitting.submit(self._talk, self._capabilities, message)
+        return replace(receipt, warnings=self._warnings + receipt.warnings)
 
     async def reset(self) -> None:
         """Forget a transaction that was refused, so that another can begin (RFC 5321 section 4.1.1.5).
@@ -110,12 +111,13 @@ async def open_session(server: Server, client: Client) -> Session:
     Raises:
         TransportError: Of the phase that failed; credentials were sent in no phase before ``auth``.
     """
-    talk = Conversation(Link(), str(server), client.timeouts)
+    username = server.username or ""
+    password = server.password.get_secret_value() if server.password else ""
+    talk = Conversation(Link(), str(server), client.timeouts, Concealment(username, password))
     try:
         capabilities = await _prepare(talk, server, client)
-        if server.username:
-            password = server.password.get_secret_value() if server.password else ""
-            await log_in(talk, capabilities, server.username, password)
+        if username:
+            await log_in(talk, capabilities, username, password)
     except BaseException:
         talk.link.farewell()
         raise

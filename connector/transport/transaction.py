@@ -1,6 +1,6 @@
 """One mail over an open session: MAIL, RCPT, DATA, content, dot (RFC 5321 section 3.3).
 
-A finished message enters, a receipt leaves. The envelope goes in one write where the server offers
+A finished message enters, a receipt leaves. The envelope goes in groups of commands where the server offers
 PIPELINING (RFC 2920). The final dot is written on its own, after everything before it has left this
 process: whatever fails until then was certainly not delivered, and only between the dot and its reply is
 the outcome uncertain (RFC 1047).
@@ -9,6 +9,7 @@ the outcome uncertain (RFC 1047).
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 
 from connector.errors import ErrorCode, Phase, Rejection, Reply, TransportError
@@ -17,9 +18,14 @@ from connector.transport import failures
 from connector.transport.capabilities import Capabilities
 from connector.transport.conversation import Conversation
 from connector.transport.port import Receipt
-from connector.transport.replies import shortened
 
 CHUNK_SIZE = 65_536
+# Commands written at a time: few enough that no reply ever waits for room in a buffer, or is taken for a
+# flood, and enough that round trips do not count.
+GROUP_SIZE = 200
+
+# "Too many recipients" (RFC 3463 section 3.6); RFC 5321 section 4.5.3.1.10 tells of servers that say 552.
+_NO_ROOM = frozenset({"4.5.3", "5.5.3"})
 
 _NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")
 _QUOTED_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -81,8 +87,17 @@ class Transaction:
         self._capabilities = capabilities
         self._message = message
         self._envelope = message.envelope
+        self._unsent: deque[str] = deque()
         self._accepted: list[str] = []
         self._rejected: list[Rejection] = []
+        self._first_final: Reply | None = None
+        self._first_passing: Reply | None = None
+        self._no_room: list[str] = []
+
+    @property
+    def no_room(self) -> tuple[str, ...]:
+        """The recipients that the server would take in another transaction; they are rejected in this one."""
+        return tuple(self._no_room)
 
     async def run(self) -> Receipt:
         """Hand the message over.
@@ -96,10 +111,14 @@ class Transaction:
         """
         check_line_ends(self._message.data)
         self._check_capabilities()
-        await self._hand_over_envelope()
-        for chunk in stuffed_chunks(self._message.data):
-            await self._talk.push(chunk)
-        return self._receipt(await self._release_dot())
+        try:
+            await self._hand_over_envelope()
+            for chunk in stuffed_chunks(self._message.data):
+                await self._talk.push(chunk)
+            return self._receipt(await self._release_dot())
+        except TransportError as error:
+            error.rejected = tuple(self._rejected)
+            raise
 
     def _check_capabilities(self) -> None:
         limit, size = self._capabilities.size_limit, len(self._message.data)
@@ -122,30 +141,39 @@ class Transaction:
         return TransportError(code, message, phase=Phase.MAIL, server=self._talk.server)
 
     async def _hand_over_envelope(self) -> None:
-        commands = [self._mail(), *map(self._rcpt, self._envelope.recipients)]
+        recipients = self._envelope.recipients
+        # Every command is made, and thereby checked, before the first goes out.
+        self._unsent.extend((self._mail(), *map(self._rcpt, recipients)))
         # With DATA in the group a server asks for content (354) as soon as it takes one recipient, and
         # then only closing the connection can stop it: so where one refusal stops it all, DATA waits.
-        hasty = len(commands) == 2 or not self._message.require_all_recipients
-        group = [*commands, "DATA"] if hasty else commands
-        if self._capabilities.pipelining:
-            self._talk.send(Phase.MAIL, *group)
-        self._demand(Phase.MAIL, await self._reply(Phase.MAIL, commands[0]))
-        for address, command in zip(self._envelope.recipients, commands[1:], strict=True):
-            self._note(address, await self._reply(Phase.RCPT, command))
+        hasty = len(recipients) == 1 or not self._message.require_all_recipients
+        if hasty:
+            self._unsent.append("DATA")
+        self._demand(Phase.MAIL, await self._next_reply(Phase.MAIL))
+        await self._hand_over_recipients()
         self._check_recipients()
-        if self._capabilities.pipelining and not hasty:
-            self._talk.send(Phase.DATA, "DATA")
-        self._demand(Phase.DATA, await self._reply(Phase.DATA, "DATA"), 354)
+        if not hasty:
+            self._unsent.append("DATA")
+        self._demand(Phase.DATA, await self._next_reply(Phase.DATA), 354)
 
-    async def _reply(self, phase: Phase, command: str) -> Reply:
-        """The reply to a command, which is sent now unless the whole group was."""
-        if not self._capabilities.pipelining:
-            self._talk.send(phase, command)
-        try:
-            return await self._talk.receive(phase)
-        except TransportError as error:
-            error.rejected = tuple(self._rejected)
-            raise
+    async def _hand_over_recipients(self) -> None:
+        recipients = self._envelope.recipients
+        for number, address in enumerate(recipients, start=1):
+            reply = await self._next_reply(Phase.RCPT)
+            self._note(address, reply)
+            if self._has_no_room(reply) and not self._talk.unanswered:
+                # What the server said last it would say to all others, and count as so many errors.
+                for unasked in recipients[number:]:
+                    self._note(unasked, reply)
+                    self._unsent.popleft()
+                return
+
+    async def _next_reply(self, phase: Phase) -> Reply:
+        """The reply to the next command; where none is owed, the next group of commands goes out first."""
+        if not self._talk.unanswered:
+            size = min(GROUP_SIZE if self._capabilities.pipelining else 1, len(self._unsent))
+            self._talk.send(phase, *(self._unsent.popleft() for _ in range(size)))
+        return await self._talk.receive(phase)
 
     def _mail(self) -> str:
         dsn = self._capabilities.dsn and bool(self._envelope.notify)
@@ -170,24 +198,42 @@ class Transaction:
     def _note(self, address: str, reply: Reply) -> None:
         if _positive(reply):
             self._accepted.append(address)
-        elif reply.code >= 400 and reply.code != 421:
-            self._rejected.append(Rejection(address, shortened(reply)))
-        else:
+        elif reply.code < 400 or reply.code == 421:
             raise self._refused(Phase.RCPT, reply)
+        else:
+            self._rejected.append(Rejection(address, self._talk.concealment.shown(reply)))
+            if reply.transient:
+                self._first_passing = self._first_passing or reply
+            else:
+                self._first_final = self._first_final or reply
+            if self._has_no_room(reply):
+                self._no_room.append(address)
+
+    def _has_no_room(self, reply: Reply) -> bool:
+        """Whether the server has taken all that it takes in one transaction, and another may have the rest.
+
+        A 452 with another enhanced code is about this recipient, such as Gmail's "452 4.2.2 The recipient's
+        inbox is out of storage space".
+        """
+        if not self._accepted or self._message.require_all_recipients:
+            return False
+        return reply.code in (452, 552) and (
+            reply.enhanced in _NO_ROOM or (reply.code == 452 and reply.enhanced is None)
+        )
 
     def _refused(self, phase: Phase, reply: Reply) -> TransportError:
         if 200 <= reply.code < 400:
             self._talk.link.abort()  # replies out of step: whatever comes next would be misread
-        return failures.refused(phase, self._talk.server, reply, tuple(self._rejected))
+        return self._talk.refusal(phase, reply)
 
     def _check_recipients(self) -> None:
-        if not self._rejected or (self._accepted and not self._message.require_all_recipients):
+        if self._accepted and not self._message.require_all_recipients:
             return
-        final = [rejection.reply for rejection in self._rejected if not rejection.reply.transient]
-        passing = [rejection.reply for rejection in self._rejected if rejection.reply.transient]
+        final, passing = self._first_final, self._first_passing
         # One that may be taken later is worth an attempt; where all must be, one final refusal decides.
-        decisive = final if self._message.require_all_recipients else passing
-        raise self._refused(Phase.RCPT, (decisive or final or passing)[0])
+        decisive = final or passing if self._message.require_all_recipients else passing or final
+        if decisive is not None:
+            raise self._refused(Phase.RCPT, decisive)
 
     async def _release_dot(self) -> Reply:
         reply = await self._talk.release(b".\r\n")
@@ -195,14 +241,15 @@ class Transaction:
             raise self._refused(Phase.DOT, reply)
         if not _positive(reply):
             self._talk.link.abort()
-            raise failures.uncertain(self._talk.server, f"it replied {shortened(reply)}")
+            raise failures.uncertain(self._talk.server, f"it replied {self._talk.concealment.shown(reply)}")
         return reply
 
     def _receipt(self, reply: Reply) -> Receipt:
         warnings: tuple[str, ...] = ()
         if self._envelope.notify and not self._capabilities.dsn:
             warnings = (f"{self._talk.server} offers no delivery receipts (DSN): none was asked for.",)
-        return Receipt(shortened(reply), tuple(self._accepted), tuple(self._rejected), warnings)
+        shown = self._talk.concealment.shown(reply)
+        return Receipt(shown, tuple(self._accepted), tuple(self._rejected), warnings)
 
 
 def xtext(text: str) -> str:

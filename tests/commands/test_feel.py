@@ -79,7 +79,7 @@ USAGE: dict[str, tuple[tuple[str, ...], str, str]] = {
     "no file": (("feel", "1", "--context", "/no/such.json"), "", "/no/such.json: cannot read it"),
     "no JSON": (("feel", "1", "--context", "-"), "{", "standard input: not JSON"),
     "no object": (("feel", "1", "--context", "-"), "[]", "expected a JSON object with the variables"),
-    "too deep": (("feel", "1", "--context", "-"), "[" * 100_000, "standard input: nested too deeply"),
+    "too deep": (("feel", "1", "--context", "-"), "[" * 100_000, "standard input: not JSON that can be read"),
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
@@ -83,6 +85,24 @@ async def test_a_dry_run_writes_the_message_and_connects_to_nobody(tmp_path: Pat
     assert message_from_bytes(again.read_bytes())["Message-ID"] == message["Message-ID"]
 
 
+async def test_an_outcome_that_cannot_be_printed_does_not_make_a_sent_mail_look_unsent(
+    tmp_path: Path,
+) -> None:
+    async with SmtpServer() as server:
+        (tmp_path / "mail.json").write_text(mail(server.port))
+        send = f"{sys.executable} -m connector send {tmp_path / 'mail.json'} --header resultVariable=r"
+        codes = []
+        for way in (">&-", ">/dev/full", "> >(true)"):
+            shell = await asyncio.create_subprocess_exec(
+                "bash", "-c", f"{send} {way}", stderr=asyncio.subprocess.PIPE
+            )
+            _, err = await shell.communicate()
+            codes.append(shell.returncode)
+            assert b"Traceback" not in err
+    assert codes == [0, 0, 0]
+    assert len(server.received) == 3
+
+
 USAGE: dict[str, tuple[tuple[str, ...], str, str]] = {
     "no file": (("send",), "", "Missing argument"),
     "missing file": (
@@ -91,6 +111,18 @@ USAGE: dict[str, tuple[tuple[str, ...], str, str]] = {
         "/no/such.json: cannot read it: No such file or directory",
     ),
     "no JSON": (("send", "-"), "{", "standard input: not JSON"),
+    "number too long": (("send", "-"), f'{{"a": {"1" * 5000}}}', "standard input: not JSON that can be read"),
+    "brackets too deep": (("send", "-"), "[" * 100_000, "standard input: not JSON that can be read"),
+    "secret in a mistake": (
+        ("send", "-", "--set", "engine.client_secret:hush"),
+        "{}",
+        "--set: expected KEY=VALUE",
+    ),
+    "no host in the settings": (
+        ("send", "-", "--set", "attachments.urls=http://x/y"),
+        "{}",
+        "attachments.urls",
+    ),
     "no object": (("send", "-"), "[]", "expected a JSON object"),
     "unknown type": (("send", "-", "--type", "x"), "{}", "--type x: expected one of smtp-connector:send:1"),
     "bad header": (("send", "-", "--header", "x"), "{}", "--header x: expected KEY=VALUE"),
@@ -113,6 +145,7 @@ async def test_wrong_usage_is_exit_code_2_with_one_clear_message(
     assert done.code == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+    assert "hush" not in done.stderr
     assert done.stdout == ""
 
 

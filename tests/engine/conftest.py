@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from pyzeebe import ZeebeClient, create_insecure_channel
 
-from connector.engine.local import LocalEngine, LocalEngineError
+from connector.devengine.local import LocalEngine, LocalEngineError
 from tests.engine.records import Records
 
 

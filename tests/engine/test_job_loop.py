@@ -16,8 +16,8 @@ from pyzeebe import ZeebeClient, create_insecure_channel
 from pyzeebe.errors import ZeebeBackPressureError
 from structlog.testing import capture_logs
 
+from connector.devengine.local import LocalEngine
 from connector.engine.grpc import GrpcEngine
-from connector.engine.local import LocalEngine
 from connector.engine.port import Complete, EngineUnavailableError, Fail, Job, LeaseLostError, Outcome, Throw
 from connector.settings.model import EngineSettings, WorkerSettings
 from connector.worker import Worker

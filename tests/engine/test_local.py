@@ -10,8 +10,8 @@ import psutil
 import pytest
 from pyzeebe import ZeebeClient
 
-from connector.engine.broker import HOST
-from connector.engine.local import LocalEngine, LocalEngineError, engine_for_development
+from connector.devengine.broker import HOST
+from connector.devengine.local import LocalEngine, LocalEngineError, engine_for_development
 from connector.settings.model import EngineSettings
 
 _EMPTY_PROCESS = """<?xml version="1.0" encoding="UTF-8"?>
@@ -23,7 +23,7 @@ _EMPTY_PROCESS = """<?xml version="1.0" encoding="UTF-8"?>
   </process>
 </definitions>
 """
-_COMMAND = "import sys; from connector.engine.local import run_engine; sys.exit(run_engine())"
+_COMMAND = "import sys; from connector.devengine.local import run_engine; sys.exit(run_engine())"
 _TIMEOUT = 60
 
 
@@ -87,7 +87,7 @@ async def test_kill_9_of_our_process_leaves_no_engine() -> None:
 async def test_one_that_does_not_start_says_why_and_is_gone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("connector.engine.broker._MAIN_CLASS", "io.camunda.NoSuchClass")
+    monkeypatch.setattr("connector.devengine.broker._MAIN_CLASS", "io.camunda.NoSuchClass")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     engine = LocalEngine()
     with pytest.raises(LocalEngineError, match="stopped while starting") as raised:

@@ -36,7 +36,7 @@ REFUSED = Rejection("b@x", Reply(550, "5.1.1 no such user"))
 def response(task_type: str = SEND_TASK_TYPE) -> dict[str, Any]:
     message = Message(Envelope("s@x", ("a@x", "b@x")), b"", "<1@mail>")
     receipt = Receipt(Reply(250, "2.0.0 Ok"), ("a@x",), (REFUSED,), transport="smtp", warnings=("careful",))
-    return result.response(task_type, message, receipt, NOW)
+    return result.response(task_type, message, receipt, NOW, str)
 
 
 async def sent(**headers: str) -> Outcome:

@@ -97,7 +97,7 @@ async def test_a_result_may_be_nested_deeply() -> None:
 
 # Secrets
 
-THROWN = f'bpmnError("C-{CANARY}", "m {CANARY}", {{"k {CANARY}": ["v {CANARY}"]}})'
+THROWN = f'bpmnError("C-{CANARY}", "m {CANARY}", {{k: ["v {CANARY}"]}})'
 LEAKS: dict[str, tuple[dict[str, str], type[Outcome]]] = {
     "result": ({"resultExpression": f'{{a: {{b: ["x {CANARY}"]}}, reply: reply}}'}, Complete),
     "result variable": ({"resultVariable": "mail"}, Complete),

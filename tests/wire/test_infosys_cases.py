@@ -5,7 +5,6 @@ The file stays outside the repository; our own cases for the same rules are in `
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -19,21 +18,10 @@ from connector.pipeline import open_pipeline
 from connector.settings.sources import load
 from connector.testing.smtp import SmtpServer
 from tests.jobs import job
-from tests.shared import SHARED_DATA
+from tests.shared import shared_cases
 
-DATA = SHARED_DATA / "infosys-cases.json"
 SECRETS = {"SECRET_TOKEN": "TOKEN_VALUE"}
 FILES = ("D:/Dump/Banner.bmp", "D:/Dump/Notice.txt")
-
-
-def cases() -> list[Any]:
-    if not DATA.exists():
-        return [
-            pytest.param(
-                None, marks=pytest.mark.skip(reason="the shared test data is not beside the checkout")
-            )
-        ]
-    return [pytest.param(case, id=case["id"]) for case in json.loads(DATA.read_text())["cases"]]
 
 
 def at(server: SmtpServer, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +40,8 @@ async def handled(one: Job, root: Path) -> Outcome:
         return await pipeline.handle(one)
 
 
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.usefixtures("shared_data")
+@pytest.mark.parametrize("case", shared_cases("infosys-cases.json"))
 async def test_a_case_has_its_outcome(case: dict[str, Any], tmp_path: Path) -> None:
     for name in FILES:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

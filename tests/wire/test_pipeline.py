@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
 from typing import Any
 
 import pytest
@@ -162,6 +163,43 @@ async def test_a_secret_in_a_result_is_masked() -> None:
     assert isinstance(outcome, Complete)
     assert outcome.variables["response"]["reply"].startswith("250 2.0.0 queued for ")
     assert CANARY not in json.dumps(outcome.variables, ensure_ascii=False)
+
+
+async def test_a_password_that_a_diagram_holds_changes_no_result() -> None:
+    login = {"username": "u", "password": "SUCCESS"}
+    async with SmtpServer(users={"u": "SUCCESS"}) as guarded, SmtpServer() as other, pipeline() as opened:
+        own = {"hostname": guarded.hostname, "port": guarded.port, **login}
+        headers = {"resultVariable": "SUCCESS"}
+        first = await opened.handle(job(mail(guarded, authentication=own), headers=headers))
+        second = await opened.handle(job(mail(other)))
+    assert isinstance(first, Complete)
+    assert isinstance(second, Complete)
+    assert first.variables["SUCCESS"]["status"] == second.variables["response"]["status"] == "SUCCESS"
+
+
+async def test_a_host_that_is_a_secret_is_masked_however_it_is_spelt() -> None:
+    secret = "LocalHost"
+    async with pipeline({"SECRET_HOST": secret}) as opened:
+        authentication = {"hostname": "secrets.HOST", "port": 1}
+        variables = {
+            "smtpEmailMailBoxName": "a@example.test",
+            "smtpEmailToRecipients": "b@example.test",
+            "smtpEmailSubject": "s",
+            "smtpEmailContent": "c",
+        }
+        outcome = await opened.handle(job({**variables, "authentication": authentication}))
+    assert isinstance(outcome, Fail)
+    assert outcome.error is not None
+    assert outcome.error["code"] == "CONNECTION_FAILED"
+    assert "localhost" not in (outcome.message + json.dumps(outcome.error)).lower()
+
+
+async def test_a_key_of_the_task_never_meets_an_element_instance_of_the_same_number() -> None:
+    async with SmtpServer() as server, pipeline() as opened:
+        await opened.handle(job(mail(server), element_instance_key=4711))
+        await opened.handle(job(mail(server, smtpEmailIdempotencyKey="4711"), element_instance_key=1))
+        ids = {message_from_bytes(mail.data)["Message-ID"] for mail in server.received}
+    assert len(ids) == 2
 
 
 async def test_a_secret_outside_authentication_stays_text() -> None:

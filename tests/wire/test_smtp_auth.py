@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 
 import pytest
+from pydantic import SecretStr
 
 from connector.errors import ErrorCode, Phase
+from connector.task.request import Security, Server
 from connector.testing.behaviour import Behaviour, Bytewise, Say, Verb
 from connector.testing.smtp import Offer, SmtpServer
 from tests.wire.smtp_submission import as_ada, failure, good_context, message, to, transport
@@ -147,6 +149,55 @@ async def test_a_server_that_repeats_the_credentials_is_not_quoted(
         assert secret not in told
         assert secret[:8] not in told
     assert "Refused:" in told
+
+
+def echoing(verb: Verb, reply: Say, username: str, password: str) -> SmtpServer:
+    return SmtpServer(users={username: password}, behaviour=Behaviour().on(verb, reply))
+
+
+@pytest.mark.parametrize("verb", [Verb.CONNECT, Verb.EHLO, Verb.CREDENTIALS, Verb.RCPT, Verb.DOT])
+async def test_a_user_name_from_a_secret_is_not_quoted_either(verb: Verb) -> None:
+    username = "account-4711"
+    for before in range(485, 505):
+        async with echoing(verb, Say(554, "x" * before + username), username, PASSWORD) as server:
+            target = Server("127.0.0.1", server.port, Security.NONE, username, SecretStr(PASSWORD))
+            error = await failure(message(), target)
+        assert "acc" not in f"{error} {error.variables}"
+
+
+@pytest.mark.parametrize(
+    ("password", "verb", "reply", "code", "enhanced"),
+    [
+        ("1", Verb.RCPT, Say(550, "5.1.1 User unknown"), ErrorCode.RECIPIENT_REJECTED, "5.1.1"),
+        ("3", Verb.MAIL, Say(552, "5.3.4 Too big"), ErrorCode.MESSAGE_TOO_LARGE, "5.3.4"),
+        ("size", Verb.DOT, Say(552, "Message size exceeds limit"), ErrorCode.MESSAGE_TOO_LARGE, None),
+        ("4.7.28", Verb.DOT, Say(421, "4.7.28 unusual rate"), ErrorCode.RATE_LIMITED, "4.7.28"),
+        ("rate", Verb.RCPT, Say(450, "4.2.1 unusual rate"), ErrorCode.RATE_LIMITED, "4.2.1"),
+    ],
+)
+async def test_concealing_changes_no_meaning(
+    password: str, verb: Verb, reply: Say, code: ErrorCode, enhanced: str | None
+) -> None:
+    async with echoing(verb, reply, "ada", password) as server:
+        error = await failure(message(), as_ada(server, password, encrypted=False))
+    assert error.code is code
+    assert error.variables["enhancedCode"] == enhanced
+
+
+async def test_the_mechanisms_offered_are_quoted_short_and_without_credentials() -> None:
+    async with submission_server(PASSWORD.encode().hex(), *(f"X{n}" for n in range(1000))) as server:
+        error = await failure(message(), as_ada(server, PASSWORD.encode().hex()))
+    assert "[concealed]" in error.message
+    assert error.message.endswith("No credentials were sent.")
+    assert len(error.message) < 800
+
+
+async def test_a_password_that_is_not_utf8_is_no_fault_of_the_program() -> None:
+    """What Python makes of an environment variable that is not UTF-8."""
+    async with submission_server("PLAIN") as server:
+        error = await failure(message(), as_ada(server, "pa\udcff55"))
+    assert error.code is ErrorCode.AUTH_FAILED
+    assert "UTF-8" in error.message
 
 
 async def test_no_login_without_a_user_name() -> None:

@@ -222,3 +222,11 @@ async def test_unknown_host(hostname: str) -> None:
     error = await failure(message(), server_for(hostname, 25))
     assert (error.code, error.phase) == (ErrorCode.DNS_FAILED, Phase.DNS)
     assert error.code.retryable
+
+
+async def test_an_absurd_size_is_no_limit() -> None:
+    """More digits than ``int()`` takes."""
+    behaviour = Behaviour().on(Verb.EHLO, Say(250, "test.example", f"SIZE {'9' * 5000}"))
+    async with SmtpServer(behaviour=behaviour) as server, transport() as smtp:
+        await smtp.submit(message(), to(server))
+        assert len(server.received) == 1

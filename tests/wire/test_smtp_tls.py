@@ -176,11 +176,12 @@ async def test_garbage_in_the_handshake() -> None:
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"], ids=["absent", "not PEM"])
-async def test_an_unusable_bundle_is_named(content: str | None, tmp_path: Path) -> None:
+async def test_a_bundle_that_became_unusable_is_named(content: str | None, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle.pem"
-    if content:
-        bundle.write_text(content)
+    bundle.write_text(content or "")
     smtp = SmtpTransport(SmtpSettings(ca_file=bundle))
+    if content is None:
+        bundle.unlink()
     async with SmtpServer() as server:
         with pytest.raises(TransportError, match=r"smtp\.ca_file .*bundle\.pem") as caught:
             await smtp.submit(message(), given.to(server))

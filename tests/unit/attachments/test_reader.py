@@ -14,6 +14,7 @@ from connector.errors import AttachmentError, ErrorCode, InputError
 from connector.message.addresses import Mailbox
 from connector.message.attachments import ContentReader
 from connector.message.content import LoadedAttachment, LoadedContent
+from connector.message.html_file import decode_html
 from connector.settings.model import AttachmentSettings
 from connector.task.request import (
     Attachment,
@@ -269,6 +270,8 @@ def zeros(size: int) -> Answer:
             '<META http-equiv="Content-Type" content="text/html; charset=windows-1252">\u20ac',
         ),
         ('<meta charset="utf-16">\u00fc'.encode(), '<meta charset="utf-16">\u00fc'),
+        ('<meta charset="UTF-16LE">\u00fc'.encode(), '<meta charset="UTF-16LE">\u00fc'),
+        ("<meta charset=Shift_JIS>\u3042".encode("shift_jis"), "<meta charset=Shift_JIS>\u3042"),
         (b"", ""),
     ],
 )
@@ -284,7 +287,9 @@ async def test_an_html_body_is_read_in_its_encoding(tmp_path: Path, octets: byte
         (b"<meta charset=ascii>t0ken \xfc", "is not ASCII text"),
         (b"<meta charset=klingon>t0ken", "unknown charset 'klingon'"),
         (b"<meta charset=zlib>t0ken", "unknown charset 'zlib'"),
-        (b"\xff\xfe\x00", "is not UTF-16-LE text"),
+        # Python has a codec of this name, in which a mere 80 KB take more than a second.
+        (b"<meta charset=punycode>t0ken", "unknown charset 'punycode'"),
+        (b"\xff\xfe\x00", "is not UTF-16LE text"),
     ],
 )
 async def test_a_body_that_cannot_be_decoded_is_named_and_never_shown(
@@ -296,6 +301,21 @@ async def test_a_body_that_cannot_be_decoded_is_named_and_never_shown(
     assert caught.value.field == "smtpEmailContent"
     assert caught.value.__cause__ is None
     assert "t0ken" not in str(caught.value)
+
+
+async def test_a_body_is_decoded_where_it_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+
+    def decode(octets: bytes, field: str) -> str:
+        threads.append(threading.current_thread())
+        return decode_html(octets, field)
+
+    monkeypatch.setattr("connector.message.attachments.decode_html", decode)
+    (tmp_path / "body.html").write_bytes(b"<p>")
+    assert (await load(mail(content=FileContent("body.html")), roots=[tmp_path])).body == "<p>"
+    assert threads[0] is not threading.current_thread()
 
 
 async def test_a_body_outside_of_the_roots_is_refused(tmp_path: Path) -> None:

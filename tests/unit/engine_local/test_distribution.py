@@ -17,8 +17,8 @@ from threading import Event, Thread
 
 import pytest
 
-from connector.engine import distribution
-from connector.engine.distribution import (
+from connector.devengine import distribution
+from connector.devengine.distribution import (
     VERSION,
     Installation,
     InstallationCancelledError,

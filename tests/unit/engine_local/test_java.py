@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from connector.engine.distribution import LocalEngineError
-from connector.engine.java import find_java
+from connector.devengine.distribution import LocalEngineError
+from connector.devengine.java import find_java
 
 
 def _home(path: Path, version: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.engine import warden
+from connector.devengine import warden
 
 _PATIENT = "import time; print('ready', flush=True); time.sleep(600)"
 _STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + _PATIENT

@@ -19,7 +19,7 @@ from connector import feel
 from connector.feel import CONNECTOR_FUNCTIONS, FeelError, Limits, evaluate
 from connector.feel.expression import utc_now
 from connector.feel.temporal_text import parse_literal
-from tests.shared import SHARED_DATA
+from tests.shared import shared_file
 
 # The rate that each file must reach, known differences included.
 AIMS = {"feel-camunda.json": 1.0, "feel-engine.json": 0.99, "feel-tck.json": 0.97}
@@ -42,9 +42,7 @@ class Case:
 
 
 def _cases(file: str) -> list[Case]:
-    if not (SHARED_DATA / file).is_file():
-        pytest.skip(f"The conformance cases are not there: {SHARED_DATA / file}")
-    return list(map(_case, json.loads((SHARED_DATA / file).read_text())))
+    return list(map(_case, json.loads(shared_file(file).read_text("utf-8"))))
 
 
 def _case(raw: dict[str, object]) -> Case:

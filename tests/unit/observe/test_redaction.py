@@ -150,3 +150,23 @@ def test_base64_gives_no_secret_away_wherever_it_starts(before: bytes, secret: s
     assert MASK in redacted
     assert len(left) * 6 <= (len(before)) * 8
     assert len(right.rstrip("=")) * 6 <= len(after) * 8 + 5
+
+
+def test_logins_do_not_push_out_secrets() -> None:
+    redactor = Redactor(capacity=2)
+    redactor.remember("operator-secret")
+    for number in range(5):
+        redactor.remember_login(f"user-{number}", f"password-{number}")
+    assert redactor.redact("operator-secret password-4") == f"{MASK} {MASK}"
+
+
+@pytest.mark.parametrize(
+    ("secret", "shown"),
+    [
+        ("Mail.Corp.Example", "mail.corp.example:25 refuses"),
+        ("Ann.Secret@Corp.Example", "<Ann.Secret@corp.example> unknown"),
+        ("mail.müller.example", "mail.xn--mller-kva.example:25 refuses"),
+    ],
+)
+def test_a_secret_is_known_as_a_host_name_or_an_address_goes_out(secret: str, shown: str) -> None:
+    assert MASK in knowing(secret).redact(shown)

@@ -59,6 +59,27 @@ def test_a_secret_file_gives_the_value_without_its_last_line_break(tmp_path: Pat
     assert loaded.sources["engine.client_secret"] == "ZEEBE_CLIENT_SECRET_FILE"
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("mail.example.com", "mail.example.com"),
+        ("Hé.Example", "xn--h-bga.example"),
+        ("host-1", "host-1"),
+        ("a." * 127 + "a", "a." * 127 + "a"),
+        ("[192.0.2.1]", "[192.0.2.1]"),
+        ("[IPv6:2001:db8::1]", "[IPv6:2001:db8::1]"),
+    ],
+)
+def test_a_host_name_in_the_form_for_the_wire(given: str, name: str) -> None:
+    settings = load({}, overrides={"smtp.helo_name": given, "message.message_id_domain": given}).settings
+    assert (settings.smtp.helo_name, settings.message.message_id_domain) == (name, name)
+
+
+def test_no_host_name_in_the_file_is_the_default(tmp_path: Path) -> None:
+    file = write(tmp_path, "smtp: {helo_name: ''}")
+    assert load({}, config=file).settings.smtp.helo_name is None
+
+
 @pytest.mark.parametrize("alias", ALIASES, ids=lambda alias: alias.name)
 def test_every_alias_leads_to_a_setting(alias: object) -> None:
     assert getattr(alias, "path") in dict(leaves())  # noqa: B009 - the parametrised value is untyped
@@ -145,6 +166,36 @@ FAULTS = {
         {**CREDENTIALS, "ZEEBE_INSECURE_CONNECTION": "true"},
         "client credentials are never sent without TLS",
     ),
+    "login in the token endpoint": (
+        {**CREDENTIALS, "ZEEBE_AUTHORIZATION_SERVER_URL": "https://u:hush-hush@login.example.com"},
+        "engine.oauth_url (ZEEBE_AUTHORIZATION_SERVER_URL): must not hold a user name or password",
+    ),
+    "no host": ({"SMTP_CONNECTOR_ATTACHMENTS_URLS": "http://x/y"}, "attachments.urls"),
+    "a file for the settings file": (
+        {"SMTP_CONNECTOR_CONFIG_FILE": "/x.yaml"},
+        "SMTP_CONNECTOR_CONFIG_FILE: no such setting",
+    ),
+    "missing bundle for the engine": (
+        {"ZEEBE_CA_CERTIFICATE_PATH": "/no/such.pem"},
+        "engine.ca_file (ZEEBE_CA_CERTIFICATE_PATH): cannot read /no/such.pem: No such file or directory",
+    ),
+    "missing bundle for mail servers": (
+        {"SMTP_CONNECTOR_SMTP_CA_FILE": "/no/such.pem"},
+        "smtp.ca_file (SMTP_CONNECTOR_SMTP_CA_FILE): cannot read /no/such.pem: No such file or directory",
+    ),
+    "two lines for EHLO": (
+        {"SMTP_CONNECTOR_SMTP_HELO_NAME": "a\nb"},
+        "smtp.helo_name (SMTP_CONNECTOR_SMTP_HELO_NAME): expected a host name of letters, digits",
+    ),
+    "two words for EHLO": ({"SMTP_CONNECTOR_SMTP_HELO_NAME": "my host"}, "expected a host name"),
+    "an underscore in a host name": ({"SMTP_CONNECTOR_SMTP_HELO_NAME": "my_host"}, "expected a host name"),
+    "an address without brackets": ({"SMTP_CONNECTOR_SMTP_HELO_NAME": "::1"}, "expected a host name"),
+    "half a literal": ({"SMTP_CONNECTOR_SMTP_HELO_NAME": "[192.0.2.1"}, "expected a host name"),
+    "a long host name": ({"SMTP_CONNECTOR_SMTP_HELO_NAME": "a." * 127 + "ab"}, "expected a host name"),
+    "no domain for Message-ID": (
+        {"SMTP_CONNECTOR_MESSAGE_MESSAGE_ID_DOMAIN": "a b<>"},
+        "message.message_id_domain (SMTP_CONNECTOR_MESSAGE_MESSAGE_ID_DOMAIN): expected a host name",
+    ),
     "unknown task type": ({"SMTP_CONNECTOR_WORKER_TASK_TYPES": "mail"}, "worker.task_types"),
 }
 
@@ -165,6 +216,9 @@ def test_a_fault_is_named_with_the_variable_that_has_it(environ: dict[str, str],
         ("[1, 2]", "expected keys with values"),
         ("worker: {name: 'x", "not valid YAML at line 1"),
         ("worker: {max_jobs: 0}", "worker.max_jobs"),
+        ("worker: {max_jobs: 1, max_jobs: 2}", "a key stands twice at line 1, column 23"),
+        ("a: " + "[" * 5000, "not valid YAML"),
+        ("log: {level: info}\0", "not valid YAML"),
     ],
 )
 def test_a_fault_in_the_file_is_named_with_its_place(tmp_path: Path, text: str, message: str) -> None:
@@ -198,7 +252,12 @@ def test_what_kubernetes_says_about_a_service_of_our_name_is_no_setting() -> Non
 def test_a_secret_never_shows(tmp_path: Path) -> None:
     loaded = load(CREDENTIALS)
     assert "hush-hush" not in as_table(loaded) + as_json(loaded) + repr(loaded) + str(loaded)
-    for text in ("engine: {client_secret: [hush-hush]}", "engine: {client_secret: {a: 'hush-hush"):
+    for text in (
+        "engine: {client_secret: [hush-hush]}",
+        "engine: {client_secret: {a: 'hush-hush",
+        "engine: {client_secret: *hush-hush}",
+        "engine: {client_secret: !hush-hush x}",
+    ):
         with pytest.raises(SettingsError) as raised:
             load({}, config=write(tmp_path, text))
         assert "hush-hush" not in str(raised.value)

@@ -1,6 +1,5 @@
 """Diagrams made for the Infosys connector: the habits that differ from the native type."""
 
-import json
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,10 +19,9 @@ from connector.task.request import (
     InlineContent,
     Sensitivity,
 )
-from tests.shared import SHARED_DATA
+from tests.shared import shared_cases
 from tests.unit.task.task_inputs import NOW, SETTINGS, read, read_infosys, refused
 
-CASES = SHARED_DATA / "infosys-cases.json"
 TO = "smtpEmailToRecipients"
 
 
@@ -122,15 +120,8 @@ def test_its_mail_goes_to_all_or_to_nobody_unless_said_otherwise() -> None:
     assert read_infosys(smtpEmailRequireAllRecipients="${false}").require_all_recipients is False
 
 
-def load_cases() -> list[dict[str, Any]]:
-    if not CASES.is_file():
-        return []
-    cases: list[dict[str, Any]] = json.loads(CASES.read_text("utf-8"))["cases"]
-    return cases
-
-
-@pytest.mark.skipif(not CASES.is_file(), reason="the shared cases lie outside the repository")
-@pytest.mark.parametrize("case", load_cases(), ids=lambda case: case["id"])
+@pytest.mark.usefixtures("shared_data")
+@pytest.mark.parametrize("case", shared_cases("infosys-cases.json"))
 def test_a_shared_case(case: dict[str, Any]) -> None:
     def read_case() -> None:
         reader(INFOSYS_TASK_TYPE).read(case["variables"], ReadContext(SETTINGS, NOW))

@@ -37,6 +37,9 @@ def test_the_first_line_is_no_keyword() -> None:
         ("SIZE many", None),
         ("SIZE -1", None),
         ("SIZE ²", None),
+        ("SIZE 99999999999999999999", 99999999999999999999),
+        ("SIZE 100000000000000000000", None),
+        pytest.param(f"SIZE {'9' * 5000}", None, id="more digits than int() takes"),
     ],
 )
 def test_size(line: str, limit: int | None) -> None:

@@ -51,12 +51,33 @@ SERVER = "mail.example.com:587"
 )
 def test_the_code_of_a_reply(phase: Phase, reply: str, code: ErrorCode) -> None:
     number, _, text = reply.partition(" ")
-    rejected = (Rejection("a@x", Reply(550, "no")),)
-    error = failures.refused(phase, SERVER, Reply(int(number), text), rejected)
+    shown = Reply(int(number), "what may be shown")
+    error = failures.refused(phase, SERVER, Reply(int(number), text), shown)
     assert error.code is code
     assert error.phase is phase
-    assert error.rejected == rejected
-    assert error.message.endswith(f"({SERVER} replied: {reply})")
+    assert error.reply == shown
+    assert error.message.endswith(f"({SERVER} replied: {shown})")
+
+
+@pytest.mark.parametrize(
+    ("refused", "named"),
+    [(1, "a0@x"), (3, "a0@x, a1@x, a2@x"), (4, "a0@x, a1@x, a2@x, …")],
+)
+def test_the_first_of_those_refused_for_good_are_named(refused: int, named: str) -> None:
+    error = failures.timed_out(Phase.RCPT, SERVER, "command", 60)
+    gone = [Rejection(f"a{number}@x", Reply(550, "5.1.1 No")) for number in range(refused)]
+    error.rejected = (Rejection("later@x", Reply(450, "4.2.0 Wait")), *gone)
+    failures.name_refused(error, 9)
+    assert error.message.endswith(f" Refused for good: {refused} of 9 recipients ({named}).")
+    assert str(error) == error.message
+
+
+def test_those_refused_for_now_are_not_named() -> None:
+    error = failures.timed_out(Phase.RCPT, SERVER, "command", 60)
+    error.rejected = (Rejection("later@x", Reply(450, "4.2.0 Wait")),)
+    message = error.message
+    failures.name_refused(error, 1)
+    assert error.message == message
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from connector.engine.distribution import LocalEngineError
+from connector.devengine.distribution import LocalEngineError
 
 OLDEST = 21
 _VERSION = re.compile(r'^JAVA_VERSION="(\d+)', re.MULTILINE)

@@ -19,10 +19,10 @@ from typing import Self
 from rich.console import Console
 from rich.markup import escape
 
-from connector.engine.broker import HOST, Broker
-from connector.engine.distribution import VERSION, Installation, LocalEngineError, cache_directory
-from connector.engine.java import find_java
-from connector.engine.progress import download_progress
+from connector.devengine.broker import HOST, Broker
+from connector.devengine.distribution import VERSION, Installation, LocalEngineError, cache_directory
+from connector.devengine.java import find_java
+from connector.devengine.progress import download_progress
 from connector.interrupt import until_interrupted
 from connector.settings.model import EngineSettings
 
@@ -73,11 +73,6 @@ class LocalEngine:
     def rest_address(self) -> str:
         """Base URL of the gateway's REST interface."""
         return f"http://{HOST}:{self._running.ports.rest}"
-
-    @property
-    def actuator_address(self) -> str:
-        """Base URL of health and metrics."""
-        return f"http://{HOST}:{self._running.ports.actuator}/actuator"
 
     @property
     def log(self) -> Path:
@@ -188,7 +183,7 @@ async def engine_for_development(
         yield EngineSettings(address=engine.grpc_address)
 
 
-def run_engine(*, durable: bool = False, environ: Mapping[str, str] = os.environ) -> int:
+def run_engine(*, environ: Mapping[str, str] = os.environ) -> int:
     """Run ``smtp-connector engine``: an engine in the foreground until SIGINT or SIGTERM.
 
     The first line on standard output is ``ZEEBE_ADDRESS=host:port``, for scripts; what is for people goes
@@ -198,7 +193,7 @@ def run_engine(*, durable: bool = False, environ: Mapping[str, str] = os.environ
         The exit code: 0 once interrupted, 1 when the engine cannot be started.
     """
     notes = Console(stderr=True, highlight=False, soft_wrap=True)
-    engine = LocalEngine(durable=durable, environ=environ, console=notes)
+    engine = LocalEngine(environ=environ, console=notes)
     try:
         asyncio.run(until_interrupted(_serve(engine, notes)))
     except LocalEngineError as error:

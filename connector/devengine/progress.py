@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-from connector.engine.distribution import DownloadProgress
+from connector.devengine.distribution import DownloadProgress
 
 _STEP = 20  # percent between two lines where there is no bar
 
 
 def download_progress(console: Console) -> DownloadProgress:
-    """Give what :func:`connector.engine.distribution.install` wants for its progress."""
+    """Give what :class:`~connector.devengine.distribution.Installation` wants for its ``progress``."""
     return _bar(console) if console.is_terminal else _lines(console)
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 
-from connector.engine import warden
+from connector.devengine import warden
 
 HOST = "127.0.0.1"
 _MAIN_CLASS = "io.camunda.application.StandaloneBroker"

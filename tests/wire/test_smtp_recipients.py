@@ -1,0 +1,205 @@
+"""More recipients than a server takes at a time, and what is told of those whom it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from connector.errors import ErrorCode, Phase, TransportError
+from connector.testing.behaviour import Action, Behaviour, Drop, Hold, Say, Silence, Verb
+from connector.testing.smtp import Offer, SmtpServer
+from connector.transport.port import Receipt
+from connector.transport.transaction import GROUP_SIZE
+from tests.wire.smtp_submission import failure, message, to, transport
+
+REFUSED = Say(550, "5.1.1 No such user")
+
+
+def people(count: int) -> tuple[str, ...]:
+    return tuple(f"r{number}@x.example" for number in range(count))
+
+
+def limited(limit: int, behaviour: Behaviour | None = None, *, pipelining: bool = True) -> SmtpServer:
+    return SmtpServer(behaviour=behaviour, offer=Offer(recipients=limit, pipelining=pipelining))
+
+
+def taken(server: SmtpServer) -> list[tuple[str, ...]]:
+    return [mail.recipients for mail in server.received]
+
+
+def refused(receipt: Receipt | TransportError) -> dict[str, str]:
+    return {rejection.address: str(rejection.reply) for rejection in receipt.rejected}
+
+
+async def test_twenty_thousand_are_asked_for_in_groups() -> None:
+    """All at once would come back in one burst, which nothing tells from a flood."""
+    first = Hold()
+    async with SmtpServer(behaviour=Behaviour().on(Verb.MAIL, first, times=1)) as server, transport() as smtp:
+        sending = asyncio.create_task(smtp.submit(message(*people(20_000)), to(server)))
+        await first.reached.wait()
+        assert server.connections[0].received_bytes.count(b"RCPT") == GROUP_SIZE - 1
+        first.until.set()
+        receipt = await sending
+        assert receipt.accepted == server.received[0].recipients == people(20_000)
+        assert receipt.warnings == ()
+
+
+@pytest.mark.parametrize("count", [GROUP_SIZE - 2, GROUP_SIZE - 1, GROUP_SIZE, GROUP_SIZE + 1])
+@pytest.mark.parametrize("require_all", [True, False])
+async def test_at_the_border_of_a_group(count: int, require_all: bool) -> None:
+    async with SmtpServer() as server, transport() as smtp:
+        await smtp.submit(message(*people(count), require_all=require_all), to(server))
+        assert taken(server) == [people(count)]
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_who_is_one_too_many_gets_it_in_a_further_transaction(pipelining: bool) -> None:
+    async with limited(100, pipelining=pipelining) as server, transport() as smtp:
+        receipt = await smtp.submit(message(*people(250)), to(server))
+        assert taken(server) == [people(250)[:100], people(250)[100:200], people(250)[200:]]
+        assert {mail.data for mail in server.received} == {message().data}
+        assert len(server.connections) == 1
+    assert (receipt.accepted, receipt.rejected, receipt.warnings) == (people(250), (), ())
+
+
+async def test_the_limit_is_not_run_against_for_every_recipient() -> None:
+    """Postfix counts those far beyond its limit as errors, and ends the session for too many of them."""
+    async with limited(100) as server, transport() as smtp:
+        receipt = await smtp.submit(message(*people(2_000)), to(server))
+        asked = server.connections[0].received_bytes.count(b"RCPT")
+    assert len(receipt.accepted) == 2_000
+    assert asked <= 20 * (100 + GROUP_SIZE)
+
+
+async def test_refused_for_good_is_refused_once() -> None:
+    behaviour = Behaviour().on(Verb.RCPT, REFUSED, containing="r1@")
+    async with limited(2, behaviour) as server, transport() as smtp:
+        receipt = await smtp.submit(message(*people(4)), to(server))
+        await smtp.aclose()
+        assert server.connections[0].commands.count("RCPT TO:<r1@x.example>") == 1
+    assert receipt.accepted == ("r0@x.example", "r2@x.example", "r3@x.example")
+    assert refused(receipt) == {"r1@x.example": "550 5.1.1 No such user"}
+    assert receipt.warnings == ("partial: 1 of 4 recipients was refused; see rejected",)
+
+
+@pytest.mark.parametrize(
+    ("reply", "again"),
+    [
+        (Say(452, "4.5.3 Too many recipients"), True),
+        (Say(452, "Too many recipients"), True),
+        (Say(552, "5.5.3 Too many recipients"), True),
+        (Say(452, "4.2.2 The recipient's inbox is out of storage space"), False),
+        (Say(450, "4.5.3 Later"), False),
+        (Say(552, "Mailbox full"), False),
+    ],
+    ids=lambda value: str(getattr(value, "lines", value)),
+)
+async def test_which_replies_are_about_the_number(reply: Say, again: bool) -> None:
+    behaviour = Behaviour().on(Verb.RCPT, reply, containing="r1@", times=1)
+    async with SmtpServer(behaviour=behaviour) as server, transport() as smtp:
+        receipt = await smtp.submit(message(*people(2)), to(server))
+        assert taken(server) == [("r0@x.example",), *([("r1@x.example",)] if again else [])]
+    assert len(receipt.rejected) == (not again)
+
+
+async def test_a_transaction_that_accepts_nobody_is_the_last() -> None:
+    behaviour = Behaviour().on(Verb.RCPT, Say(452, "4.5.3 No more of you"), containing="bad")
+    async with SmtpServer(behaviour=behaviour) as server, transport() as smtp:
+        receipt = await smtp.submit(message("a@x", "bad1@x", "bad2@x"), to(server))
+        await server.wait_until_idle()
+        assert sum(line.startswith("MAIL") for line in server.connections[0].commands) == 2
+        assert taken(server) == [("a@x",)]
+    assert refused(receipt) == dict.fromkeys(("bad1@x", "bad2@x"), "452 4.5.3 No more of you")
+    assert receipt.warnings == ("partial: 2 of 3 recipients were refused; see rejected",)
+
+
+async def test_where_all_are_required_nobody_gets_a_part() -> None:
+    async with limited(2) as server:
+        error = await failure(message(*people(3), require_all=True), to(server))
+    assert (error.code, error.phase) == (ErrorCode.TEMPORARILY_REJECTED, Phase.RCPT)
+    assert server.received == []
+
+
+GOOD = Say(250, "2.0.0 Ok")
+AGAIN = Say(451, "4.3.0 Not now")
+CLOSING = Say(421, "4.7.0 Enough", close=True)
+
+
+@pytest.mark.parametrize(
+    ("verb", "action", "told"),
+    [
+        (Verb.MAIL, AGAIN, "451 4.3.0 Not now"),
+        (Verb.MAIL, CLOSING, "421 4.7.0 Enough"),
+        (Verb.RCPT, Say(550, "5.1.1 No"), "550 5.1.1 No"),
+        (Verb.RCPT, CLOSING, "421 4.7.0 Enough"),
+        (Verb.DATA, AGAIN, "451 4.3.0 Not now"),
+        (Verb.DOT, Say(554, "5.7.1 Spam"), "554 5.7.1 Spam"),
+        (Verb.MAIL, Drop(), "451 4.4.2 The connection to "),
+        (Verb.DATA, Silence(), "451 4.4.2 127.0.0.1:"),
+    ],
+    ids=str,
+)
+async def test_a_later_transaction_that_fails_takes_nothing_back(
+    verb: Verb, action: Action, told: str
+) -> None:
+    behaviour = Behaviour().on(verb, GOOD if verb is not Verb.DATA else Say(354, "Go on"), times=1)
+    if verb is Verb.RCPT:
+        behaviour = Behaviour().on(verb, GOOD, containing="r0@")
+    async with limited(1, behaviour.on(verb, action)) as server, transport(command=0.3) as smtp:
+        receipt = await smtp.submit(message(*people(3)), to(server))
+        assert taken(server) == [("r0@x.example",)]
+    assert receipt.accepted == ("r0@x.example",)
+    assert list(refused(receipt)) == ["r1@x.example", "r2@x.example"]
+    assert refused(receipt)["r1@x.example"].startswith(told)
+    assert receipt.warnings == ("partial: 2 of 3 recipients were refused; see rejected",)
+
+
+@pytest.mark.parametrize("action", [Drop(), Silence()], ids=str)
+async def test_a_later_transaction_of_unknown_outcome_is_a_warning(action: Action) -> None:
+    behaviour = Behaviour().on(Verb.DOT, GOOD, times=1).on(Verb.DOT, action, keep=True)
+    async with limited(2, behaviour) as server, transport(dot=0.3) as smtp:
+        receipt = await smtp.submit(message(*people(6)), to(server))
+        assert len(server.received) == 2
+    assert receipt.accepted == people(6)[:2]
+    told = refused(receipt)
+    assert tuple(told) == people(6)[2:]
+    assert told["r4@x.example"] == "452 4.5.3 Error: too many recipients"
+    assert "may or may not have been delivered" in told["r2@x.example"]
+    partial, uncertain = receipt.warnings
+    assert partial == "partial: 4 of 6 recipients were refused; see rejected"
+    assert uncertain.startswith("uncertain: 2 of those in rejected may have got the mail. ")
+
+
+@pytest.mark.parametrize(("verb", "told"), [(Verb.MAIL, "451 4.3.2 This"), (Verb.DOT, "451 4.4.2 The whole")])
+async def test_cancelled_in_a_later_transaction(verb: Verb, told: str) -> None:
+    """``CancelledError`` would mean that nobody has it, and the job would go back to be done again."""
+    pause = Hold()
+    behaviour = Behaviour().on(verb, GOOD, times=1).on(verb, pause)
+    async with limited(1, behaviour) as server, transport() as smtp:
+        sending = asyncio.create_task(smtp.submit(message(*people(2)), to(server)))
+        await pause.reached.wait()
+        sending.cancel()
+        receipt = await sending
+    assert receipt.accepted == ("r0@x.example",)
+    assert refused(receipt)["r1@x.example"].startswith(told)
+
+
+async def test_who_was_refused_before_the_server_broke_off_is_named() -> None:
+    """In the manner of Postfix, which ends a session after too many refusals."""
+    behaviour = Behaviour().on(Verb.RCPT, REFUSED, times=1_500)
+    behaviour.on(Verb.RCPT, Say(421, "4.7.0 test.example Error: too many errors", close=True))
+    async with SmtpServer(behaviour=behaviour) as server:
+        error = await failure(message(*people(2_000)), to(server))
+    assert (error.code, error.phase) == (ErrorCode.TEMPORARILY_REJECTED, Phase.RCPT)
+    assert tuple(refused(error)) == people(1_500)
+    assert "421 4.7.0 test.example Error: too many errors" in error.message
+    assert "1500 of 2000 recipients (r0@x.example, r1@x.example, r2@x.example, …)" in error.message
+
+
+async def test_who_was_refused_before_an_uncertain_outcome_is_told() -> None:
+    behaviour = Behaviour().on(Verb.RCPT, REFUSED, containing="r0@").on(Verb.DOT, Drop(), keep=True)
+    async with SmtpServer(behaviour=behaviour) as server:
+        error = await failure(message(*people(2)), to(server))
+    assert error.code is ErrorCode.DELIVERY_UNCERTAIN
+    assert refused(error) == {"r0@x.example": "550 5.1.1 No such user"}
