@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -139,7 +141,7 @@ async def _perform(stage: _Stage, client: ZeebeClient, server: SmtpServer, page:
         await _encores(stage, client, server, page)
 
 
-async def _while_working(worker: asyncio.Task[None], performance: Coroutine[Any, Any, None]) -> None:
+async def _while_working(worker: asyncio.Task[object], performance: Coroutine[Any, Any, None]) -> None:
     """Perform; when the worker ends before, say so instead of waiting for what will never come."""
     performing = asyncio.create_task(performance)
     try:
@@ -175,14 +177,20 @@ async def _client(engine: EngineSettings) -> AsyncIterator[ZeebeClient]:
 
 
 async def _deploy(client: ZeebeClient, engine: EngineSettings, story: Story) -> None:
-    with as_file(files(__package__) / DIAGRAM) as diagram:
+    with as_file(_diagram()) as diagram:
         deployed = await client.deploy_resource(diagram, tenant_id=next(iter(engine.tenant_ids), None))
     version = getattr(deployed.deployments[0], "version", 1)
     story.step("Process deployed", f"{DIAGRAM}: {PROCESS_ID}, version {version}")
 
 
+def _diagram() -> Traversable:
+    """Find the diagram: a wheel has it beside this module, a checkout where people look for examples."""
+    packaged = files(__package__) / DIAGRAM
+    return packaged if packaged.is_file() else Path(__file__).parents[2] / "bpmn-examples" / DIAGRAM
+
+
 @asynccontextmanager
-async def _worker(stage: _Stage, engine: EngineSettings) -> AsyncIterator[asyncio.Task[None]]:
+async def _worker(stage: _Stage, engine: EngineSettings) -> AsyncIterator[asyncio.Task[object]]:
     """Run the worker as ``smtp-connector run`` does, telling what passes through it.
 
     Gives the task that it runs in, which ends by itself only by a fault of the worker.
