@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import grpc
 from pyzeebe import ZeebeClient
@@ -38,6 +41,7 @@ from connector.worker import Worker
 DIAGRAM = "notify.bpmn"
 PROCESS_ID = "smtp-connector-notify"
 _RESULT = "mail"  # the task's resultVariable
+_RUN = "demoRun"  # a variable that tells the instances of this demo from those that others start
 _PATIENCE = 60  # seconds for one process instance
 
 
@@ -52,8 +56,10 @@ class _Stage:
     story: Story
     settings: Settings
     environ: Mapping[str, str]
+    once: bool
+    arrived: asyncio.Event  # the first mail, and the end of its process instance
     inbox: Inbox = field(default_factory=Inbox)
-    failures: asyncio.Queue[Outcome] = field(default_factory=asyncio.Queue)
+    failed: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)  # runs whose job was not completed
     encores: asyncio.Queue[None] = field(default_factory=asyncio.Queue)
 
 
@@ -84,8 +90,8 @@ async def _demo(
 ) -> int:
     arrived = asyncio.Event()
     try:
-        stage = _Stage(story, load(environ).settings, environ)
-        await until_interrupted(_play(stage, console, arrived, once=once, page_port=page_port))
+        stage = _Stage(story, _settings(environ), environ, once, arrived)
+        await until_interrupted(_play(stage, console, page_port))
     except (DemoError, LocalEngineError, EngineRefusedError, SettingsError) as error:
         story.trouble(str(error))
     except (PyZeebeError, grpc.aio.AioRpcError) as error:
@@ -95,9 +101,19 @@ async def _demo(
     return 0 if arrived.is_set() else 1
 
 
-async def _play(
-    stage: _Stage, console: Console, arrived: asyncio.Event, *, once: bool, page_port: int
-) -> None:
+def _settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings, with a namespace of this demo's own for Message-IDs unless they have one.
+
+    Message-IDs are made of the engine's keys, and an engine that starts anew counts from the same one again.
+    """
+    settings = load(environ).settings
+    if settings.message.message_id_namespace:
+        return settings
+    message = settings.message.model_copy(update={"message_id_namespace": uuid4().hex})
+    return settings.model_copy(update={"message": message})
+
+
+async def _play(stage: _Stage, console: Console, page_port: int) -> None:
     story = stage.story
     story.title()
     async with AsyncExitStack() as stack:
@@ -111,14 +127,31 @@ async def _play(
         story.step("Inbox ready", f"{page.url}, taking mail at {server.hostname}:{server.port}")
         client = await stack.enter_async_context(_client(engine))
         await _deploy(client, engine, story)
-        await stack.enter_async_context(_worker(stage, engine))
-        mail = await _one_mail(stage, client, server)
-        arrived.set()
-        if once:
-            story.mail(mail)
-        else:
-            _show(story, mail, page)
-            await _encores(stage, client, server, page)
+        worker = await stack.enter_async_context(_worker(stage, engine))
+        await _while_working(worker, _perform(stage, client, server, page))
+
+
+async def _perform(stage: _Stage, client: ZeebeClient, server: SmtpServer, page: InboxPage) -> None:
+    mail = await _one_mail(stage, client, server)
+    stage.arrived.set()
+    if stage.once:
+        stage.story.mail(mail)
+    else:
+        _show(stage.story, mail, page)
+        await _encores(stage, client, server, page)
+
+
+async def _while_working(worker: asyncio.Task[object], performance: Coroutine[Any, Any, None]) -> None:
+    """Perform; when the worker ends before, say so instead of waiting for what will never come."""
+    performing = asyncio.create_task(performance)
+    try:
+        await asyncio.wait({worker, performing}, return_when=asyncio.FIRST_COMPLETED)
+        if not performing.done():
+            raise DemoError(f"The worker has ended by itself: {worker.exception()!r}")
+        performing.result()
+    finally:
+        performing.cancel()
+        await asyncio.gather(performing, return_exceptions=True)
 
 
 def _keep(stage: _Stage, received: ReceivedMail) -> None:
@@ -144,15 +177,24 @@ async def _client(engine: EngineSettings) -> AsyncIterator[ZeebeClient]:
 
 
 async def _deploy(client: ZeebeClient, engine: EngineSettings, story: Story) -> None:
-    with as_file(files(__package__) / DIAGRAM) as diagram:
+    with as_file(_diagram()) as diagram:
         deployed = await client.deploy_resource(diagram, tenant_id=next(iter(engine.tenant_ids), None))
     version = getattr(deployed.deployments[0], "version", 1)
     story.step("Process deployed", f"{DIAGRAM}: {PROCESS_ID}, version {version}")
 
 
+def _diagram() -> Traversable:
+    """Find the diagram: a wheel has it beside this module, a checkout where people look for examples."""
+    packaged = files(__package__) / DIAGRAM
+    return packaged if packaged.is_file() else Path(__file__).parents[2] / "bpmn-examples" / DIAGRAM
+
+
 @asynccontextmanager
-async def _worker(stage: _Stage, engine: EngineSettings) -> AsyncIterator[None]:
-    """Run the worker as ``smtp-connector run`` does, telling what passes through it."""
+async def _worker(stage: _Stage, engine: EngineSettings) -> AsyncIterator[asyncio.Task[object]]:
+    """Run the worker as ``smtp-connector run`` does, telling what passes through it.
+
+    Gives the task that it runs in, which ends by itself only by a fault of the worker.
+    """
     redactor = Redactor()
     configure_logging(LogSettings(level="warning"), redactor)
     settings = stage.settings.worker.model_copy(update={"task_types": (SEND_TASK_TYPE,)})
@@ -167,27 +209,29 @@ async def _worker(stage: _Stage, engine: EngineSettings) -> AsyncIterator[None]:
             outcome = await pipeline.handle(job)
             stage.story.job_done(outcome)
             if not isinstance(outcome, Complete):
-                stage.failures.put_nowait(outcome)
+                stage.failed.put_nowait(job.variables.get(_RUN))
             return outcome
 
         running = asyncio.create_task(Worker(jobs, settings, handle).run(stop))
         stage.story.step("Worker started", f"for tasks of type {SEND_TASK_TYPE}")
         try:
-            yield
+            yield running
         finally:
             stop.set()
-            await running
+            await asyncio.wait({running})
+        running.result()
 
 
 async def _one_mail(stage: _Stage, client: ZeebeClient, server: SmtpServer) -> Mail:
     """Start a process instance and see it to its end; the mail that came of it."""
-    variables = _variables(server)
+    run = uuid4().hex
+    variables = {**_variables(server), _RUN: run}
     stage.story.step("Process started", f"{PROCESS_ID}, for {variables['customer']['email']}")
     tenant = next(iter(stage.settings.engine.tenant_ids), None)
     running = asyncio.ensure_future(
         client.run_process_with_result(PROCESS_ID, variables, timeout=_PATIENCE * 1000, tenant_id=tenant)
     )
-    failed = asyncio.ensure_future(stage.failures.get())
+    failed = asyncio.create_task(_failure(stage, run))
     try:
         await asyncio.wait({running, failed}, timeout=_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         if failed.done():
@@ -207,6 +251,12 @@ async def _one_mail(stage: _Stage, client: ZeebeClient, server: SmtpServer) -> M
     if mail is None:
         raise DemoError("The process was completed, but its mail is not in the inbox.")
     return mail
+
+
+async def _failure(stage: _Stage, run: str) -> None:
+    """Wait until the job of this run has failed; that of an instance which somebody else started may."""
+    while await stage.failed.get() != run:
+        pass
 
 
 def _show(story: Story, mail: Mail, page: InboxPage) -> None:

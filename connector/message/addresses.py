@@ -7,25 +7,35 @@ Errors never quote the address: an operator may let secrets resolve in it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import idna
 from email_validator import EmailNotValidError, validate_email
 
 from connector.errors import InputError
-from connector.message.text import check_name
+from connector.message.text import MAX_NAME, check_length, check_name
 
 # RFC 5321 section 4.5.3.1, in octets; a path has 256 with its angle brackets.
 _MAX_LOCAL = 64
 _MAX_DOMAIN = 255
 _MAX_ADDRESS = 254
+_MAX_TEXT = 2_500  # a mailbox as typed: the longest address, and the longest name with all of it escaped
 
 _DOT_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _LOCAL = re.compile(_DOT_ATOM)
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_QUOTED_PAIR = re.compile(r"\\(.)")
+# Possessive, and what is left open reaches to the end: nothing is ever read twice, so that the time grows
+# with the length alone, whatever a stranger typed into the form behind it.
+_QUOTED = r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
+_ANGLE = rf'<(?:[^">]++|{_QUOTED})*+(?:>|\Z)'
+_COMMENT = r"\((?:[^()\\]++|\\.)*+\)"
+for _ in range(2):  # comments nest (RFC 5322 section 3.2.2), three deep at most here
+    _COMMENT = rf"\((?:[^()\\]++|\\.|{_COMMENT})*+\)"
+_QUOTED_STRING = re.compile(_QUOTED, re.DOTALL)
+_ITEM = re.compile(rf'(?:[^"<(,;]++|{_QUOTED}|{_ANGLE}|{_COMMENT}|\(.*+)++', re.DOTALL)
+_AROUND_ANGLE = re.compile(rf'(?:[^"<]++|{_QUOTED})++|<', re.DOTALL)
 # What an unquoted display name may not hold: with one of these it is more likely two addresses than a name.
 _NEEDS_QUOTES = re.compile(r'[,;:<>"\\\[\]]')
 
@@ -77,8 +87,7 @@ def parse_mailbox(text: str, field: str, *, allow_local: bool = False) -> Mailbo
     Raises:
         InputError: Not a mailbox, longer than RFC 5321 section 4.5.3.1 allows, or with a control character.
     """
-    check_name(text, field)
-    text = text.strip()
+    text = check_name(check_length(text, field, _MAX_TEXT), field).strip()
     if text.endswith(">"):
         name, address = _split_angle(text, field)
     elif text.endswith(")") and " (" in text:
@@ -88,10 +97,12 @@ def parse_mailbox(text: str, field: str, *, allow_local: bool = False) -> Mailbo
         name = comment.strip()
     else:
         name, address = "", text
+    if len(name) > MAX_NAME:
+        raise InputError(field, f"the name is longer than {MAX_NAME:,} characters")
     return Mailbox(_parse_address(address.strip(), field, allow_local=allow_local), name)
 
 
-def split_list(text: str) -> list[str]:
+def split_list(text: str) -> Iterator[str]:
     """Split a comma- or semicolon-separated list of mailboxes.
 
     Separators inside quotes, angle brackets and comments do not count. What is left open, such as a quote,
@@ -100,14 +111,12 @@ def split_list(text: str) -> list[str]:
     Args:
         text: The list as the modeler wrote it.
 
-    Returns:
+    Yields:
         The items without surrounding blanks; empty ones are left out.
     """
-    if not any(mark in text for mark in '"<('):
-        items = text.replace(";", ",").split(",")
-    else:
-        items = _split_marked(text)
-    return [item for item in map(str.strip, items) if item]
+    for found in _ITEM.finditer(text):
+        if item := found[0].strip():
+            yield item
 
 
 def ascii_domain(domain: str, field: str) -> str:
@@ -123,6 +132,8 @@ def ascii_domain(domain: str, field: str) -> str:
     Raises:
         InputError: Not a host name by RFC 1123, or no valid literal.
     """
+    if len(domain) > _MAX_DOMAIN:
+        raise InputError(field, f"the domain after the @ is longer than {_MAX_DOMAIN} octets")
     if _DOMAIN.fullmatch(domain) and "xn--" not in domain.lower():
         return domain.lower()
     try:
@@ -139,42 +150,24 @@ def ascii_domain(domain: str, field: str) -> str:
     return ascii_domain.lower()
 
 
-def _split_marked(text: str) -> list[str]:
-    items: list[str] = []
-    start = position = depth = 0
-    quoted = angle = False
-    while position < len(text):
-        character = text[position]
-        if character == "\\" and (quoted or depth):
-            position += 1
-        elif quoted or (character == '"' and not depth):
-            quoted = character != '"' if quoted else True
-        elif depth or (character == "(" and not angle):
-            depth += (character == "(") - (character == ")")
-        elif angle or character == "<":
-            angle = character != ">"
-        elif character in ",;":
-            items.append(text[start:position])
-            start = position + 1
-        position += 1
-    return [*items, text[start:]]
-
-
 def _split_angle(text: str, field: str) -> tuple[str, str]:
     """Take ``name <address>`` apart; a ``<`` inside the quotes of a local part is not the one."""
-    opening = _QUOTED.sub(lambda quoted: "_" * len(quoted[0]), text).rfind("<")
-    if opening < 0:
+    *before, address = _AROUND_ANGLE.findall(text)
+    if not before:
         raise InputError(field, "has a `>` without `<`; write Name <name@example.com>")
-    return _parse_name(text[:opening].strip(), field), text[opening + 1 : -1]
+    return _parse_name("".join(before[:-1]).strip(), field), address[:-1]
 
 
 def _parse_name(text: str, field: str) -> str:
-    if _NEEDS_QUOTES.search(_QUOTED.sub("", text)):
+    if _NEEDS_QUOTES.search(_QUOTED_STRING.sub("", text)):
         raise InputError(
             field,
             'put a name that holds , ; : < > [ ] \\ or " in double quotes: "Doe, Jane" <jane@example.com>',
         )
-    return _QUOTED.sub(lambda quoted: _QUOTED_PAIR.sub(r"\1", quoted[1]), text).strip()
+    # Control characters are refused by now, so two of them can keep the places of what was escaped.
+    marked = text.replace("\\\\", "\x01").replace('\\"', "\x02")
+    plain = marked.replace('"', "").replace("\\", "")
+    return plain.replace("\x01", "\\").replace("\x02", '"').strip()
 
 
 def _parse_address(text: str, field: str, *, allow_local: bool) -> str:
@@ -188,6 +181,8 @@ def _parse_address(text: str, field: str, *, allow_local: bool) -> str:
 
 def _parse_local(local: str, field: str) -> str:
     if not _LOCAL.fullmatch(local):
+        # The quotes and backslashes that the library takes away are all that may come on top of the limit.
+        check_length(local, field, 2 * _MAX_LOCAL + 2)
         try:
             # The library's rules for non-ASCII and quoted local parts; it refuses localhost and other domains
             # that are not public, which are ours to accept, so it gets a literal in the domain's place.

@@ -23,6 +23,7 @@ from connector.message.media import attachment_part
 from connector.settings.model import MessageSettings
 from connector.task.request import ContentType, DeliveryReceipt, SendRequest
 
+_MAX_LINE = 998  # RFC 5322 section 2.1.1, in octets without the CRLF
 _BODY_FIELD = "smtpEmailContent"
 
 
@@ -43,6 +44,7 @@ def build(
 
     Raises:
         InputError: Something in the request or content that a mail cannot hold; the variable is named.
+        ValueError: A line came out too long, which no input should be able to cause.
     """
     digest = _digest(settings.message_id_namespace, key)
     message_id = f"<{digest}@{_id_domain(request, settings)}>"
@@ -54,7 +56,28 @@ def build(
     blocks = content_part.blocks
     unended = blocks and blocks[-1] and not blocks[-1].endswith(b"\r\n")
     data = b"".join([octets, *blocks, b"\r\n" if unended else b""])
+    check_lines(data)
     return Message(envelope, data, message_id, request.require_all_recipients)
+
+
+def check_lines(data: bytes) -> None:
+    """Refuse a message with a line that a server may cut, and so break what comes behind it.
+
+    Everything that goes into a line is bounded where it is read; this is the last line of defence. It jumps
+    from one line end to the last one within reach, which takes a millisecond for ten megabytes.
+
+    Args:
+        data: Lines that end with CRLF.
+
+    Raises:
+        ValueError: A line has more than 998 octets (RFC 5322 section 2.1.1).
+    """
+    start = 0
+    while start < len(data):
+        end = data.rfind(b"\r\n", start, start + _MAX_LINE + 2)
+        if end < 0:
+            raise ValueError(f"a line of the message is longer than {_MAX_LINE} octets")
+        start = end + 2
 
 
 def _digest(namespace: str, key: str) -> str:

@@ -13,7 +13,7 @@ from email.utils import format_datetime
 from connector.errors import InputError
 from connector.message import headers
 from connector.message.addresses import Mailbox
-from connector.message.text import check_name, check_text
+from connector.message.text import MAX_VALUE, check_length, check_name, check_text
 from connector.task.request import Importance, SendRequest, Sensitivity
 
 _FIELDS_OF_IMPORTANCE = ("Importance", "X-Priority", "X-MSMail-Priority", "Priority")
@@ -55,7 +55,7 @@ def header_section(request: SendRequest, message_id: str, now: datetime) -> str:
     """
     fields = [
         *_correspondents(request),
-        headers.unstructured("Subject", check_text(request.subject, "smtpEmailSubject")),
+        headers.unstructured("Subject", check_subject(request.subject)),
         f"Date: {format_datetime(now)}\r\n",
         f"Message-ID: {message_id}\r\n",
         *_thread(request),
@@ -64,6 +64,18 @@ def header_section(request: SendRequest, message_id: str, now: datetime) -> str:
     fields += [f"{name}: {value}\r\n" for name, value in marks.items()]
     fields += _extra(request, {name.lower() for name in marks})
     return "".join([*fields, "MIME-Version: 1.0\r\n"])
+
+
+def check_subject(subject: str) -> str:
+    """Accept a subject line.
+
+    Returns:
+        The subject as it came.
+
+    Raises:
+        InputError: More than 10,000 characters, or one that a header cannot hold.
+    """
+    return check_text(check_length(subject, "smtpEmailSubject", MAX_VALUE), "smtpEmailSubject")
 
 
 def _correspondents(request: SendRequest) -> Iterator[str]:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from connector.errors import InputError
 from connector.message.addresses import Mailbox
 from connector.message.encoding import MAX_WORD, encode_words
-from connector.message.text import check_text
+from connector.message.text import MAX_VALUE, check_length, check_text
 
 # RFC 5322 section 2.1.1 wants 78, RFC 2047 section 2 wants 76 where there is an encoded-word.
 _MAX_LINE = 76
@@ -21,11 +21,11 @@ _HARD_LIMIT = 998  # RFC 5322 section 2.1.1, in octets
 
 # Long enough for every registered name, short enough that an encoded-word fits on the same line.
 _MAX_NAME = 50
-_MAX_ID = 900  # leaves room for the field's name within the hard limit
+_MAX_ID = 250  # one word, which cannot be folded; mailers write 30 to 150 characters
 _NAME = re.compile(rf"[!-9;-~]{{1,{_MAX_NAME}}}")  # RFC 5322 section 3.6.8, ftext
 
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_MESSAGE_ID = re.compile(rf"<?([!-;=?-~]{{1,{_MAX_ID}}}@[!-;=?-~]+)>?")
+_MESSAGE_ID = re.compile(r"<?([!-;=?-~]+@[!-;=?-~]+)>?")
 _WORDS = re.compile(r" *[^ ]+")
 
 # The connector's own header fields, lower case, and the variable that sets each (None: nothing does).
@@ -62,7 +62,8 @@ def check_header(name: str, value: str, field: str) -> None:
         field: The variable to name in the error, as ``smtpEmailHeaders.X-Case``.
 
     Raises:
-        InputError: Not a name by RFC 5322, a header that the connector writes itself, or a control character.
+        InputError: Not a name by RFC 5322, a header that the connector writes itself, a value of more than
+            10,000 characters, or a control character.
     """
     if not _NAME.fullmatch(name):
         raise InputError(
@@ -74,7 +75,7 @@ def check_header(name: str, value: str, field: str) -> None:
         variable = OWNED_HEADERS.get(lowered)
         advice = f"use {variable} instead" if variable else "remove it"
         raise InputError(field, f"the connector writes this header itself; {advice}")
-    check_text(value, field)
+    check_text(check_length(value, field, MAX_VALUE), field)
 
 
 def unstructured(name: str, value: str) -> str:
@@ -126,7 +127,7 @@ def message_id(text: str, field: str) -> str:
     """Read a message id that a task refers to (RFC 5322 section 3.6.4).
 
     Args:
-        text: The id, with or without its angle brackets.
+        text: The id, with or without its angle brackets; 250 characters at most.
         field: The variable to name in the error.
 
     Returns:
@@ -135,7 +136,7 @@ def message_id(text: str, field: str) -> str:
     Raises:
         InputError: No id, several, or characters that none may have.
     """
-    check_text(text, field)
+    check_text(check_length(text, field, _MAX_ID), field)
     if not (found := _MESSAGE_ID.fullmatch(text.strip())):
         raise InputError(field, "is not a message id; write <left@right>, as the mail's Message-ID shows it")
     return f"<{found[1]}>"

@@ -16,14 +16,16 @@ from connector.message.body import Part
 from connector.message.content import LoadedAttachment
 from connector.message.encoding import base64, encode_parameter
 from connector.message.headers import tokens
-from connector.message.text import check_name, check_text
+from connector.message.text import MAX_NAME, check_length, check_name, check_text
 
 _DEFAULT = "application/octet-stream"
 _TOKEN = r"[A-Za-z0-9!#$&+.^_`{|}~*'%-]+"  # noqa: S105 - RFC 2045 section 5.1, a grammar
 _TYPE = re.compile(rf"\s*({_TOKEN})/({_TOKEN})\s*")
-_PARAMETER = re.compile(rf';\s*({_TOKEN})\s*=\s*(?:({_TOKEN})|"((?:[^"\\]|\\.)*)")\s*')
+_PARAMETER = re.compile(rf';\s*({_TOKEN})\s*=\s*(?:({_TOKEN})|"((?:[^"\\]|\\.)*+)")\s*')
 _WRITTEN_ANEW = frozenset(("name", "boundary"))
 _CONTENT_ID = re.compile(r"[!-;=?-~]{1,200}")
+_MAX_WORD = 127  # RFC 6838 section 4.2 (and 4.3): type, subtype, a parameter's name; none can be folded
+_MAX_TYPE = 1_000  # a type with all its parameters
 _MAX_LINE = 998  # RFC 5322 section 2.1.1
 # The table that comes with Python, not the machine's: the same file is the same type on every worker.
 _TYPES = mimetypes.MimeTypes(filenames=())
@@ -58,7 +60,8 @@ def attachment_part(attachment: LoadedAttachment) -> Part:
     Raises:
         InputError: A name, media type or Content-ID that a header cannot hold.
     """
-    name = check_name(attachment.name, f"{attachment.field}.name")
+    field = f"{attachment.field}.name"
+    name = check_name(check_length(attachment.name, field, MAX_NAME), field)
     media_type, parameters = _media_type(attachment)
     encoding, body = "base64", None
     if media_type.startswith("message/"):
@@ -101,15 +104,15 @@ def _guess(suffix: str) -> str:
 
 def _parse_type(text: str, field: str) -> tuple[str, list[str]]:
     """Take a media type apart and write its parameters anew (RFC 2045 section 5.1)."""
-    check_text(text, field)
+    check_text(check_length(text, field, _MAX_TYPE), field)
     found = _TYPE.match(text)
-    if not found:
+    if not found or max(map(len, found.groups())) > _MAX_WORD:
         raise InputError(field, "is not a media type; write one such as application/pdf, or leave it out")
     parameters: list[str] = []
     position = found.end()
     while parameter := _PARAMETER.match(text, position):
         position = parameter.end()
-        name = parameter[1].lower()
+        name = check_length(parameter[1].lower(), field, _MAX_WORD)
         if name not in _WRITTEN_ANEW:
             value = parameter[2] if parameter[3] is None else re.sub(r"\\(.)", r"\1", parameter[3])
             parameters += encode_parameter(name, value)

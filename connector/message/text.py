@@ -2,7 +2,8 @@
 
 Text enters and leaves unchanged, or an :class:`~connector.errors.InputError` names its variable. A line break
 would start a second header; NUL and the other control characters are cut or taken for a line break by some
-server or reader on the way (the standard library's own policy lets NUL through).
+server or reader on the way (the standard library's own policy lets NUL through). Length is looked at before
+anything else, so that a text of megabytes costs nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,31 @@ _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # Explicit embeddings, overrides and isolates (UAX #9): they make a name or an address read as another one.
 # The marks U+200E and U+200F and the joiners stay: names in Arabic, Persian or Hindi need them.
 _BIDI_CONTROL = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+# Ten times what anybody reads; Postfix cuts a header off at 102,400 octets (header_size_limit), which this
+# many characters do not reach in any script, encoded.
+MAX_VALUE = 10_000
+# For names of people and files; a file system has 255 octets for one.
+MAX_NAME = 1_000
+
+
+def check_length(text: str, field: str, longest: int) -> str:
+    """Accept text of at most so many characters.
+
+    Args:
+        text: Any text.
+        field: The variable to name in the error.
+        longest: The limit, in characters.
+
+    Returns:
+        The text as it came.
+
+    Raises:
+        InputError: It is longer.
+    """
+    if len(text) > longest:
+        raise InputError(field, f"is longer than {longest:,} characters; shorten it")
+    return text
 
 
 def check_text(text: str, field: str) -> str:

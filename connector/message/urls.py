@@ -36,8 +36,9 @@ MAX_REDIRECTS = 3
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 # Asked for as it is: what arrives compressed could be a thousand times its size.
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "zeebe-smtp-connector"}
+# RFC 6838 section 4.2: 127 characters for each half. What is no such type is ignored.
 _MEDIA_TYPE = re.compile(
-    r"\s*((?!multipart/|message/)[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+)\s*(?:;|$)", re.IGNORECASE
+    r"\s*((?!multipart/|message/)[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127})\s*(?:;|$)", re.IGNORECASE
 )
 # What servers say of a file that they know nothing about; the name tells more.
 _UNKNOWN_TYPES = frozenset({"application/octet-stream", "binary/octet-stream"})

@@ -13,13 +13,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connector.errors import InputError
-from connector.message.text import check_name, check_text
+from connector.message.text import MAX_NAME, check_length, check_name, check_text
 from connector.task.definitions import ATTACHMENT, DOCUMENT_TYPES
 from connector.task.inputs import Inputs
 from connector.task.request import Attachment, DataSource, FileSource, UrlSource
 from connector.task.values import Value, boolean, choice, from_json, is_blank, items, kind, text
 
 _DOCUMENT_TYPE = "camunda.document.type"
+_MAX_ITEMS = 1_000  # attachments.max_count, 50 at first, decides; this bounds the reading
+_MAX_URL = 8_000  # RFC 9110 section 4.1
+_MAX_PATH = 4_096  # PATH_MAX
 _SOURCES = ("content", "base64", "path", "url")
 # The charsets that mailers know; Python's codecs have others that take quadratic time, such as punycode.
 _CHARSET = re.compile(
@@ -41,7 +44,7 @@ def read_attachments(value: Value) -> tuple[Attachment, ...]:
         InputError: An item that is no attachment, or two inline ones with the same contentId.
     """
     data = from_json(value, "{}")
-    listed = [Value(value.field, data)] if isinstance(data, dict) else items(value)
+    listed = [Value(value.field, data)] if isinstance(data, dict) else items(value, most=_MAX_ITEMS)
     attachments = tuple(map(_attachment, listed))
     seen: set[str] = set()
     for attachment in attachments:
@@ -120,7 +123,7 @@ def _as_json(content: Value) -> str:
 def _encoded(inputs: Inputs, content: str) -> bytes:
     """Text in the charset that its media type names, otherwise in UTF-8."""
     value = inputs.get("contentType")
-    if value is None or "charset" not in text(value).lower():
+    if value is None or "charset" not in check_length(text(value), value.field, MAX_NAME).lower():
         return content.encode()
     charset = _CHARSET.search(value.data)
     try:
@@ -147,11 +150,13 @@ def _described(
 def _line(inputs: Inputs, name: str) -> str | None:
     """Text for the part's header; its grammar is checked where it is written."""
     value = inputs.get(name)
-    return check_name(text(value), value.field).strip(" ") if value else None
+    if value is None:
+        return None
+    return check_name(check_length(text(value), value.field, MAX_NAME), value.field).strip(" ")
 
 
 def _path(value: Value) -> str:
-    path = check_text(text(value), value.field).strip(" ")
+    path = check_text(check_length(text(value), value.field, _MAX_PATH), value.field).strip(" ")
     if not path:
         raise value.error("is empty; fill in a path")
     if re.match(r"https?://", path, re.IGNORECASE):
@@ -161,7 +166,7 @@ def _path(value: Value) -> str:
 
 
 def _url(value: Value) -> str:
-    url = check_text(text(value), value.field).strip(" ")
+    url = check_text(check_length(text(value), value.field, _MAX_URL), value.field).strip(" ")
     try:
         parts = urlsplit(url)
         port_is_valid = parts.port != 0

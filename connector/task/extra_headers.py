@@ -8,6 +8,8 @@ from connector.errors import InputError
 from connector.message.headers import check_header
 from connector.task.values import Value, is_blank, kind, mapping, text
 
+_MOST = 200  # several times what any system adds
+
 
 def read_headers(value: Value) -> tuple[tuple[str, str], ...]:
     """Read a map of header fields.
@@ -20,11 +22,12 @@ def read_headers(value: Value) -> tuple[tuple[str, str], ...]:
         Names and values in the order of the map.
 
     Raises:
-        InputError: A field that is not a task's to set, or no value for a header.
+        InputError: A field that is not a task's to set, no value for a header, or more than 200 of them.
     """
-    return tuple(
-        (name, _checked(value, name, data)) for name, data in mapping(value).items() if not is_blank(data)
-    )
+    given = mapping(value)
+    if len(given) > _MOST:
+        raise value.error(f"has more than {_MOST} headers; leave some out")
+    return tuple((name, _checked(value, name, data)) for name, data in given.items() if not is_blank(data))
 
 
 def _checked(value: Value, name: str, data: Any) -> str:

@@ -25,6 +25,7 @@ _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", re.ASCII)
 # FEEL writes a zone by name as `@Europe/Berlin`, Java as `[Europe/Berlin]` after the offset.
 _ZONE = re.compile(r"(?P<moment>[^@\[]+)(?:@(?P<feel>[\w/+-]+)|\[(?P<java>[\w/+-]+)\])")
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\S+", re.ASCII)
+_MAX_WRITTEN = 100
 _LAST_SECOND = time(23, 59, 59)
 _FORMS = 'use today, tomorrow, "tomorrow 09:30", a date, a date-time or a duration such as PT4H'
 
@@ -76,6 +77,8 @@ class _Calendar:
         if not isinstance(data, str):
             raise value.error(f"{kind(data)} is no moment; {_FORMS}")
         written = unquoted(text(value))
+        if len(written) > _MAX_WRITTEN:
+            raise value.error(f"{shown(value.data)} is no moment; {_FORMS}")
         if duration := parse_duration(written):
             return self._after(duration)
         if _DATE_TIME.match(written):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from connector.message.addresses import Mailbox, parse_mailbox, split_list
 from connector.message.headers import message_id
 from connector.message.text import check_text
 from connector.task.values import Value, items, text
 
-_ID_SEPARATOR = re.compile(r"[\s,;]+")
+_BARE_ID = re.compile(r"[^\s,;]+")
+_BRACKETED_ID = re.compile(r"<[^<>]*+>|[^\s,;<>]+|[<>]")  # within the brackets a comma belongs to the id
 
 
 def read_mailbox(value: Value, *, allow_local: bool = False) -> Mailbox:
@@ -55,8 +57,6 @@ def read_message_ids(value: Value) -> tuple[str, ...]:
     return tuple(message_id(text(item), item.field) for item in listed)
 
 
-def _split_ids(written: str) -> list[str]:
-    if "<" in written:
-        # Within the brackets a comma belongs to the id.
-        return re.findall(r"<[^<>]*>|[^\s,;<>]+|[<>]", written)
-    return _ID_SEPARATOR.split(written)
+def _split_ids(written: str) -> Iterator[str]:
+    pattern = _BRACKETED_ID if "<" in written else _BARE_ID
+    return (found[0] for found in pattern.finditer(written))

@@ -22,6 +22,7 @@ _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOSTNAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
 # The system's resolver reads these as an address in one of its old forms: `127.1`, `0x7f000001`.
 _NUMERIC_LABEL = re.compile(r"\d+|0[xX][0-9a-fA-F]*")
+_MAX_HOSTNAME = 255  # RFC 1035 section 2.3.4; an IPv6 address with its zone fits as well
 _TLS_PORT = 465
 
 
@@ -69,6 +70,8 @@ def _is_loopback(hostname: str) -> bool:
 
 def _hostname(value: Value) -> str:
     name = text(value).strip(" ")
+    if len(name) > _MAX_HOSTNAME:
+        raise value.error(f"is longer than {_MAX_HOSTNAME} characters, which no host name is")
     if "://" in name:
         raise value.error("must be the name alone, without smtp:// in front")
     if name.startswith("[") and name.endswith("]"):

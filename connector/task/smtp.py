@@ -15,6 +15,7 @@ from typing import Any
 
 from connector.errors import AccountError, InputError
 from connector.message.addresses import Mailbox
+from connector.message.fields import check_subject
 from connector.message.text import check_text
 from connector.task.attachments import read_attachments
 from connector.task.definitions import (
@@ -192,7 +193,7 @@ class _Task:
 
     def subject(self) -> str:
         value = self.inputs.require("smtpEmailSubject", "fill in the subject")
-        return check_text(text(value), value.field)
+        return check_subject(text(value))
 
     def content_type(self) -> ContentType:
         value = self.inputs.get("smtpEmailContentType")

@@ -8,8 +8,10 @@ the caller; here is only how it may be written, the same for every variable of e
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 from connector.errors import InputError
@@ -20,6 +22,8 @@ T = TypeVar("T")
 _BOOLEANS = {"true": True, "${true}": True, "false": False, "${false}": False}
 _MAX_SHOWN = 60
 _MAX_NUMBER = 10**15
+_MAX_ITEMS = 10_000  # a hundred times the recipients that every server must take (RFC 5321 section 4.5.3.1.8)
+_PIECE = re.compile(r'((?:[^",;]++|"[^"]*+(?:"|\Z))*+)([,;]|\Z)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +88,11 @@ def text(value: Value) -> str:
     if not isinstance(data, str):
         advice = "; write string(…) around it" if isinstance(data, int | float) else ""
         raise value.error(f"must be text, not {kind(data)}{advice}")
-    if not data.isascii() and any("\ud800" <= character <= "\udfff" for character in data):
-        raise value.error("holds half of a surrogate pair, which is no character; remove it")
+    try:
+        data.encode()
+    except UnicodeEncodeError:
+        # The cause holds the whole text.
+        raise value.error("holds half of a surrogate pair, which is no character; remove it") from None
     return data
 
 
@@ -128,26 +135,17 @@ def choice(value: Value, choices: Mapping[str, T]) -> T:
     return choices[word]
 
 
-def split_text(text: str) -> list[str]:
+def split_text(text: str) -> Iterator[str]:
     """Split at commas and semicolons outside double quotes; quotes around a whole item are taken off."""
-    return [unquoted(item) for item in _split_outside_quotes(text)]
+    for piece in _PIECE.finditer(text):
+        yield unquoted(piece[1])
+        if not piece[2]:
+            return
 
 
-def _split_outside_quotes(text: str) -> list[str]:
-    if '"' not in text:
-        return text.replace(";", ",").split(",")
-    pieces: list[str] = []
-    start, quoted = 0, False
-    for position, character in enumerate(text):
-        if character == '"':
-            quoted = not quoted
-        elif character in ",;" and not quoted:
-            pieces.append(text[start:position])
-            start = position + 1
-    return [*pieces, text[start:]]
-
-
-def items(value: Value, split: Callable[[str], Sequence[str]] = split_text) -> list[Value]:
+def items(
+    value: Value, split: Callable[[str], Iterable[str]] = split_text, *, most: int = _MAX_ITEMS
+) -> list[Value]:
     """The items of a list that came as a list, as one text, as a separated text, or as a JSON list in a text.
 
     Blank items are left out; the others keep their place in their name.
@@ -155,17 +153,20 @@ def items(value: Value, split: Callable[[str], Sequence[str]] = split_text) -> l
     Args:
         value: What was given.
         split: How a text that is no JSON is taken apart.
+        most: How many items there may be, blank ones included.
 
     Raises:
-        InputError: Neither a list nor text, or text in brackets that is no JSON list.
+        InputError: Neither a list nor text, too many items, or text in brackets that is no JSON list.
     """
     data = from_json(value, "[]")
     if isinstance(data, str):
-        data = split(text(value))
+        data = list(islice(split(text(value)), most + 1))
         if len(data) == 1:
             return [] if is_blank(data[0]) else [Value(value.field, data[0])]
     if not isinstance(data, list):
         raise value.error(f'must be a list, as ["a", "b"], or text, not {kind(data)}')
+    if len(data) > most:
+        raise value.error(f"has more than {most:,} items; spread them over several mails")
     named = (Value(f"{value.field}[{number}]", item) for number, item in enumerate(data, 1))
     return [item for item in named if not is_blank(item.data)]
 

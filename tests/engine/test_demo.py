@@ -10,15 +10,36 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from pyzeebe import ZeebeClient
+
 from connector.testing.smtp import SmtpServer
 
 _COMMAND = "import sys; from connector.demo.run import demo; sys.exit(demo(once=sys.argv[1:] == ['--once']))"
+# The worker dies of a fault of its own, and no process waits for it to come back.
+_WORKER_DIES = """
+import asyncio, sys
+from connector.demo import run
+
+async def dies(*_):
+    raise RuntimeError("no more of this")
+
+async def forever(*_):
+    await asyncio.Event().wait()
+
+run.Worker.run, run._perform = dies, forever
+sys.exit(run.demo(once=False))
+"""
+_NO_SUCH_PORT = {
+    "mailServer": {"hostname": "localhost", "port": 0},
+    "customer": {"name": "Ada", "email": "ada@example.com"},
+    "order": {"id": "1", "items": "item"},
+}
 _TIMEOUT = 60
 
 
-async def _demo(*arguments: str, environ: Mapping[str, str]) -> Process:
+async def _demo(*arguments: str, environ: Mapping[str, str], command: str = _COMMAND) -> Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-c", _COMMAND, *arguments),
+        *(sys.executable, "-W", "error", "-c", command, *arguments),
         env={**os.environ, **environ},
         stdout=PIPE,
         stderr=PIPE,
@@ -65,6 +86,28 @@ async def test_it_goes_on_until_interrupted(engine_address: str) -> None:
     demo.send_signal(signal.SIGINT)
     _, errors = await asyncio.wait_for(demo.communicate(), _TIMEOUT)
     assert (demo.returncode, errors) == (0, b"")
+
+
+async def test_the_failure_of_another_instance_does_not_spoil_the_next(
+    engine_address: str, zeebe: ZeebeClient
+) -> None:
+    demo = await _demo(environ={"ZEEBE_ADDRESS": engine_address})
+    page = urlsplit((await _read_until(demo, r"Inbox ready +(http://\S+/)"))[1])
+    await _read_until(demo, r"goes on until Ctrl-C")
+    foreign = await zeebe.run_process("smtp-connector-notify", _NO_SUCH_PORT)
+    await _read_until(demo, r"The job failed: .*port")
+    await zeebe.cancel_process_instance(foreign.process_instance_key)
+    await _press_the_button(str(page.hostname), int(page.port or 0))
+    await _read_until(demo, r"Look at it +http://\S+/mail/2$")
+    demo.send_signal(signal.SIGINT)
+    await asyncio.wait_for(demo.communicate(), _TIMEOUT)
+
+
+async def test_a_worker_that_ends_is_told_as_such(engine_address: str) -> None:
+    demo = await _demo(environ={"ZEEBE_ADDRESS": engine_address}, command=_WORKER_DIES)
+    out, errors = await asyncio.wait_for(demo.communicate(), _TIMEOUT)
+    assert (demo.returncode, errors) == (1, b"")
+    assert "✗ The worker has ended by itself: RuntimeError('no more of this')" in out.decode()
 
 
 async def _press_the_button(host: str, port: int) -> bytes:

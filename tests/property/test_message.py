@@ -45,7 +45,7 @@ one_line = st.lists(
         st.sampled_from(TRICKY), printable, st.sampled_from(["=?utf-8?q?=0A?=", "?=", "a" * 80, " " * 80])
     ),
     max_size=40,
-).map("".join)
+).map(lambda pieces: "".join(pieces)[:1000])  # the longest name
 body_text = st.lists(
     st.one_of(
         st.characters(exclude_categories=["Cs"]),
@@ -265,7 +265,7 @@ def test_an_address_is_refused_or_names_one_recipient(run: Callable[[Callable[..
 
 def check_list(names: list[str], separator: str) -> None:
     items = [named(name, "a@example.com") for name in names]
-    assert split_list(f" {separator} ".join(items)) == items
+    assert list(split_list(f" {separator} ".join(items))) == items
 
 
 def test_a_list_of_quoted_names_falls_into_its_items(run: Callable[[Callable[..., None]], None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 
@@ -103,6 +104,25 @@ async def test_which_replies_are_about_the_number(reply: Say, again: bool) -> No
     assert len(receipt.rejected) == (not again)
 
 
+async def test_a_server_that_takes_nobody_yet_is_not_full() -> None:
+    behaviour = Behaviour().on(Verb.RCPT, Say(452, "4.5.3 Too many recipients"), times=1)
+    async with SmtpServer(behaviour=behaviour) as server, transport() as smtp:
+        receipt = await smtp.submit(message(*people(2)), to(server))
+        assert taken(server) == [("r1@x.example",)]
+    assert list(refused(receipt)) == ["r0@x.example"]
+
+
+async def test_a_warning_is_given_once_for_all_transactions() -> None:
+    mail = message(*people(2))
+    mail = dataclasses.replace(mail, envelope=dataclasses.replace(mail.envelope, notify=("never",)))
+    async with SmtpServer(offer=Offer(dsn=False, recipients=1)) as server, transport() as smtp:
+        receipt = await smtp.submit(mail, to(server))
+        assert len(server.received) == 2
+    assert [warning.partition(" offers ")[2] for warning in receipt.warnings] == [
+        "no delivery receipts (DSN): none was asked for."
+    ]
+
+
 async def test_a_transaction_that_accepts_nobody_is_the_last() -> None:
     behaviour = Behaviour().on(Verb.RCPT, Say(452, "4.5.3 No more of you"), containing="bad")
     async with SmtpServer(behaviour=behaviour) as server, transport() as smtp:
@@ -114,10 +134,14 @@ async def test_a_transaction_that_accepts_nobody_is_the_last() -> None:
     assert receipt.warnings == ("partial: 2 of 3 recipients were refused; see rejected",)
 
 
-async def test_where_all_are_required_nobody_gets_a_part() -> None:
-    async with limited(2) as server:
-        error = await failure(message(*people(3), require_all=True), to(server))
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_where_all_are_required_nobody_gets_a_part(pipelining: bool) -> None:
+    async with limited(2, pipelining=pipelining) as server:
+        error = await failure(message(*people(5), require_all=True), to(server))
+        await server.wait_until_idle()
+        assert server.connections[0].received_bytes.count(b"RCPT") == 5
     assert (error.code, error.phase) == (ErrorCode.TEMPORARILY_REJECTED, Phase.RCPT)
+    assert tuple(refused(error)) == people(5)[2:]
     assert server.received == []
 
 

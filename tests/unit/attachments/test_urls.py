@@ -73,7 +73,15 @@ async def test_octets_name_and_type_come_from_the_server(web: WebServer) -> None
 
 @pytest.mark.parametrize(
     "content_type",
-    ["application/octet-stream", "multipart/mixed; boundary=x", "message/rfc822", "nonsense", ""],
+    [
+        "application/octet-stream",
+        "multipart/mixed; boundary=x",
+        "message/rfc822",
+        "nonsense",
+        "",
+        f"{'a' * 128}/b",
+        f"a/{'b' * 3000}",
+    ],
 )
 async def test_a_type_that_says_nothing_or_would_nest_is_not_taken(web: WebServer, content_type: str) -> None:
     url = web.serve("/file", b"x", Content_Type=content_type)

@@ -237,7 +237,7 @@ def test_without_the_extra_it_says_what_to_install(
     tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "jgo.maven", None)
-    with pytest.raises(LocalEngineError, match=r"pip install 'zeebe-smtp-connector\[demo\]'"):
+    with pytest.raises(LocalEngineError, match=r"pip install '\.\[demo\]'"):
         _installation(tmp_path, repository, []).complete()
 
 

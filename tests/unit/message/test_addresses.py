@@ -31,6 +31,10 @@ DIRECTIONS = [*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))
         ('"a b"@example.com', '"a b"@example.com', ""),
         ('N <"a>b<"@example.com>', '"a>b<"@example.com', "N"),
         ('"jane"@example.com', "jane@example.com", ""),
+        ('"a \\\\\\"" <jane@example.com>', "jane@example.com", 'a \\"'),
+        ('"\\a\\b" "c" <jane@example.com>', "jane@example.com", "ab c"),
+        (f"{'n' * 1000} <jane@example.com>", "jane@example.com", "n" * 1000),
+        ('"' + '\\"' * 1000 + '" <jane@example.com>', "jane@example.com", '"' * 1000),
         ("a@Bücher.Example", "a@xn--bcher-kva.example", ""),
         ("a@faß.de", "a@xn--fa-hia.de", ""),  # IDNA 2008; the 2003 rules made it fass.de
         ("a@ＥＸＡＭＰＬＥ.com", "a@example.com", ""),
@@ -79,6 +83,12 @@ def test_a_mailbox_is_read(text: str, address: str, name: str) -> None:
         f"{'ü' * 33}@example.com",
         f"a@{'d' * 64}.com",
         f"{'l' * 64}@{'.'.join(['d' * 60] * 4)}",
+        f"a@{'ä' * 300}",
+        f"{'n' * 1001} <a@x>",
+        f"<a@x{' ' * 2500}>",
+        'N "a" "b <a@x>',
+        'N <"a@x>',
+        "<<a@x>",
     ],
 )
 def test_what_is_no_mailbox_is_refused_without_being_quoted(text: str) -> None:
@@ -141,10 +151,45 @@ def test_a_mailbox_knows_its_two_parts() -> None:
         ('"open, b@x; c@x', ['"open, b@x; c@x']),
         ("<open, b@x", ["<open, b@x"]),
         ("O'Neil <a@x>, b@x", ["O'Neil <a@x>", "b@x"]),
+        ("a@x (one, (two (three;)), four), b@x", ["a@x (one, (two (three;)), four)", "b@x"]),
+        ("a@x (((four, (deep)))), b@x", ["a@x (((four, (deep)))), b@x"]),
+        ("a@x (\\), b), c@x", ["a@x (\\), b)", "c@x"]),
+        ("a@x (open, b@x", ["a@x (open, b@x"]),
+        ('"\\', ['"\\']),
+        ("a), b <(>, c@x", ["a)", "b <(>", "c@x"]),
     ],
 )
 def test_a_list_is_split_outside_quotes_brackets_and_comments(text: str, items: list[str]) -> None:
-    assert split_list(text) == items
+    assert list(split_list(text)) == items
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "piece", ['"\\', '\\"', '"', '"<', '""', "(", "()", "(\\", "<", '<"', "\\", "a,", "é", "é."]
+)
+def test_a_megabyte_of_anything_is_read_in_time_that_grows_with_its_length_alone(piece: str) -> None:
+    """With a second look at each quote this takes minutes; without it, no more than some milliseconds."""
+    hostile = piece * (1_000_000 // len(piece))
+    for text in (hostile, f"{hostile}>", f"a@{hostile}", f"{hostile}@example.com"):
+        assert sum(map(len, split_list(text))) <= len(text)
+        with pytest.raises(InputError):
+            parse_mailbox(text, "to")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("piece", ['"\\', '\\"', '"', '"<', "<", "\\", '""<'])
+def test_a_list_of_the_longest_hostile_items_is_no_slower(piece: str) -> None:
+    hostile = piece * (2_400 // len(piece)) + ">"
+    for _ in range(2_500):
+        with pytest.raises(InputError, match=r"^to: (has a|put a name|is not a mail|the part before)"):
+            parse_mailbox(hostile, "to")
+
+
+def test_ten_thousand_recipients_in_one_text_are_read() -> None:
+    text = "; ".join(f'"Doe, Jane {number}" <jane{number}@example.com>' for number in range(10_000))
+    boxes = [parse_mailbox(item, "to") for item in split_list(text)]
+    assert boxes[9_999] == Mailbox("jane9999@example.com", "Doe, Jane 9999")
+    assert len(boxes) == 10_000
 
 
 def test_a_domain_is_given_in_its_wire_form() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from connector.errors import InputError
 from connector.message.addresses import Mailbox
-from connector.message.build import build
+from connector.message.build import build, check_lines
 from connector.message.content import LoadedAttachment, LoadedContent
 from connector.message.envelope import Message
 from connector.settings.model import MessageSettings
@@ -313,3 +313,30 @@ def test_an_attached_message_that_holds_the_boundary_does_not_end_the_part() -> 
 def test_the_request_decides_whether_all_recipients_must_be_taken() -> None:
     assert build_with(require_all_recipients=True).require_all_recipients
     assert not build_with().require_all_recipients
+
+
+def test_a_subject_of_ten_thousand_characters_is_the_longest() -> None:
+    assert read(build_with(subject="ü" * 10_000))["Subject"] == "ü" * 10_000
+    with pytest.raises(InputError, match="longer than 10,000 characters") as caught:
+        build_with(subject="s" * 10_001)
+    assert caught.value.field == "smtpEmailSubject"
+
+
+@pytest.mark.parametrize(
+    "data", [b"\r\n", b"x" * 998 + b"\r\n", (b"\r\n" + b"x" * 998 + b"\r\n" + b"y" * 500 + b"\r\n") * 3]
+)
+def test_lines_of_998_octets_may_leave(data: bytes) -> None:
+    check_lines(data)
+
+
+@pytest.mark.parametrize("line", [b"x" * 999 + b"\r\n", b"x" * 999, b"x" * 997 + b"\r" + b"y" * 10 + b"\r\n"])
+@pytest.mark.parametrize("before", [b"", b"\r\n", b"y" * 998 + b"\r\n", b"y\r\n" * 700])
+def test_a_longer_line_never_leaves(before: bytes, line: bytes) -> None:
+    with pytest.raises(ValueError, match="longer than 998 octets"):
+        check_lines(before + line)
+
+
+def test_every_message_is_checked_for_its_lines() -> None:
+    """The address was bounded where it is read; here somebody has forgotten it."""
+    with pytest.raises(ValueError, match="longer than 998 octets"):
+        build_with(sender=Mailbox(f"{'a' * 1000}@example.com"))

@@ -100,12 +100,30 @@ def test_a_given_type_is_written_anew(content_type: str, written: str) -> None:
         'text/plain; a="b\nc"',
         "text/plain\0",
         'text/plain; a="b',
+        f"{'a' * 128}/b",
+        f"a/{'b' * 128}",
+        f"a/b; {'c' * 128}=d",
+        f"a/b; c={'d' * 1000}",
     ],
 )
 def test_what_is_no_media_type_is_refused(content_type: str) -> None:
     with pytest.raises(InputError) as caught:
         attachment_part(attached(content_type=content_type))
     assert caught.value.field == "smtpEmailAttachments[1].contentType"
+
+
+def test_the_longest_type_and_parameter_stay_within_a_line() -> None:
+    longest = f"{'a' * 127}/{'b' * 127}; {'c' * 127}={'d' * 500}"
+    part = attachment_part(attached(content_type=longest))
+    assert max(map(len, part.header.split("\r\n"))) < 300
+    assert message_from_bytes(part.header.encode()).get_param("c" * 127) == ("utf-8", "", "d" * 500)
+
+
+def test_a_file_name_of_a_thousand_characters_is_the_longest() -> None:
+    assert read(attached("漢" * 1000)).get_filename() == "漢" * 1000
+    with pytest.raises(InputError, match="longer than 1,000 characters") as caught:
+        attachment_part(attached("漢" * 1001))
+    assert caught.value.field == "smtpEmailAttachments[1].name"
 
 
 @pytest.mark.parametrize(

@@ -94,12 +94,16 @@ def test_a_message_id_gets_its_brackets(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a", "<a>", "<a@b> <c@d>", "a b@c", "ü@b", "<a@b>\r\n", "a@b\nX: 1", "<" * 3, "x" * 950 + "@y"],
+    ["", "a", "<a>", "<a@b> <c@d>", "a b@c", "ü@b", "<a@b>\r\n", "a@b\nX: 1", "<" * 3, "a@" + "b" * 249],
 )
 def test_what_is_no_message_id_is_refused(text: str) -> None:
     with pytest.raises(InputError) as caught:
         message_id(text, "smtpEmailInReplyTo")
     assert caught.value.field == "smtpEmailInReplyTo"
+
+
+def test_the_longest_message_id_is_taken() -> None:
+    assert message_id("<a@" + "b" * 246 + ">", "f") == "<a@" + "b" * 246 + ">"
 
 
 @pytest.mark.parametrize("name", ["", "a b", "X:", "X\r\nY", "Ü", "X\0", "x" * 51, "X-Foo\n"])
@@ -137,6 +141,14 @@ def test_the_variable_to_use_is_named() -> None:
 def test_a_value_with_a_control_character_is_refused(value: str) -> None:
     with pytest.raises(InputError) as caught:
         check_header("X-Case", value, "smtpEmailHeaders.X-Case")
+    assert caught.value.field == "smtpEmailHeaders.X-Case"
+
+
+def test_a_value_of_ten_thousand_characters_is_the_longest() -> None:
+    check_header("X-Case", "漢" * 10_000, "smtpEmailHeaders.X-Case")
+    assert len(unstructured("X-Case", "漢" * 10_000)) < 102_400  # where Postfix cuts
+    with pytest.raises(InputError, match="longer than 10,000 characters") as caught:
+        check_header("X-Case", "w" * 10_001, "smtpEmailHeaders.X-Case")
     assert caught.value.field == "smtpEmailHeaders.X-Case"
 
 

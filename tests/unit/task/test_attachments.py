@@ -222,6 +222,29 @@ def test_what_is_no_attachment(data: Any, field: str, part: str) -> None:
     assert "CANARY" not in error.message
 
 
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        ("p" * 4_097, ""),
+        ({"path": "p" * 4_097}, ".path"),
+        ({"url": "https://x.example/" + "p" * 8_000}, ".url"),
+        ({"name": "n" * 1_001, "content": "x"}, ".name"),
+        ({"name": "a", "content": "x", "contentId": "i" * 1_001}, ".contentId"),
+        ({"name": "a", "content": "x", "contentType": "t" * 1_001}, ".contentType"),
+        ({"name": "a", "content": "x", "contentType": "charset" + " " * 1_001}, ".contentType"),
+    ],
+)
+def test_a_text_that_no_attachment_needs_so_long(data: Any, field: str) -> None:
+    error = refused(smtpEmailAttachments=[data])
+    assert error.field == f"{FIELD}[1]{field}"
+    assert "longer than" in error.message
+
+
+@pytest.mark.parametrize("data", [["a.pdf"] * 1_001, "a.pdf," * 1_001, "," * 1_000_000])
+def test_more_files_than_any_mail_has(data: Any) -> None:
+    assert "more than 1,000 items" in refused(smtpEmailAttachments=data).message
+
+
 @pytest.mark.parametrize("data", [5, True, '["a.pdf",]', '{"path": }'])
 def test_what_is_no_list_of_attachments(data: Any) -> None:
     assert refused(smtpEmailAttachments=data).field == FIELD

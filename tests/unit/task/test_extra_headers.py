@@ -84,3 +84,19 @@ def test_a_mail_does_not_answer_two_others() -> None:
 def test_no_message_ids(data: Any) -> None:
     for name in ("smtpEmailReferences", "smtpEmailInReplyTo"):
         assert refused(**{name: data}).field.startswith(name)
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["a@" + "b" * 2_000, "<a@" + "b" * 5_000 + ">", ["a@" + "b" * 249], pytest.param("@" * 10**6, id="@@…")],
+)
+def test_no_message_id_is_too_long_for_a_line(data: Any) -> None:
+    for name in ("smtpEmailReferences", "smtpEmailInReplyTo"):
+        assert "longer than 250 characters" in refused(**{name: data}).message
+
+
+def test_a_header_holds_ten_thousand_characters_and_a_mail_two_hundred_headers() -> None:
+    assert refused(smtpEmailHeaders={"X-Case": "v" * 10_001}).field == "smtpEmailHeaders.X-Case"
+    assert len(read(smtpEmailHeaders={f"X-{number}": "v" * 10_000 for number in range(200)}).headers) == 200
+    error = refused(smtpEmailHeaders={f"X-{number}": "v" for number in range(201)})
+    assert "more than 200 headers" in error.message

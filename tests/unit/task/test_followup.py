@@ -189,3 +189,8 @@ def test_both_names_of_the_variable() -> None:
     conflict = refused(smtpFollowUp="today", smtpEmailFollowUp="tomorrow")
     assert conflict.field == "smtpEmailFollowUp"
     assert "smtpFollowUp" in conflict.message
+
+
+@pytest.mark.parametrize("written", ["2027-01-31T08:00" + "0" * 100, "today " + "9" * 100, "a" * 1_000_000])
+def test_no_moment_is_longer_than_a_line(written: str) -> None:
+    assert "is no moment" in refused(smtpEmailFollowUp=written).message

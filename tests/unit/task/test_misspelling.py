@@ -1,5 +1,7 @@
 """Names that are probably a slip."""
 
+from itertools import count
+
 import pytest
 
 from connector.task.misspelling import misspelling_warnings
@@ -44,5 +46,12 @@ def test_a_variable_of_the_process_is_none(name: str) -> None:
 def test_warnings_are_few_short_and_printable() -> None:
     names = [f"smtpEmail\r\n{number}" + "x" * 1_000_000 for number in range(30)]
     warnings = misspelling_warnings(names, KNOWN)
-    assert len(warnings) == 10
+    assert len(warnings) == 11
+    assert warnings[-1] == "… and 20 more names like these"
     assert all(warning.isprintable() and len(warning) < 200 for warning in warnings)
+
+
+@pytest.mark.parametrize("written", ["stmpEmail{}", "smtpEma{}", "{}"])
+def test_any_number_of_names_is_looked_at_only_so_far(written: str) -> None:
+    names = (written.format(number) for number in count())  # without an end: a loop over them would hang
+    assert len(misspelling_warnings(names, KNOWN)) <= 11

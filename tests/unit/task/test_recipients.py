@@ -92,3 +92,24 @@ def test_what_is_no_recipient_is_named_by_its_place(data: Any, field: str) -> No
 )
 def test_the_sender_is_one_address(data: Any) -> None:
     assert refused(smtpEmailMailBoxName=data).field == "smtpEmailMailBoxName"
+
+
+@pytest.mark.parametrize(
+    "data", [["a@x"] * 10_001, "a@x," * 10_001, [None] * 10_001, pytest.param("a," * 500_000, id="a,a,…")]
+)
+def test_more_recipients_than_a_mail_may_have(data: Any) -> None:
+    error = refused(smtpEmailToRecipients=data)
+    assert error.field == TO
+    assert "more than 10,000 items" in error.message
+
+
+def test_ten_thousand_recipients_are_read_from_one_text() -> None:
+    data = ", ".join(f'"Doe, Jane" <jane{number}@example.org>' for number in range(10_000))
+    assert len(read(smtpEmailToRecipients=data).to) == 10_000
+
+
+@pytest.mark.parametrize(
+    "name", [TO, "smtpEmailDirectReplyTo", "smtpEmailMailBoxName", "smtpEmailReadReceipt"]
+)
+def test_an_address_that_never_ends_is_refused_for_its_length(name: str) -> None:
+    assert "longer than 2,500 characters" in refused(**{name: '"@\\' * 300_000 + ">"}).message

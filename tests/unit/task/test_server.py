@@ -114,6 +114,8 @@ def test_host_names(hostname: str, expected: str) -> None:
         "mail..example.com",
         "a" * 64 + ".example.com",
         ".".join(["a" * 60] * 5),
+        f"fe80::1%{'a' * 300}",
+        "ä" * 300,
         "127.1",
         "2130706433",
         "0x7f000001",

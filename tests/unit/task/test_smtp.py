@@ -295,3 +295,19 @@ def test_a_reader_names_its_inputs() -> None:
 def test_an_unknown_task_type_has_no_reader() -> None:
     with pytest.raises(KeyError):
         reader("io.camunda:http-json:1")
+
+
+def test_a_subject_has_ten_thousand_characters_at_most() -> None:
+    assert read(smtpEmailSubject="s" * 10_000).subject == "s" * 10_000
+    error = refused(smtpEmailSubject="s" * 10_001)
+    assert error.field == "smtpEmailSubject"
+    assert "longer than 10,000 characters" in error.message
+
+
+def test_warnings_are_few_however_many_slips_there_are() -> None:
+    odd: dict[str, Any] = {f"smtpEmailXyz{number}": 1 for number in range(100_000)}
+    odd |= {"smtpEmailToRecipients": None, "smtpEmailCcRecipients": [None, "jane@example.org"]}
+    warnings = read(**odd).warnings
+    assert 10 < len(warnings) <= 20
+    assert any(warning.startswith("… and ") for warning in warnings)
+    assert any("smtpEmailToRecipients is null" in warning for warning in warnings)
