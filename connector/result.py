@@ -195,7 +195,9 @@ async def _decision(headers: TaskHeaders, context: Mapping[str, Any], job: Job) 
         return None
     context = {**context, "job": {"retries": job.retries}}
     decision, warnings = await decision_of(headers.error_expression, context)
-    _log_warnings("errorExpression", warnings, job)
+    # After a success nearly every error expression warns that there is no `error`.
+    if "error" in context:
+        _log_warnings("errorExpression", warnings, job)
     return decision
 
 

@@ -1,9 +1,12 @@
-"""Small processes for the tests: one task between a start and an end, as a modeler's diagram deploys it."""
+"""Small processes for the tests: one task between a start and an end, as a modeler's diagram deploys it.
+
+Where a test wants it, BPMN errors are caught: by boundary events of the task, or by an event subprocess.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
@@ -27,9 +30,28 @@ _PROCESS = """\
     </bpmn:serviceTask>
     <bpmn:sequenceFlow id="out" sourceRef="send" targetRef="end"/>
     <bpmn:endEvent id="end"/>
+{catching}
   </bpmn:process>
+{errors}
 </bpmn:definitions>
 """
+_BOUNDARY = """\
+    <bpmn:boundaryEvent id="boundary_{code}" attachedToRef="send">
+      <bpmn:outgoing>to_{code}</bpmn:outgoing>
+      <bpmn:errorEventDefinition errorRef="error_{code}"/>
+    </bpmn:boundaryEvent>
+    <bpmn:sequenceFlow id="to_{code}" sourceRef="boundary_{code}" targetRef="caught_{code}"/>
+    <bpmn:endEvent id="caught_{code}"/>"""
+_SUBPROCESS = """\
+    <bpmn:subProcess id="subprocess_{code}" triggeredByEvent="true">
+      <bpmn:startEvent id="on_{code}">
+        <bpmn:outgoing>to_{code}</bpmn:outgoing>
+        <bpmn:errorEventDefinition errorRef="error_{code}"/>
+      </bpmn:startEvent>
+      <bpmn:sequenceFlow id="to_{code}" sourceRef="on_{code}" targetRef="caught_{code}"/>
+      <bpmn:endEvent id="caught_{code}"/>
+    </bpmn:subProcess>"""
+_ERROR = '  <bpmn:error id="error_{code}" errorCode="{code}"/>'
 
 
 class Static(str):
@@ -44,13 +66,20 @@ def send_process(
     inputs: Mapping[str, Any],
     headers: Mapping[str, str],
     retries: int = 3,
+    *,
+    boundaries: Iterable[str] = (),
+    subprocesses: Iterable[str] = (),
 ) -> bytes:
     """Make the BPMN of a process with one send task.
 
     Args:
         inputs: By dotted target, a JSON value; each becomes an input mapping.
         headers: The task headers.
+        boundaries: BPMN error codes that a boundary event of the task catches; its path ends at
+            ``caught_CODE``.
+        subprocesses: Codes that an event subprocess catches; it ends at ``caught_CODE`` as well.
     """
+    boundaries, subprocesses = tuple(boundaries), tuple(subprocesses)
     mappings = "\n".join(
         f"<zeebe:input source={quoteattr(_source(value))} target={quoteattr(target)}/>"
         for target, value in inputs.items()
@@ -64,6 +93,11 @@ def send_process(
         retries=quoteattr(str(retries)),
         inputs=mappings,
         headers=lines,
+        catching="\n".join(
+            [_BOUNDARY.format(code=code) for code in boundaries]
+            + [_SUBPROCESS.format(code=code) for code in subprocesses]
+        ),
+        errors="\n".join(_ERROR.format(code=code) for code in (*boundaries, *subprocesses)),
     ).encode()
 
 

@@ -59,6 +59,33 @@ class Records:
         """Wait until the process instance has ended in order."""
         return await self._value("PROCESS_INSTANCE", "ELEMENT_COMPLETED", instance, bpmnElementType="PROCESS")
 
+    def end_events(self, instance: int) -> list[str]:
+        """Give the ids of the end events that the process instance has come to."""
+
+        def is_end(record: Record) -> bool:
+            value: dict[str, Any] = record["value"]
+            return bool(
+                record["valueType"] == "PROCESS_INSTANCE"
+                and record["intent"] == "ELEMENT_COMPLETED"
+                and value["processInstanceKey"] == instance
+                and value["bpmnElementType"] == "END_EVENT"
+            )
+
+        return [record["value"]["elementId"] for record in self.so_far(is_end)]
+
+    def failures(self, instance: int) -> list[Record]:
+        """Give every failed attempt of the process instance so far."""
+
+        def is_failure(record: Record) -> bool:
+            value: dict[str, Any] = record["value"]
+            return bool(
+                record["valueType"] == "JOB"
+                and record["intent"] == "FAILED"
+                and value["processInstanceKey"] == instance
+            )
+
+        return [record["value"] for record in self.so_far(is_failure)]
+
     def variables(self, instance: int) -> dict[str, Any]:
         """Give the latest value of each variable of the process instance, in whatever scope."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -57,10 +57,16 @@ async def start(
     task_type: str = NATIVE,
     headers: Mapping[str, str] = RESULT,
     retries: int = 3,
+    boundaries: Iterable[str] = (),
+    subprocesses: Iterable[str] = (),
 ) -> int:
-    """Deploy a process with one send task and start it; the process instance's key."""
+    """Deploy a process with one send task and start it; the process instance's key.
+
+    The other arguments are those of :func:`tests.engine.processes.send_process`.
+    """
     process_id = f"send-{uuid4().hex}"
     file = directory / f"{process_id}.bpmn"
-    file.write_bytes(send_process(process_id, task_type, inputs, headers, retries))
+    catching = {"boundaries": boundaries, "subprocesses": subprocesses}
+    file.write_bytes(send_process(process_id, task_type, inputs, headers, retries, **catching))
     await zeebe.deploy_resource(str(file))
     return (await zeebe.run_process(process_id)).process_instance_key

@@ -92,12 +92,13 @@ def test_what_is_required_is_marked_and_the_rest_may_stay_empty(template: Templa
 
 def test_headers_are_those_that_the_worker_reads(template: Template) -> None:
     headers = {
-        each["binding"]["key"]: each.get("value", "result")
+        each["binding"]["key"]: each.get("value", "={}" if each.get("feel") else "result")
         for each in template["properties"]
         if each["binding"]["type"] == "zeebe:taskHeader"
     }
     assert headers.keys() == {
-        *("resultVariable", "retryBackoff"),
+        *("resultVariable", "resultExpression"),
+        *("errorExpression", "errorMapping", "retryBackoff"),
         *("elementTemplateId", "elementTemplateVersion"),
     }
     assert headers["elementTemplateId"] == template["id"]
@@ -105,6 +106,7 @@ def test_headers_are_those_that_the_worker_reads(template: Template) -> None:
     read = read_task_headers(headers)
     assert read.result_variable == "result"
     assert read.retry_backoff is not None
+    assert (read.result_expression, read.error_expression) != (None, None)
 
 
 def test_it_makes_a_task_that_the_worker_serves(template: Template) -> None:
@@ -150,5 +152,6 @@ def test_the_tasks_of_the_examples_are_read_in_full(path: Path) -> None:
         names = {each.attrib["target"] for each in task.iter(f"{_ZEEBE}input")}
         assert names <= _known().keys()
         headers = {each.attrib["key"]: each.attrib["value"] for each in task.iter(f"{_ZEEBE}header")}
-        assert read_task_headers(headers).result_variable
+        read = read_task_headers(headers)
+        assert read.result_variable or read.result_expression
         assert versions[task.attrib[f"{_ZEEBE}modelerTemplate"]] == headers["elementTemplateVersion"]

@@ -1,0 +1,126 @@
+"""Every diagram of ``bpmn-examples`` deploys to a real engine and does what its page says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyzeebe import ZeebeClient
+
+from connector.testing.behaviour import Behaviour, Say, Verb
+from connector.testing.smtp import SmtpServer
+from tests.engine.records import Records
+from tests.engine.service import running_worker
+
+_EXAMPLES = Path(__file__).parents[2] / "bpmn-examples"
+
+JANE = "jane@example.org"
+VARIABLES: dict[str, Any] = {
+    "customer": {"name": "Jane", "email": JANE},
+    "recipients": [JANE, "joe@example.org"],
+    "order": {"id": "4711", "items": "article;pieces\nlamp;2\n"},
+    "orderDesk": "desk@example.com",
+}
+UNKNOWN = Say(550, "5.1.1 no such user")
+
+
+def refusing(reply: Say, times: int | None = None) -> Behaviour:
+    return Behaviour().on(Verb.RCPT, reply, containing=JANE, times=times)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A diagram, a server, and what must come of them."""
+
+    file: str
+    end: str
+    recipients: tuple[str, ...]
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    failures: tuple[tuple[int, int], ...] = ()
+    changed: Mapping[str, Any] = field(default_factory=dict)
+
+
+RUNS: dict[str, Run] = {
+    "notify": Run("notify.bpmn", "customer_notified", (JANE,)),
+    "everybody reached": Run(
+        "result-expression.bpmn", "all_told", (JANE, "joe@example.org"), {"everybodyReached": True}
+    ),
+    "somebody refused": Run(
+        "result-expression.bpmn",
+        "some_to_call",
+        ("joe@example.org",),
+        {"everybodyReached": False},
+        refusing(UNKNOWN),
+    ),
+    "good address": Run("error-boundary.bpmn", "customer_notified", (JANE,)),
+    "wrong address": Run(
+        "error-boundary.bpmn",
+        "desk_told",
+        ("desk@example.com",),
+        {"refusal": {"smtpCode": 550, "server": "SERVER", "why": "5.1.1 no such user"}},
+        refusing(UNKNOWN),
+    ),
+    "mapped, sent": Run("error-mapping.bpmn", "customer_notified", (JANE,)),
+    "mapped, refused": Run("error-mapping.bpmn", "address_to_be_asked", (), {}, refusing(UNKNOWN)),
+    "mapped, no address at all": Run(
+        "error-mapping.bpmn", "address_to_be_asked", (), changed={"customer": {"name": "Jane"}}
+    ),
+    "mapped, any other": Run(
+        "error-mapping.bpmn",
+        "to_be_told_later",
+        (),
+        {"whyNot": "TEMPORARILY_REJECTED"},
+        refusing(Say(450, "4.2.0")),
+    ),
+    "reminded": Run("ignore-error.bpmn", "customer_reminded", (JANE,), {"reminded": True}),
+    "not reminded": Run(
+        "ignore-error.bpmn",
+        "no_reminder",
+        (),
+        {"reminded": False, "reason": "RECIPIENT_REJECTED"},
+        refusing(UNKNOWN),
+    ),
+    "at once": Run("retry-backoff.bpmn", "customer_notified", (JANE,)),
+    "greylisted": Run(
+        "retry-backoff.bpmn",
+        "customer_notified",
+        (JANE,),
+        {"attemptsLeft": 3},
+        refusing(Say(450, "4.2.0 Greylisted"), times=2),
+        ((4, 1000), (3, 2000)),
+    ),
+}
+
+
+def test_every_diagram_is_run() -> None:
+    assert {path.name for path in _EXAMPLES.glob("*.bpmn")} == {run.file for run in RUNS.values()}
+
+
+@pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+async def test_an_example_does_what_it_shows(
+    engine_address: str, zeebe: ZeebeClient, records: Records, run: Run
+) -> None:
+    async with SmtpServer(behaviour=run.behaviour) as smtp, running_worker(engine_address):
+        deployed = await zeebe.deploy_resource(str(_EXAMPLES / run.file))
+        server: dict[str, Any] = {"hostname": smtp.hostname, "port": smtp.port}
+        started = await zeebe.run_process(
+            deployed.deployments[0].bpmn_process_id,  # type: ignore[union-attr]
+            variables={**VARIABLES, "mailServer": server, **run.changed},
+        )
+        instance = started.process_instance_key
+        await records.completed(instance)
+        assert tuple(address for mail in smtp.received for address in mail.recipients) == run.recipients
+        name = f"{smtp.hostname}:{smtp.port}"
+    assert records.end_events(instance) == [run.end]
+    variables = records.variables(instance)
+    if "refusal" in variables:
+        assert variables["refusal"].pop("server") == name
+        variables["refusal"]["server"] = "SERVER"
+    assert {key: variables.get(key, "missing") for key in run.variables} == run.variables
+    assert (
+        tuple((each["retries"], each["retryBackoff"]) for each in records.failures(instance)) == run.failures
+    )
