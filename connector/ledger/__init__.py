@@ -9,7 +9,7 @@ from connector.ledger.ledger import Ledger
 from connector.ledger.memory import MemoryStore
 from connector.ledger.port import LedgerUnavailableError, Store
 from connector.ledger.sqlite import SqliteStore
-from connector.settings.model import LedgerSettings
+from connector.ledger.settings import LedgerSettings
 
 __all__ = ["Ledger", "LedgerUnavailableError", "open_ledger"]
 

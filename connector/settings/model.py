@@ -117,11 +117,13 @@ Seconds = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_posit
 TaskType = Literal["smtp-connector:send:1", "com.infosys.camundaconnectors.email:smtp:1"]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A branch of the tree: unknown keys are refused, values do not change."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class EngineSettings(_Section):
+class EngineSettings(Section):
     """How to reach the engine."""
 
     address: Annotated[str | None, AfterValidator(_gateway_address)] = Field(
@@ -170,7 +172,7 @@ class EngineSettings(_Section):
         return self
 
 
-class WorkerSettings(_Section):
+class WorkerSettings(Section):
     """How jobs are taken and given back."""
 
     name: str = Field(default_factory=socket.gethostname, description="Name of this worker in the engine.")
@@ -214,7 +216,7 @@ class WorkerSettings(_Section):
     )
 
 
-class TimeoutSettings(_Section):
+class TimeoutSettings(Section):
     """How long each phase of an SMTP session may take (RFC 5321 section 4.5.3.2 has the upper ends)."""
 
     connect: Seconds = Field(timedelta(seconds=15), description="DNS look-up and TCP connection.")
@@ -233,7 +235,7 @@ class TimeoutSettings(_Section):
     )
 
 
-class SmtpSettings(_Section):
+class SmtpSettings(Section):
     """How mail is submitted."""
 
     timeouts: TimeoutSettings = TimeoutSettings()
@@ -252,7 +254,7 @@ class SmtpSettings(_Section):
     )
 
 
-class AttachmentSettings(_Section):
+class AttachmentSettings(Section):
     """What a task may attach; nothing of the worker's by default."""
 
     roots: tuple[Path, ...] = Field(
@@ -272,7 +274,7 @@ class AttachmentSettings(_Section):
     url_timeout: Seconds = Field(timedelta(seconds=30), description="Fetching one URL or document.")
 
 
-class MessageSettings(_Section):
+class MessageSettings(Section):
     """What goes into every message."""
 
     time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
@@ -290,7 +292,7 @@ class MessageSettings(_Section):
     )
 
 
-class SecretSettings(_Section):
+class SecretSettings(Section):
     """Where `secrets.NAME` is looked up; the first hit wins: environment, then directory."""
 
     prefix: str = Field(
@@ -307,51 +309,7 @@ class SecretSettings(_Section):
     )
 
 
-class LedgerSettings(_Section):
-    """Where the worker remembers which mails it has sent."""
-
-    kind: Literal["sqlite", "postgres", "memory"] = Field(
-        "sqlite",
-        description=(
-            "`sqlite`: a file, for the workers of one machine; `postgres`: for workers of several machines; "
-            "`memory`: forgotten at every restart, for trying things out."
-        ),
-    )
-    path: Path = Field(
-        Path("~/.local/state/smtp-connector/ledger.db"),
-        description="SQLite file, on a local disk that outlives the worker. Made if it is not there.",
-    )
-    url: SecretStr | None = Field(
-        None, description="postgresql://user:password@host:port/database, with libpq's parameters."
-    )
-    retention: Duration = Field(
-        timedelta(days=30),
-        description="How long a mail is remembered; longer than any job may wait for its retry.",
-    )
-    uncertain: Literal["incident", "resend", "assume-sent"] = Field(
-        "incident",
-        description=(
-            "When the link broke between a mail's final dot and the reply: raise an incident, whose retry "
-            "sends again; send again with the same Message-ID; or take it for sent."
-        ),
-    )
-    max_crashes: int = Field(
-        5,
-        ge=1,
-        description="Attempts in a row that may end with the worker's death before an incident is raised.",
-    )
-
-    @model_validator(mode="after")
-    def _complete(self) -> LedgerSettings:
-        url = self.url.get_secret_value() if self.url is not None else None
-        if self.kind == "postgres" and url is None:
-            raise ValueError("kind postgres needs url")
-        if url is not None and not url.startswith(("postgresql://", "postgres://")):
-            raise ValueError("url: expected postgresql://user:password@host:port/database")
-        return self
-
-
-class HealthSettings(_Section):
+class HealthSettings(Section):
     """Where the worker's health can be asked."""
 
     # Off by default, so that a worker opens no port unasked and two run beside each other. Not `port`:
@@ -363,7 +321,7 @@ class HealthSettings(_Section):
     )
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """What is logged, to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
@@ -374,7 +332,7 @@ class LogSettings(_Section):
     )
 
 
-class Settings(_Section):
+class Settings(Section):
     """Everything that can be set."""
 
     engine: EngineSettings = EngineSettings()
@@ -383,6 +341,5 @@ class Settings(_Section):
     attachments: AttachmentSettings = AttachmentSettings()
     message: MessageSettings = MessageSettings()
     secrets: SecretSettings = SecretSettings()
-    ledger: LedgerSettings = LedgerSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()

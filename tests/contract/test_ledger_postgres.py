@@ -15,7 +15,7 @@ from connector.ledger.port import (
     LedgerUnavailableError,
     Sent,
 )
-from connector.settings.model import LedgerSettings
+from connector.ledger.settings import LedgerSettings
 from tests.contract.conftest import database, works
 from tests.servers.postgres import Postgres
 

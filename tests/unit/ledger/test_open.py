@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr, ValidationError
 from pydantic import SecretStr
 
 from connector.ledger import LedgerUnavailableError, open_ledger
 from connector.ledger.port import Granted
-from connector.settings.model import LedgerSettings
+from connector.ledger.settings import LedgerSettings
 
 
 async def test_opening_touches_nothing_and_the_first_use_makes_the_file(
@@ -60,3 +61,22 @@ async def test_a_user_without_a_home_is_told_to_set_the_path(monkeypatch: pytest
     with pytest.raises(LedgerUnavailableError, match=r"set ledger\.path"):
         async with open_ledger(LedgerSettings()):
             pass
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"kind": "postgres"}, "kind postgres needs url"),
+        ({"url": "mysql://u:hush-hush@db/x"}, "url: expected postgresql://"),
+        ({"uncertain": "ignore"}, "'incident', 'resend' or 'assume-sent'"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_explained(values: dict[str, str], message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        LedgerSettings.model_validate(values)
+    assert message in caught.value.errors(include_input=False)[0]["msg"]
+
+
+def test_the_url_is_not_shown() -> None:
+    settings = LedgerSettings(kind="postgres", url=SecretStr("postgresql://worker:hush-hush@db.example.com/mail"))
+    assert "hush-hush" not in f"{settings!r} {settings.model_dump(mode='json')}"
