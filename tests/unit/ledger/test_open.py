@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
-from pydantic import SecretStr
 
 from connector.ledger import LedgerUnavailableError, open_ledger
 from connector.ledger.port import Granted
@@ -78,5 +77,7 @@ def test_a_setting_that_cannot_be_is_explained(values: dict[str, str], message: 
 
 
 def test_the_url_is_not_shown() -> None:
-    settings = LedgerSettings(kind="postgres", url=SecretStr("postgresql://worker:hush-hush@db.example.com/mail"))
+    settings = LedgerSettings(
+        kind="postgres", url=SecretStr("postgresql://worker:hush-hush@db.example.com/mail")
+    )
     assert "hush-hush" not in f"{settings!r} {settings.model_dump(mode='json')}"
