@@ -1,4 +1,4 @@
-"""What an operator may say about the ledger; it joins the tree of settings when the pipeline uses a ledger."""
+"""What an operator may say about the ledger; it joins the settings when the pipeline uses a ledger."""
 
 from __future__ import annotations
 
