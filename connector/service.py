@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
@@ -24,19 +25,29 @@ from connector.worker import Worker
 
 log = structlog.get_logger(__name__)
 
+# Threads beside one for each job: several files of one job are read at a time.
+_MORE_THREADS = 8
+
 
 def run_worker(settings: Settings, environ: Mapping[str, str] = os.environ) -> int:
-    """Run until a signal ends it; 0 when everything taken was finished or handed back."""
+    """Run until a signal ends it.
+
+    Returns:
+        The exit code: 0 when everything taken was finished or handed back, 1 when the engine has not heard
+        the outcome of every job. It offers those again when their leases end.
+    """
     redactor = Redactor()
     configure_logging(settings.log, redactor)
     if settings.engine.client_secret is not None:
         redactor.remember(settings.engine.client_secret.get_secret_value())
-    asyncio.run(_serve(settings, redactor, environ))
-    return 0
+    unreported = asyncio.run(_serve(settings, redactor, environ))
+    return 1 if unreported else 0
 
 
-async def _serve(settings: Settings, redactor: Redactor, environ: Mapping[str, str]) -> None:
+async def _serve(settings: Settings, redactor: Redactor, environ: Mapping[str, str]) -> int:
+    """Serve until told to stop; how many jobs' outcomes the engine has not heard."""
     stop, hurry = _signals()
+    _give_threads(settings.worker.max_jobs)
     log.info("worker starting", version=__version__, task_types=settings.worker.task_types)
     async with (
         GrpcEngine(settings.engine, settings.worker) as engine,
@@ -44,10 +55,25 @@ async def _serve(settings: Settings, redactor: Redactor, environ: Mapping[str, s
     ):
         announcement = asyncio.create_task(_announce(engine))
         try:
-            await Worker(engine, settings.worker, pipeline.handle).run(stop, hurry)
+            unreported = await Worker(engine, settings.worker, pipeline.handle).run(stop, hurry)
         finally:
             announcement.cancel()
-    log.info("worker stopped")
+            await asyncio.wait({announcement})  # it uses the engine, which is closed next
+    if unreported:
+        log.error("worker stopped; the engine has not heard every outcome", jobs=unreported)
+    else:
+        log.info("worker stopped")
+    return unreported
+
+
+def _give_threads(jobs: int) -> None:
+    """Let no job wait for the thread of another.
+
+    Host names are looked up, files read and large mails written in threads, and a look-up in a dead DNS
+    takes half a minute. asyncio's own six threads (on two cores) would soon all wait for one dead name.
+    """
+    threads = ThreadPoolExecutor(jobs + _MORE_THREADS, thread_name_prefix="job")
+    asyncio.get_running_loop().set_default_executor(threads)  # asyncio.run closes it
 
 
 async def _announce(engine: GrpcEngine) -> None:

@@ -9,6 +9,11 @@ the handler's business. The shutdown, in order, within the grace period:
    still gives an outcome (handed back if nothing was sent);
 4. outcomes are reported until the grace period ends. A job whose outcome the engine has not heard by then
    is offered again when its lease ends; the log names it.
+
+When a lease is lost while its handler runs, the handler is cancelled: another worker may get the job, and a
+mail that is not out yet must not go out twice. A handler that waits for the reply to its final dot is
+cancelled too, since nothing tells the worker so: its outcome is then an uncertain delivery for a person to
+look at, though the reply would have come. The other choice, to let every handler go on, sends second mails.
 """
 
 from __future__ import annotations
@@ -44,8 +49,9 @@ class Worker:
     Args:
         engine: Where jobs come from.
         settings: How many, which, and how long.
-        handle: Gives each job its outcome. Cancelled, it still returns one, within a second or two, if
-            it has done anything that cannot be undone; raising ``CancelledError`` means that it has not.
+        handle: Gives each job its outcome. It is cancelled when its lease is lost, or the grace period is
+            nearly over. Then it still returns an outcome, within a second or two, if it has done anything
+            that cannot be undone; raising ``CancelledError`` means that it has not.
     """
 
     def __init__(self, engine: Engine, settings: WorkerSettings, handle: Handler) -> None:
@@ -53,9 +59,10 @@ class Worker:
         self._handle = handle
         self._outage = Outage()
         self._slots = Slots(settings.max_jobs)
-        self._leases = Leases(engine, settings.lease.total_seconds())
+        self._leases = Leases(engine, settings.lease.total_seconds(), self._stop_work)
         self._reporter = Reporter(engine, self._outage)
         self._tasks: dict[asyncio.Task[None], Lease] = {}
+        self._unreported = 0
         self._engine = engine
 
     @property
@@ -63,14 +70,16 @@ class Worker:
         """Jobs that are worked on, or whose outcome the engine has not heard yet."""
         return len(self._tasks)
 
-    async def run(self, stop: asyncio.Event, hurry: asyncio.Event | None = None) -> None:
+    async def run(self, stop: asyncio.Event, hurry: asyncio.Event | None = None) -> int:
         """Work until ``stop`` is set, then shut down in order.
-
-        Returns when everything taken was reported or handed back, or the grace period is over.
 
         Args:
             stop: Set by the first SIGTERM or SIGINT.
             hurry: Set by the second: what is left of the grace period becomes one second.
+
+        Returns:
+            How many jobs' outcomes the engine has not heard, since the worker began: 0 when everything taken
+            was reported or handed back before the grace period was over.
 
         Raises:
             Exception: A fault of the worker itself ended it; the jobs in hand were shut down in order.
@@ -88,6 +97,7 @@ class Worker:
         for task in (*intake, keeper):
             if task.done() and not task.cancelled():
                 task.result()
+        return self._unreported + len(self._tasks)
 
     def _subscriptions(self) -> list[Subscription]:
         reachable = asyncio.Event()
@@ -107,6 +117,7 @@ class Worker:
             self._slots.give_back(slots)
             if task.cancelled() or task.exception():
                 fault = None if task.cancelled() else task.exception()
+                self._unreported += 1
                 _log.error("outcome not reported", job_key=lease.job.key, exc_info=fault)
 
         task = asyncio.create_task(work)
@@ -129,6 +140,12 @@ class Worker:
                 retries=max(0, job.retries - 1),
                 backoff=self._settings.retry_backoff.total_seconds(),
             )
+
+    def _stop_work(self, lease: Lease) -> None:
+        """Cancel the handler of a lost lease; what has not begun has none."""
+        for task, held in self._tasks.items():
+            if held is lease:
+                task.cancel()
 
     # Shutdown
 
@@ -155,7 +172,7 @@ class Worker:
 
 
 def _handed_back(job: Job) -> Fail:
-    return Fail("The worker is shutting down; the job is offered again, no retry was spent.", job.retries)
+    return Fail("The worker gave the job back; nothing was sent and no retry was spent.", job.retries)
 
 
 async def _until_set(event: asyncio.Event, *tasks: asyncio.Task[None]) -> None:

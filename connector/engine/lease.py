@@ -11,7 +11,7 @@ takes the job away from the one who works on it. So whether a lease still stands
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import monotonic, time
 
@@ -29,7 +29,8 @@ from connector.engine.port import (
 
 _log = structlog.get_logger(__name__)
 
-# Extension begins when this share of a lease is left, and is tried again at every tick until it is over.
+# Extension begins when this share of a lease is left, and is tried again at every tick. With one tick left
+# the lease is given up, so that work on the job has stopped before the engine may give it to another worker.
 _EXTEND_BELOW = 0.5
 _TICK = 0.05
 # A job that comes with less than this left is not begun: the first extension may come too late.
@@ -45,12 +46,14 @@ class Lease:
         ends: When the engine may give the job to another worker, on the monotonic clock.
         outcome: What became of the job; None while it is waiting or worked on.
         lost: The lease ended, or the engine says that the job is not ours.
+        extending: An extension is under way.
     """
 
     job: Job
     ends: float
     outcome: Outcome | None = None
     lost: bool = False
+    extending: bool = False
 
     def is_followed_by(self, job: Job) -> bool:
         """Whether a job with our key is the next attempt, the engine having taken our Fail.
@@ -70,25 +73,42 @@ class EngineClock:
 
     A worker whose clock is a minute ahead would otherwise take every job for stale. A polled job was
     activated just now, which tells how far the clocks are apart; a streamed one may have lain in the
-    connection, so it can only bring the estimate down.
+    connection, so it can only bring the estimate down. Setting this machine's clock changes nothing here.
+
+    When the engine's clock is set back, every streamed job looks stale. They are dropped for most of a
+    lease; when no job has been in time meanwhile, the next one tells the time anew. It cannot have lain in
+    the connection: as long as no job is taken, a slot stays free, and the streams are read at once.
     """
 
     def __init__(self, duration: float) -> None:
         self._duration = duration
+        self._apart = time() - monotonic()
         self._skew: float | None = None
-        self._warned = False
+        self._stale_since: float | None = None
+        self._warned_of = 0.0
 
-    def lease_end(self, job: Job, *, polled: bool) -> float:
-        """When the job's lease ends, on the monotonic clock."""
-        age = time() - (job.deadline - self._duration)
-        if polled or self._skew is None or age < self._skew:
+    def lease_end(self, job: Job, *, polled: bool) -> float | None:
+        """When the job's lease ends, on the monotonic clock; None when it is (nearly) over."""
+        now = monotonic()
+        age = now + self._apart - (job.deadline - self._duration)
+        if polled or self._skew is None or age < self._skew or self._all_stale(now):
             self._skew = age
-            self._warn_once(age)
-        return monotonic() + self._duration - (age - self._skew)
+            self._warn(age)
+        left = self._duration - (age - self._skew)
+        if left < self._duration * _WORTH_BEGINNING:
+            self._stale_since = self._stale_since or now
+            return None
+        self._stale_since = None
+        return now + left
 
-    def _warn_once(self, skew: float) -> None:
-        if abs(skew) > _NOTABLE_SKEW and not self._warned:
-            self._warned = True
+    def _all_stale(self, now: float) -> bool:
+        since = self._stale_since
+        return since is not None and now - since > self._duration * (1 - _WORTH_BEGINNING)
+
+    def _warn(self, skew: float) -> None:
+        """Say once that the clocks differ, and again when the difference has changed."""
+        if abs(skew) > _NOTABLE_SKEW and abs(skew - self._warned_of) > _NOTABLE_SKEW:
+            self._warned_of = skew
             _log.warning("this machine's clock and the engine's differ; set both by NTP", seconds=round(skew))
 
 
@@ -98,11 +118,13 @@ class Leases:
     Args:
         engine: Where leases are extended.
         duration: What the engine grants at once, in seconds.
+        on_lost: Told of a lease that is lost while its job is waiting or worked on.
     """
 
-    def __init__(self, engine: Engine, duration: float) -> None:
+    def __init__(self, engine: Engine, duration: float, on_lost: Callable[[Lease], None]) -> None:
         self._engine = engine
         self._duration = duration
+        self._on_lost = on_lost
         self._clock = EngineClock(duration)
         self._held: dict[int, Lease] = {}
 
@@ -124,7 +146,7 @@ class Leases:
             it away, or it is in hand already and was offered again, which renews the lease that we have.
         """
         ends = self._clock.lease_end(job, polled=polled)
-        if ends - monotonic() < self._duration * _WORTH_BEGINNING:
+        if ends is None:
             _log.info("stale job dropped, the engine offers it again", job_key=job.key)
             return None
         held = self._held.get(job.key)
@@ -141,11 +163,25 @@ class Leases:
         if self._held.get(lease.job.key) is lease:
             del self._held[lease.job.key]
 
+    def stand(self, lease: Lease) -> bool:
+        """Whether the job is still ours, for long enough to begin it or to go on with it."""
+        return not lease.lost and lease.ends - monotonic() > self._duration * _TICK
+
     async def keep(self) -> None:
-        """Extend what is due, until cancelled."""
-        while True:
-            await asyncio.sleep(self._duration * _TICK)
-            await asyncio.gather(*map(self._extend, self._due()))
+        """Extend what is due, and tell of what is lost, until cancelled.
+
+        The clock is looked at before anything is awaited, and never waits for the answer to an extension: a
+        worker that was stopped for a while must hear of its lost leases before it goes on.
+        """
+        async with asyncio.TaskGroup() as extensions:
+            while True:
+                await asyncio.sleep(self._duration * _TICK)
+                for lease in self._due():
+                    if not self.stand(lease):
+                        self._lose(lease, "it could not be extended in time")
+                    elif not lease.extending:
+                        lease.extending = True
+                        extensions.create_task(self._extend(lease))
 
     def _due(self) -> list[Lease]:
         threshold = monotonic() + self._duration * _EXTEND_BELOW
@@ -153,9 +189,6 @@ class Leases:
 
     async def _extend(self, lease: Lease) -> None:
         asked = monotonic()
-        if lease.ends <= asked:
-            self._lose(lease, "it ended before the engine could be reached")
-            return
         try:
             await self._engine.extend(lease.job, self._duration)
         except LeaseLostError as error:
@@ -165,7 +198,13 @@ class Leases:
             _log.debug("lease not extended yet", job_key=lease.job.key, reason=str(error))
         else:
             lease.ends = max(lease.ends, asked + self._duration)
+        finally:
+            lease.extending = False
 
     def _lose(self, lease: Lease, reason: str) -> None:
+        if self._held.get(lease.job.key) is not lease:
+            return  # reported while its extension was under way, which then finds the job gone
         lease.lost = True
-        _log.warning("lease lost, another worker may get the job", job_key=lease.job.key, reason=reason)
+        if lease.outcome is None:
+            _log.warning("lease lost, another worker may get the job", job_key=lease.job.key, reason=reason)
+            self._on_lost(lease)

@@ -60,9 +60,13 @@ class TokenSource(grpc.AuthMetadataPlugin):
             self._form["audience"] = audience
         if settings.scope:
             self._form["scope"] = settings.scope
-        self._trust = ssl.create_default_context(cafile=settings.ca_file)
+        # The gateway may have a private authority while the identity provider is a public one.
+        self._trust = ssl.create_default_context()
+        if settings.ca_file:
+            self._trust.load_verify_locations(cafile=settings.ca_file)
         self._lock = threading.Lock()
         self._token: str | None = None
+        self._refused: str | None = None
         self._failure: TokenError | None = None
         self._until = 0.0
 
@@ -83,17 +87,20 @@ class TokenSource(grpc.AuthMetadataPlugin):
             TokenError: The endpoint refuses the credentials, or cannot be reached.
         """
         with self._lock:
-            if monotonic() >= self._until:
+            # Compared by identity: an endpoint may give out the same token again, for as long as it lasts.
+            if monotonic() >= self._until or (self._token is not None and self._token is self._refused):
                 self._fetch()
             if self._token is None:
                 raise self._failure or TokenError("no token")
             return self._token
 
     def forget(self) -> None:
-        """Fetch a new token for the next call: the gateway did not take this one."""
-        with self._lock:
-            if self._token is not None:
-                self._until = 0.0
+        """Fetch a new token for the next call: the gateway did not take this one.
+
+        Called on the event loop, so it must not wait for the lock: another thread holds it while it talks to
+        the token endpoint. What that thread brings is a new token, and stays.
+        """
+        self._refused = self._token
 
     def _fetch(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""How to wait for an engine that is away or pushes back: with jitter, for ever, and without filling the log.
+"""How to wait for an engine that is away, busy or refuses us: with jitter, for ever, and with a quiet log.
 
 Apart from the loops that wait, so that all of them wait in the same way and one outage is one line.
 """
@@ -12,6 +12,9 @@ from time import monotonic
 import structlog
 
 _log = structlog.get_logger(__name__)
+
+# A refusal is waited out too, slowly: somebody may grant the permission or create the tenant. Seconds.
+_REFUSED_FIRST, _REFUSED_MOST = 5.0, 60.0
 
 
 class Backoff:
@@ -38,6 +41,40 @@ class Backoff:
     def reset(self) -> None:
         """Begin anew, after a call that went through."""
         self._step = self._first
+
+
+class Access:
+    """How one way of taking jobs fares: its pauses, and one log line for each refusal and for its end.
+
+    Args:
+        task_type: Whose jobs.
+        by: The way, ``poll`` or ``stream``.
+    """
+
+    def __init__(self, task_type: str, by: str) -> None:
+        self._log = _log.bind(task_type=task_type, by=by)
+        self._backoff = Backoff()
+        self._patience = Backoff(_REFUSED_FIRST, _REFUSED_MOST)
+        self._refusal: str | None = None
+
+    def broke(self) -> float:
+        """Note that the engine was away or busy, or the stream ended; the pause to make, in seconds."""
+        return self._backoff.next()
+
+    def refused(self, error: Exception) -> float:
+        """Note that the engine refuses us; the pause to make, in seconds."""
+        if self._refusal != str(error):
+            self._refusal = str(error)
+            self._log.error("engine refused the subscription", reason=self._refusal)
+        return self._patience.next()
+
+    def works(self) -> None:
+        """Note that jobs can be taken: pauses begin anew."""
+        self._backoff.reset()
+        self._patience.reset()
+        if self._refusal is not None:
+            self._refusal = None
+            self._log.info("engine takes the subscription now")
 
 
 class Outage:

@@ -12,13 +12,12 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from time import monotonic
 
 import structlog
 
 from connector.engine.job_stream import JobStream
 from connector.engine.lease import Lease, Leases
-from connector.engine.patience import Backoff, Outage
+from connector.engine.patience import Access, Outage
 from connector.engine.port import (
     Engine,
     EngineBusyError,
@@ -33,8 +32,6 @@ from connector.settings.model import WorkerSettings
 
 _log = structlog.get_logger(__name__)
 
-# A refusal is waited out too, slowly: somebody may grant the permission or create the tenant.
-_REFUSED_FIRST, _REFUSED_MOST = 5.0, 60.0
 # With fewer slots than task types a parked poll would keep the others waiting; they take turns.
 _TURN = 1.0
 # A stream that lasted so long was a good one: the next is opened without the pauses of earlier failures.
@@ -74,9 +71,8 @@ class Subscription:
         self._streaming = shared.settings.stream
         self._poll_now = asyncio.Event()
         self._stream: JobStream | None = None
-        self._refusals: dict[str, str] = {}
-        self._poll_backoff = Backoff()
-        self._poll_patience = Backoff(_REFUSED_FIRST, _REFUSED_MOST)
+        self._by_poll = Access(task_type, "poll")
+        self._by_stream = Access(task_type, "stream")
 
     async def run(self) -> None:
         """Take jobs until cancelled.
@@ -95,11 +91,11 @@ class Subscription:
             try:
                 await self._poll_backlog()
             except (EngineRefusedError, EngineDeniedError) as error:
-                self._refused("poll", error)
-                await asyncio.sleep(self._poll_patience.next())
+                self._shared.outage.over(self._type)
+                await asyncio.sleep(self._by_poll.refused(error))
             except EngineUnavailableError as error:
                 self._unreachable(error)
-                await asyncio.sleep(self._poll_backoff.next())
+                await asyncio.sleep(self._by_poll.broke())
 
     async def _poll_backlog(self) -> None:
         while await self._ask(self._shared.slots.total, wait=0):
@@ -157,10 +153,7 @@ class Subscription:
     def _reached(self) -> None:
         self._shared.outage.over(self._type)
         self._shared.reachable.set()
-        self._poll_backoff.reset()
-        self._poll_patience.reset()
-        if self._refusals.pop("poll", None):
-            _log.info("engine takes the subscription now", task_type=self._type)
+        self._by_poll.works()
 
     def _unreachable(self, error: EngineUnavailableError) -> None:
         self._shared.outage.failed(self._type, error)
@@ -170,50 +163,42 @@ class Subscription:
             if self._stream is not None:
                 self._stream.end()
 
-    def _refused(self, what: str, error: Exception) -> None:
-        self._shared.outage.over(self._type)
-        if self._refusals.get(what) != str(error):
-            self._refusals[what] = str(error)
-            _log.error("engine refused the subscription", task_type=self._type, by=what, reason=str(error))
-
     # Streaming
 
     async def _keep_stream(self) -> None:
-        backoff, patience = Backoff(), Backoff(_REFUSED_FIRST, _REFUSED_MOST)
         while True:
             await self._shared.reachable.wait()
-            pause = backoff
             try:
-                await self._stream_once(backoff)
+                await self._stream_once()
+                pause = self._by_stream.broke()
             except StreamingUnsupportedError as error:
                 _log.info("jobs are polled, not streamed", task_type=self._type, reason=str(error))
                 self._streaming = False
                 self._poll_now.set()
                 return
             except (EngineRefusedError, EngineDeniedError) as error:
-                self._refused("stream", error)
-                pause = patience
+                pause = self._by_stream.refused(error)
             except EngineUnavailableError as error:
                 _log.debug("job stream broke", task_type=self._type, reason=str(error))
+                pause = self._by_stream.broke()
             await self._begin_waiting()
-            await asyncio.sleep(pause.next())
+            await asyncio.sleep(pause)
 
-    async def _stream_once(self, backoff: Backoff) -> None:
+    async def _stream_once(self) -> None:
         """Open a stream and read it to its end."""
-        opened, brought = monotonic(), False
+        later = asyncio.get_running_loop().call_later
+        timers = later(_SETTLED, self._poll_now.set), later(_LASTING, self._by_stream.works)
         stream = self._stream = JobStream(self._shared.engine.stream(self._type))
-        settled = asyncio.get_running_loop().call_later(_SETTLED, self._poll_now.set)
         try:
             while job := await stream.next():
-                brought = True
+                self._by_stream.works()
                 self._hold(job)
                 await self._begin_waiting()
         finally:
-            settled.cancel()
+            for timer in timers:
+                timer.cancel()
             self._stream = None
             await self._close(stream)
-            if brought or monotonic() - opened > _LASTING:
-                backoff.reset()
 
     async def _close(self, stream: JobStream) -> None:
         closing = asyncio.create_task(stream.close())
@@ -237,5 +222,14 @@ class Subscription:
         """
         while self.waiting:
             await self._shared.slots.take()
-            self._start(self.waiting.popleft())
+            self._start_if_ours(self.waiting.popleft())
         await self._shared.slots.some_free()
+
+    def _start_if_ours(self, lease: Lease) -> None:
+        if self._shared.leases.stand(lease):
+            self._start(lease)
+            return
+        # Its slot came too late: another worker may have sent the mail by now.
+        self._shared.leases.release(lease)
+        self._shared.slots.give_back()
+        _log.info("job not begun, its lease was lost while it waited for a slot", job_key=lease.job.key)

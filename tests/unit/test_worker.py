@@ -51,13 +51,13 @@ class Running:
     """A worker at work."""
 
     worker: Worker
-    task: asyncio.Task[None]
+    task: asyncio.Task[int]
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def shut_down(self) -> None:
+    async def shut_down(self) -> int:
         self.stop.set()
-        await self.task
+        return await self.task
 
 
 @asynccontextmanager
@@ -81,10 +81,15 @@ async def complete(job: Job) -> Outcome:
 
 
 class Held:
-    """A handler that keeps its jobs until told to let go."""
+    """A handler that keeps its jobs until told to let go; once cancelled it does nothing more.
 
-    def __init__(self, outcome: Outcome | None = None) -> None:
+    Unless ``stubborn``: then it goes on as one whose mail is out, and who waits for the reply.
+    """
+
+    def __init__(self, outcome: Outcome | None = None, *, stubborn: bool = False) -> None:
         self.jobs: list[Job] = []
+        self.cancelled: list[Job] = []
+        self._stubborn = stubborn
         self.let_go = asyncio.Event()
         self.arrived = asyncio.Condition()
         self._outcome = outcome or Complete()
@@ -93,7 +98,13 @@ class Held:
         self.jobs.append(job)
         async with self.arrived:
             self.arrived.notify_all()
-        await self.let_go.wait()
+        try:
+            await self.let_go.wait()
+        except asyncio.CancelledError:
+            self.cancelled.append(job)
+            if not self._stubborn:
+                raise
+            await self.let_go.wait()
         return self._outcome
 
     async def until(self, number: int) -> None:
@@ -172,6 +183,17 @@ async def test_one_slot_serves_two_task_types() -> None:
                 await engine.outcome(key)
 
 
+async def test_with_fewer_slots_than_types_a_poll_that_waits_gives_its_slot_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("connector.engine.subscription._TURN", 0.02)
+    engine, long = FakeEngine(), timedelta(hours=1)
+    types = (TYPE, INFOSYS_TASK_TYPE)
+    async with working(engine, complete, max_jobs=1, task_types=types, stream=False, poll_timeout=long):
+        for key in [engine.create_job(task_type) for task_type in types * 2]:
+            await engine.outcome(key)
+
+
 async def test_a_poll_that_waits_leaves_slots_to_the_other_type() -> None:
     engine = FakeEngine()
     types, long = (TYPE, INFOSYS_TASK_TYPE), timedelta(hours=1)
@@ -218,6 +240,19 @@ async def test_clocks_that_differ_by_an_hour_do_no_harm(apart: int) -> None:
     assert [entry["seconds"] for entry in logs if "clock" in entry["event"]] == [-apart]
 
 
+async def test_streamed_jobs_are_begun_again_after_the_engines_clock_was_set_back() -> None:
+    ahead = 0.0
+    engine = FakeEngine(lease=0.5, clock=lambda: time() + ahead)
+    with capture_logs() as logs:
+        async with working(engine, complete, lease=timedelta(seconds=0.5), poll_interval=timedelta(hours=1)):
+            await engine.until(lambda: engine.open_streams == 1)
+            await engine.outcome(engine.create_job(TYPE))
+            ahead = -120
+            for key in [engine.create_job(TYPE) for _ in range(3)]:
+                assert await engine.outcome(key) == Complete({"seen": key})
+    assert [entry["seconds"] for entry in logs if "clock" in entry["event"]] == [120]
+
+
 # Leases
 
 
@@ -243,8 +278,88 @@ async def test_an_extension_that_fails_is_tried_again_in_time() -> None:
         assert len(held.jobs) == 1
 
 
+async def test_a_handler_whose_lease_the_engine_gave_away_is_cancelled() -> None:
+    engine, held = FakeEngine(lease=0.5), Held()
+    engine.fail_next("extend", LeaseLostError("gone"))
+    with capture_logs() as logs:
+        async with working(engine, held, lease=timedelta(seconds=0.5)) as running:
+            key = engine.create_job(TYPE)
+            await engine.until(lambda: len(held.jobs) == 2)  # offered again, to us
+            assert [job.key for job in held.cancelled] == [key]
+            assert engine.outcomes(key) == []
+            held.let_go.set()
+            assert await running.shut_down() == 0
+    assert engine.retries(key) == 3
+    assert [entry["job_key"] for entry in logs if entry["event"].startswith("lease lost")] == [key]
+
+
+async def test_a_handler_whose_lease_ends_is_cancelled_though_an_extension_is_still_awaited() -> None:
+    class Hanging(FakeEngine):
+        async def extend(self, job: Job, seconds: float) -> None:
+            await asyncio.Event().wait()
+
+    engine, cancelled = Hanging(lease=0.5), asyncio.Event()
+
+    async def handle(job: Job) -> Outcome:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        return Complete()
+
+    async with working(engine, handle, lease=timedelta(seconds=0.5)):
+        engine.create_job(TYPE)
+        await cancelled.wait()
+
+
+async def test_a_lease_that_is_lost_while_its_job_waits_for_a_slot_is_not_begun() -> None:
+    engine, held, types = FakeEngine(lease=0.5), Held(stubborn=True), (TYPE, INFOSYS_TASK_TYPE)
+    lease, event = timedelta(seconds=0.5), "job not begun, its lease was lost while it waited for a slot"
+    with capture_logs() as logs:
+        async with working(engine, held, max_jobs=1, task_types=types, lease=lease) as running:
+            await engine.until(lambda: engine.open_streams == 2)
+            keys = {engine.create_job(task_type) for task_type in types}
+            await held.until(1)
+            (waiting,) = keys - {held.jobs[0].key}
+            await engine.until(lambda: engine.calls["extend"] >= 2)  # both are in hand, one of them waits
+            engine.go_down()
+            await engine.until(lambda: engine.state(waiting) is JobState.WAITING)
+            engine.come_back()
+            elsewhere = engine.job(waiting)
+            (other,) = await engine.activate(elsewhere.type, 1, 0)
+            await engine.report(other, Complete({"sent by": "another worker"}))
+            held.let_go.set()
+            await engine.outcome(held.jobs[0].key)
+            await engine.outcome(later := engine.create_job(elsewhere.type))  # the slot was given back
+            await running.shut_down()
+    assert [job.key for job in held.jobs if job.key != later] == list(keys - {waiting})
+    assert [entry["job_key"] for entry in logs if entry["event"] == event] == [waiting]
+
+
+async def test_an_extension_that_finds_its_job_reported_is_no_lost_lease() -> None:
+    class Slow(FakeEngine):
+        async def extend(self, job: Job, seconds: float) -> None:
+            extending.set()
+            await self.until(lambda: self.state(job.key) is JobState.DONE)
+            try:
+                await super().extend(job, seconds)
+            finally:
+                answered.set()
+
+    engine, held = Slow(lease=0.6), Held()
+    extending, answered = asyncio.Event(), asyncio.Event()
+    with capture_logs() as logs:
+        async with working(engine, held, lease=timedelta(seconds=0.6)) as running:
+            engine.create_job(TYPE)
+            await extending.wait()
+            held.let_go.set()
+            await answered.wait()
+            await running.shut_down()
+    assert [entry["event"] for entry in logs if entry["log_level"] == "warning"] == []
+
+
 async def test_a_complete_is_reported_though_the_lease_was_lost() -> None:
-    engine, held = FakeEngine(lease=0.3), Held()
+    engine, held = FakeEngine(lease=0.3), Held(stubborn=True)
     engine.fail_next("extend", LeaseLostError("gone"))
     with capture_logs() as logs:
         async with working(engine, held, lease=timedelta(seconds=0.3)):
@@ -256,7 +371,7 @@ async def test_a_complete_is_reported_though_the_lease_was_lost() -> None:
 
 
 async def test_a_retry_is_not_reported_when_the_lease_was_lost() -> None:
-    engine, held = FakeEngine(lease=0.5), Held(Fail("try again", retries=2))
+    engine, held = FakeEngine(lease=0.5), Held(Fail("try again", retries=2), stubborn=True)
     engine.fail_next("extend", LeaseLostError("gone"))
     async with working(engine, held, lease=timedelta(seconds=0.5)) as running:
         key = engine.create_job(TYPE)
@@ -268,7 +383,7 @@ async def test_a_retry_is_not_reported_when_the_lease_was_lost() -> None:
 
 
 async def test_an_incident_is_reported_though_the_lease_was_lost() -> None:
-    engine, held = FakeEngine(lease=0.3), Held(Fail("sent or not, nobody knows", retries=0))
+    engine, held = FakeEngine(lease=0.3), Held(Fail("sent or not, nobody knows", retries=0), stubborn=True)
     engine.fail_next("extend", LeaseLostError("gone"))
     async with working(engine, held, lease=timedelta(seconds=0.3)):
         key = engine.create_job(TYPE)
@@ -278,7 +393,7 @@ async def test_an_incident_is_reported_though_the_lease_was_lost() -> None:
 
 
 async def test_a_job_that_is_offered_again_while_in_hand_is_not_begun_twice() -> None:
-    engine, held = FakeEngine(lease=0.3), Held()
+    engine, held = FakeEngine(lease=0.3), Held(stubborn=True)
     with capture_logs() as logs:
         async with working(engine, held, lease=timedelta(seconds=0.3)):
             key = engine.create_job(TYPE)
@@ -492,7 +607,7 @@ async def test_a_stream_that_ends_is_opened_again_and_the_gap_is_polled() -> Non
 async def test_a_refused_subscription_is_an_error_in_the_log_and_is_tried_again(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connector.engine.subscription._REFUSED_FIRST", 0.01)
+    monkeypatch.setattr("connector.engine.patience._REFUSED_FIRST", 0.01)
     engine = FakeEngine()
     engine.fail_next("activate", *[error] * 4)
     key = engine.create_job(TYPE)
@@ -502,6 +617,23 @@ async def test_a_refused_subscription_is_an_error_in_the_log_and_is_tried_again(
     refusals = [entry for entry in logs if entry["event"] == "engine refused the subscription"]
     assert [(entry["log_level"], entry["reason"]) for entry in refusals] == [("error", str(error))]
     assert any(entry["event"] == "engine takes the subscription now" for entry in logs)
+
+
+async def test_a_stream_that_is_refused_granted_and_refused_again_is_said_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("connector.engine.patience._REFUSED_FIRST", 0.01)
+    engine = FakeEngine()
+    with capture_logs() as logs:
+        async with working(engine, complete, poll_interval=timedelta(hours=1)):
+            for _ in range(2):
+                await engine.until(lambda: engine.open_streams == 1)
+                engine.fail_next("stream", *[EngineDeniedError("no permission")] * 2)
+                engine.end_streams()
+                await engine.until(lambda: engine.open_streams == 1)
+                await engine.outcome(engine.create_job(TYPE))
+    said = [entry["event"] for entry in logs if entry.get("by") == "stream"]
+    assert said == ["engine refused the subscription", "engine takes the subscription now"] * 2
 
 
 # Shutdown
@@ -517,7 +649,7 @@ async def test_running_jobs_finish_and_nothing_new_is_taken() -> None:
         await engine.until(lambda: engine.open_streams == 0)
         later = engine.create_job(TYPE)
         held.let_go.set()
-        await running.task
+        assert await running.task == 0
     assert engine.outcomes(running_key) == [Complete()]
     assert engine.state(later) is JobState.WAITING
     assert len(held.jobs) == 1
@@ -548,6 +680,17 @@ async def test_a_handler_that_needs_longer_than_the_grace_period_gives_its_job_b
     assert [type(outcome) for outcome in engine.outcomes(key)] == [Fail]
     assert engine.state(key) is JobState.WAITING
     assert engine.retries(key) == 3
+
+
+async def test_after_a_second_signal_there_is_a_second_to_report_what_is_done() -> None:
+    engine = FakeEngine()
+    engine.fail_next("report", EngineBusyError("busy"), EngineBusyError("busy"))
+    async with working(engine, complete, grace_period=timedelta(hours=1)) as running:
+        key = engine.create_job(TYPE)
+        await engine.until(lambda: engine.calls["report"] >= 1)
+        running.hurry.set()
+        assert await running.shut_down() == 0
+    assert engine.outcomes(key) == [Complete({"seen": key})]
 
 
 async def test_what_a_cancelled_handler_says_is_reported() -> None:
@@ -609,7 +752,7 @@ async def test_an_engine_that_is_away_does_not_hold_up_the_end() -> None:
             await held.until(1)
             engine.go_down()
             held.let_go.set()
-            await running.shut_down()
+            assert await running.shut_down() == 1
     assert engine.outcomes(key) == []
     assert [entry["job_key"] for entry in logs if entry["event"] == "outcome not reported"] == [key]
 

@@ -22,7 +22,7 @@ async def reported(outcome: Outcome, *refusals: str) -> tuple[list[Outcome], Job
     key = engine.create_job(TYPE)
     (job,) = await engine.activate(TYPE, 1, 0)
     engine.fail_next("report", *map(EngineRefusedError, refusals))
-    lease = Leases(engine, 60).take(job, polled=True)
+    lease = Leases(engine, 60, lambda _lease: None).take(job, polled=True)
     assert lease is not None
     async with asyncio.timeout(20):
         await Reporter(engine, Outage()).report(lease, outcome)

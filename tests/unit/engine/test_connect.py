@@ -35,6 +35,8 @@ class TokenEndpoint:
         self.forms: list[dict[str, str]] = []
         self.answers: list[tuple[int, Any]] = []
         self.lifetime = 3600.0
+        self.asked, self.answering = threading.Event(), threading.Event()
+        self.answering.set()
         endpoint = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -53,6 +55,9 @@ class TokenEndpoint:
 
     def answer(self, form: dict[str, str]) -> tuple[int, Any]:
         self.forms.append(form)
+        if not self.answering.is_set():
+            self.asked.set()
+            self.answering.wait()
         if self.answers:
             return self.answers.pop(0)
         return 200, {"access_token": f"token-{len(self.forms)}", "expires_in": self.lifetime}
@@ -204,6 +209,38 @@ async def test_a_token_that_the_gateway_does_not_take_is_renewed(
     assert gateway.metadata[1]["authorization"] == "Bearer token-2"
 
 
+def test_a_refused_token_is_forgotten_without_waiting_for_the_endpoint(
+    endpoint: TokenEndpoint, ca_file: Path
+) -> None:
+    """The event loop does so, while a thread of gRPC's waits for a slow endpoint and holds the lock."""
+    source = TokenSource(with_credentials("x:1", endpoint, ca_file))
+    assert source.token() == "token-1"
+    source.forget()
+    endpoint.answering.clear()
+    fetching, forgetting = threading.Thread(target=source.token), threading.Thread(target=source.forget)
+    fetching.start()
+    try:
+        assert endpoint.asked.wait(10)
+        forgetting.start()
+        forgetting.join(5)
+        assert not forgetting.is_alive()
+    finally:
+        endpoint.answering.set()
+        fetching.join()
+    assert [source.token(), source.token()] == ["token-2"] * 2
+
+
+def test_an_endpoint_that_gives_the_same_token_again_is_not_asked_for_ever(
+    endpoint: TokenEndpoint, ca_file: Path
+) -> None:
+    endpoint.answers = [(200, {"access_token": "the same", "expires_in": 3600})] * 2
+    source = TokenSource(with_credentials("x:1", endpoint, ca_file))
+    source.token()
+    source.forget()
+    assert [source.token() for _ in range(3)] == ["the same"] * 3
+    assert len(endpoint.forms) == 2
+
+
 @pytest.mark.usefixtures("forgetful")
 async def test_a_wrong_secret_says_what_to_change_until_it_is_put_right(
     gateway: FakeGateway, endpoint: TokenEndpoint, ca_file: Path
@@ -290,6 +327,20 @@ def test_the_endpoints_certificate_is_checked(
     assert TokenSource(trusted).token() == "token-1"
     with pytest.raises(TokenError, match="cannot be reached"):
         TokenSource(trusted.model_copy(update={"ca_file": None})).token()
+
+
+def test_the_endpoint_may_be_a_public_one_while_the_gateway_has_a_private_authority(
+    authority: trustme.CA, tmp_path: Path, endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    endpoint.server.socket = context.wrap_socket(endpoint.server.socket, server_side=True)
+    endpoint.url = endpoint.url.replace("http://", "https://")
+    public, private = tmp_path / "public.pem", tmp_path / "private.pem"
+    authority.cert_pem.write_to_path(str(public))
+    trustme.CA().cert_pem.write_to_path(str(private))
+    monkeypatch.setenv("SSL_CERT_FILE", str(public))  # where OpenSSL finds the system's authorities
+    assert TokenSource(with_credentials("x:1", endpoint, private)).token() == "token-1"
 
 
 async def test_the_secret_and_the_token_are_in_no_log(

@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from connector.engine.patience import Backoff, Outage
+from connector.engine.patience import Access, Backoff, Outage
 
 
 def test_pauses_double_up_to_the_limit_and_begin_anew() -> None:
@@ -15,6 +15,21 @@ def test_pauses_double_up_to_the_limit_and_begin_anew() -> None:
 
 def test_pauses_of_two_workers_differ() -> None:
     assert len({Backoff().next() for _ in range(20)}) > 1
+
+
+def test_what_works_again_has_short_pauses_and_its_next_refusal_is_said() -> None:
+    access = Access("t", "stream")
+    with capture_logs() as logs:
+        for _ in range(3):
+            for _ in range(8):
+                access.broke()
+                access.refused(PermissionError("no"))
+            access.works()
+            access.works()
+        assert access.broke() <= 0.1
+        assert access.refused(PermissionError("no")) <= 5.0
+    said = [(entry["log_level"], entry["by"], entry.get("reason")) for entry in logs]
+    assert said == [("error", "stream", "no"), ("info", "stream", None)] * 3 + [("error", "stream", "no")]
 
 
 def test_an_outage_is_two_lines_and_ends_when_all_that_failed_goes_through() -> None:
