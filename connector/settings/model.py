@@ -204,15 +204,15 @@ class WorkerSettings(Section):
         timedelta(seconds=30),
         description="Pause before a retry when the task sets no retryBackoff.",
     )
+    rejection_backoff: Duration = Field(
+        timedelta(minutes=5), description="The same after a 4xx reply such as greylisting."
+    )
     error_mapping: Annotated[dict[str, str], BeforeValidator(_error_mapping)] = Field(
         default_factory=dict,
         description=(
             "BPMN error codes by error code, for tasks whose own expressions and mapping say nothing; "
             "in the environment as JSON. `*` stands for every other code."
         ),
-    )
-    rejection_backoff: Duration = Field(
-        timedelta(minutes=5), description="The same after a 4xx reply such as greylisting."
     )
 
 

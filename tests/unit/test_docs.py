@@ -1,4 +1,4 @@
-"""The documentation says what the code does: generated parts are up to date."""
+"""The documentation says what the code does: generated parts are up to date, examples and links hold."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
+
+import pytest
+
+from connector import feel
+from connector.errors import ErrorCode
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,3 +62,33 @@ def _anchors(page: Path) -> set[str]:
     """The headings of a page as links name them."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+RESULTS = ROOT / "docs/reference/results-and-errors.md"
+ERROR = {"code": "RECIPIENT_REJECTED", "message": "no", "variables": {"rejected": [{"text": "no"}]}}
+RESPONSE = {"messageId": "<1@x>", "sentAt": "2026-11-20T20:50:33Z", "accepted": ["a@x"], "rejected": [{}]}
+CONTEXTS: tuple[dict[str, object], ...] = (
+    {**RESPONSE, "response": RESPONSE},
+    {"error": ERROR, "job": {"retries": 3}},
+    {"error": {**ERROR, "code": "TEMPORARILY_REJECTED"}, "job": {"retries": 3}},
+)
+
+
+def test_every_expression_of_the_page_on_results_gives_something() -> None:
+    blocks = re.findall(r"```feel\n(.*?)```", RESULTS.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) >= 6
+    for block in blocks:
+        assert any(feel.evaluate(block, context) for context in CONTEXTS), block
+
+
+def test_the_mistake_of_the_page_on_results_is_shown_as_it_is() -> None:
+    with pytest.raises(feel.FeelError) as caught:
+        feel.evaluate('if x then "a" els "b"')
+    shown = f"```\n{caught.value}\n{caught.value.caret()}\n```"
+    assert shown in RESULTS.read_text(encoding="utf-8")
+
+
+def test_every_code_that_a_page_names_is_one() -> None:
+    named = set(re.findall(r"[A-Z]+_(?:REJECTED|FAILED|UNCERTAIN|ERROR|INPUT)\b", RESULTS.read_text("utf-8")))
+    assert named
+    assert named <= set(ErrorCode)
