@@ -8,6 +8,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from pyzeebe import ZeebeClient
@@ -29,7 +30,7 @@ async def forever(*_):
 run.Worker.run, run._perform = dies, forever
 sys.exit(run.demo(once=False))
 """
-_NO_SUCH_PORT = {
+_NO_SUCH_PORT: dict[str, Any] = {
     "mailServer": {"hostname": "localhost", "port": 0},
     "customer": {"name": "Ada", "email": "ada@example.com"},
     "order": {"id": "1", "items": "item"},
