@@ -132,6 +132,33 @@ async def test_a_killed_worker_loses_nothing(
         assert len(smtp.received) == 1
 
 
+async def test_a_worker_that_was_stopped_beyond_its_lease_sends_no_second_copy(
+    engine_address: str, zeebe: ZeebeClient, records: Records, tmp_path: Path
+) -> None:
+    """As a virtual machine that is paused in the middle of a mail, while another worker sends it."""
+    hold, lease = Hold(asyncio.Event()), ("--set", "worker.lease=2")
+    async with (
+        SmtpServer(behaviour=Behaviour().on(Verb.MAIL, hold, times=1)) as smtp,
+        run(engine_address, None, *lease) as paused,
+    ):
+        instance = await start(zeebe, tmp_path, mail(smtp))
+        await hold.reached.wait()
+        paused.process.send_signal(signal.SIGSTOP)
+        try:
+            async with run(engine_address, None, *lease):
+                await records.completed(instance)
+            assert len(smtp.received) == 1
+            hold.until.set()
+            for _ in range(100):  # the reply is there when the worker wakes up
+                await asyncio.sleep(0)
+        finally:
+            paused.process.send_signal(signal.SIGCONT)
+        await paused.logged("outcome not reported: the lease ended")
+        paused.process.terminate()
+        assert await paused.ended() == 0
+        assert len(smtp.received) == 1
+
+
 async def test_a_secret_is_nowhere_to_be_found_even_in_debug_logs(
     engine_address: str, zeebe: ZeebeClient, records: Records, tmp_path: Path
 ) -> None:
