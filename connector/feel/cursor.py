@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.feel.errors import FeelLimitError, FeelSyntaxError
+from connector.feel.errors import FeelLimitError, FeelSyntaxError, shortened
 from connector.feel.lexer import END, NAME, QUOTED, STRANGE, SYMBOL, tokenize
 
 # Words that can never be a name. The others ("if", "for", "some", "between", "of", …) are names wherever
@@ -89,7 +89,8 @@ class Cursor:
         if kind == STRANGE and word.startswith(('"', "/*")):
             what = "string" if word[0] == '"' else "comment"
             return FeelSyntaxError(f"The {what} that starts here is never closed", start)
-        message = f"'{word}' stands where {wanted} should"
+        message = f"'{shortened(word)}' stands where {wanted} should"
         if kind == NAME and self.at and self.kinds[self.at - 1] == NAME:
-            message += f"; a name with blanks is written in backticks: `{self.words[self.at - 1]} {word}`"
+            name = shortened(f"{self.words[self.at - 1]} {word}")
+            message += f"; a name with blanks is written in backticks: `{name}`"
         return FeelSyntaxError(message, start)

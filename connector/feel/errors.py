@@ -9,6 +9,20 @@ from __future__ import annotations
 
 # A caret line is for a terminal or an incident; a longer line of the expression is shown around the place.
 _SHOWN = 100
+_QUOTED = 60
+
+
+def printable(text: str) -> str:
+    """Return a text of the same length as a line can show it, without control characters and the like."""
+    return "".join(
+        character if character.isprintable() else " " if character.isspace() else "\ufffd"
+        for character in text
+    )
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a text as a message quotes it."""
+    return printable(text[:_QUOTED]) + ("…" if len(text) > _QUOTED else "")
 
 
 class FeelError(Exception):
@@ -49,7 +63,7 @@ class FeelError(Exception):
     def caret(self) -> str:
         """Return the line of the expression that is wrong and, below it, a caret under the place."""
         lines = self.expression.split("\n")
-        text, column = lines[self.line - 1].replace("\t", " "), self.column - 1
+        text, column = printable(lines[self.line - 1]), self.column - 1
         start = max(0, column - _SHOWN // 2)
         return f"{text[start : start + _SHOWN]}\n{' ' * (column - start)}^"
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import regex
 
-from connector.feel.errors import FeelLimitError
+from connector.feel.errors import FeelLimitError, shortened
 from connector.feel.java_pattern import JavaPatternError, translate
 from connector.feel.limits import Run
 from connector.feel.values import Value
@@ -101,7 +101,7 @@ def _time(run: Run) -> float:
 
 
 def _too_slow(pattern: str) -> FeelLimitError:
-    return FeelLimitError(f"The regular expression '{pattern[:100]}' takes too long")
+    return FeelLimitError(f"The regular expression '{shortened(pattern)}' takes too long")
 
 
 @lru_cache(maxsize=256)

@@ -102,7 +102,10 @@ def test_any_attachment(attachment: dict[str, Any]) -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(["resultVariable", "resultExpression", "errorExpression", "retryBackoff"]), TEXTS
+        st.sampled_from(
+            ["resultVariable", "resultExpression", "errorExpression", "errorMapping", "retryBackoff"]
+        ),
+        TEXTS,
     )
 )
 def test_any_task_header(headers: dict[str, str]) -> None:
@@ -112,7 +115,11 @@ def test_any_task_header(headers: dict[str, str]) -> None:
     except ConnectorError as error:
         outcome = error
     if isinstance(outcome, ConnectorError):
-        assert outcome.message.isprintable()
+        # What is wrong, and where an expression is at fault its line and a caret.
+        lines = outcome.message.split("\n")
+        assert len(lines) in {1, 3}
+        assert [line for line in lines if not line.isprintable()] == []
+        assert max(map(len, lines)) < 250
     else:
         assert outcome.result_variable is None or outcome.result_variable.isidentifier()
 

@@ -130,3 +130,19 @@ def test_long_text_is_refused() -> None:
 def test_number_of_many_digits_is_refused() -> None:
     with pytest.raises(FeelLimitError, match="more than 400 digits"):
         evaluate("9" * 401)
+
+
+@pytest.mark.parametrize("character", ["\x1b", "\r", "\x00", "\u2028", "\ud83d", "\u202e"])
+@pytest.mark.parametrize("text", ["1 + {} )", 'a "{}"', "{}", '"x" "{}" 1'])
+def test_what_is_shown_of_an_expression_can_be_shown(text: str, character: str) -> None:
+    with pytest.raises(FeelSyntaxError) as caught:
+        evaluate(text.replace("{}", character))
+    lines = f"{caught.value}\n{caught.value.caret()}".split("\n")
+    assert len(lines) == 3
+    assert [line for line in lines if not line.isprintable()] == []
+
+
+def test_a_long_word_is_shown_short() -> None:
+    with pytest.raises(FeelSyntaxError) as caught:
+        evaluate(f"1 {'a' * 40_000}")
+    assert len(str(caught.value)) < 200
