@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 
 import structlog
 
@@ -18,6 +19,7 @@ from connector import __version__
 from connector.engine.grpc import GrpcEngine
 from connector.engine.patience import Backoff
 from connector.engine.port import EngineRefusedError, EngineUnavailableError
+from connector.observe.health import Health
 from connector.observe.logs import Redactor, configure_logging
 from connector.pipeline import open_pipeline
 from connector.settings.model import Settings
@@ -34,14 +36,23 @@ def run_worker(settings: Settings, environ: Mapping[str, str] = os.environ) -> i
 
     Returns:
         The exit code: 0 when everything taken was finished or handed back, 1 when the engine has not heard
-        the outcome of every job. It offers those again when their leases end.
+        the outcome of every job (it offers those again when their leases end), 2 when the worker could not
+        start.
     """
     redactor = Redactor()
     configure_logging(settings.log, redactor)
     if settings.engine.client_secret is not None:
         redactor.remember(settings.engine.client_secret.get_secret_value())
-    unreported = asyncio.run(_serve(settings, redactor, environ))
+    try:
+        unreported = asyncio.run(_serve(settings, redactor, environ))
+    except _CannotListenError as error:
+        log.error("worker not started", reason=str(error))  # noqa: TRY400 - foreseen, no trace
+        return 2
     return 1 if unreported else 0
+
+
+class _CannotListenError(Exception):
+    """The address of ``health.listen`` is taken, or not this host's."""
 
 
 async def _serve(settings: Settings, redactor: Redactor, environ: Mapping[str, str]) -> int:
@@ -52,6 +63,7 @@ async def _serve(settings: Settings, redactor: Redactor, environ: Mapping[str, s
     async with (
         GrpcEngine(settings.engine, settings.worker) as engine,
         open_pipeline(settings, redactor, environ) as pipeline,
+        _answering_probes(settings.health.listen, engine, redactor),
     ):
         announcement = asyncio.create_task(_announce(engine))
         try:
@@ -74,6 +86,30 @@ def _give_threads(jobs: int) -> None:
     """
     threads = ThreadPoolExecutor(jobs + _MORE_THREADS, thread_name_prefix="job")
     asyncio.get_running_loop().set_default_executor(threads)  # asyncio.run closes it
+
+
+@asynccontextmanager
+async def _answering_probes(
+    listen: str | None, engine: GrpcEngine, redactor: Redactor
+) -> AsyncIterator[None]:
+    """Answer ``/health/…`` where the settings say so."""
+    if listen is None:
+        yield
+        return
+
+    async def reachable() -> None:
+        await engine.version()
+
+    health = Health(listen, {"engine": reachable}, redactor.redact)
+    try:
+        await health.start()
+    except OSError as error:
+        raise _CannotListenError(f"health.listen {listen}: {error.strerror}") from error
+    try:
+        log.info("health is answered", port=health.port)
+        yield
+    finally:
+        await health.aclose()
 
 
 async def _announce(engine: GrpcEngine) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from time import monotonic
 from types import TracebackType
+from typing import Self
 
 _REQUEST_SECONDS = 5.0
 _REQUEST_OCTETS = 8192
@@ -86,7 +87,16 @@ class Health:
         self._connections: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
-    async def __aenter__(self) -> Health:
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def start(self) -> None:
         """Listen; ``port`` is the real one afterwards.
 
         Raises:
@@ -96,11 +106,9 @@ class Health:
             self._connected, self._host, self.port, limit=_REQUEST_OCTETS
         )
         self.port = self._server.sockets[0].getsockname()[1]
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def aclose(self) -> None:
+        """Stop answering; whoever is being answered is left."""
         if self._server is not None:
             self._server.close()
         for connection in self._connections:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import signal
 import sys
@@ -191,3 +192,38 @@ async def test_an_engine_that_is_not_there_is_waited_for_and_said_once() -> None
         assert worker.process.returncode is None
         worker.process.terminate()
         assert await worker.ended(10) == 0
+
+
+async def test_probes_see_an_engine_that_is_there(engine_address: str) -> None:
+    async with run(engine_address, None, "--set", "health.listen=127.0.0.1:0") as worker:
+        await worker.logged("worker ready")
+        assert await probe(worker, "live") == 200
+        assert await probe(worker, "ready") == 200
+
+
+async def test_an_engine_that_is_away_turns_readiness_red_and_never_liveness() -> None:
+    async with run("127.0.0.1:1", None, "--set", "health.listen=127.0.0.1:0") as worker:
+        await worker.logged("engine not available")
+        assert await probe(worker, "live") == 200
+        assert await probe(worker, "ready") == 503
+
+
+async def test_a_port_that_is_taken_is_said_with_exit_code_2() -> None:
+    async with (
+        SmtpServer() as taken,
+        run("127.0.0.1:1", None, "--set", f"health.listen=127.0.0.1:{taken.port}") as worker,
+    ):
+        assert await worker.ended(10) == 2
+        assert f"health.listen 127.0.0.1:{taken.port}" in worker.log
+        assert "Traceback" not in worker.log
+
+
+async def probe(worker: Running, path: str) -> int:
+    """The status that the worker's health endpoint answers with."""
+    await worker.logged("health is answered")
+    port = next(json.loads(line)["port"] for line in worker.log.splitlines() if "health is answered" in line)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET /health/{path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    status = (await reader.readline()).split(b" ")[1]
+    writer.close()
+    return int(status)
