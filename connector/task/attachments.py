@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connector.errors import InputError
+from connector.message.charsets import is_known_charset
 from connector.message.text import MAX_NAME, check_length, check_name, check_text
 from connector.task.definitions import ATTACHMENT, DOCUMENT_TYPES
 from connector.task.inputs import Inputs
@@ -24,11 +25,7 @@ _MAX_ITEMS = 1_000  # attachments.max_count, 50 at first, decides; this bounds t
 _MAX_URL = 8_000  # RFC 9110 section 4.1
 _MAX_PATH = 4_096  # PATH_MAX
 _SOURCES = ("content", "base64", "path", "url")
-# The charsets that mailers know; Python's codecs have others that take quadratic time, such as punycode.
-_CHARSET = re.compile(
-    r"charset\s*=\s*\"?(utf-8|utf-16(?:be|le)?|us-ascii|iso-8859-\d{1,2}|windows-125\d)\"?\s*(?:;|$)",
-    re.ASCII | re.IGNORECASE,
-)
+_CHARSET = re.compile(r"charset\s*=\s*\"?([\w-]{1,40})\"?\s*(?:;|$)", re.ASCII | re.IGNORECASE)
 
 
 def read_attachments(value: Value) -> tuple[Attachment, ...]:
@@ -127,9 +124,11 @@ def _encoded(inputs: Inputs, content: str) -> bytes:
         return content.encode()
     charset = _CHARSET.search(value.data)
     try:
-        return content.encode(charset[1] if charset else "")
-    except (LookupError, UnicodeError):
-        raise value.error("the content cannot be written in this charset; use charset=utf-8") from None
+        if charset and is_known_charset(charset[1]):
+            return content.encode(charset[1])
+    except UnicodeError:
+        pass
+    raise value.error("the content cannot be written in this charset; use charset=utf-8")
 
 
 def _described(

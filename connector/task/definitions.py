@@ -197,7 +197,7 @@ NATIVE = (
     Definition(
         "smtpEmailIdempotencyKey",
         Kind.TEXT,
-        "A key of the process's own for which the mail is sent once; at most 200 characters.",
+        "A key of the process's own, from which the Message-ID is made; at most 200 characters.",
     ),
 )
 
