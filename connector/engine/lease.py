@@ -202,9 +202,8 @@ class Leases:
             lease.extending = False
 
     def _lose(self, lease: Lease, reason: str) -> None:
-        if self._held.get(lease.job.key) is not lease:
-            return  # reported while its extension was under way, which then finds the job gone
-        lease.lost = True
-        if lease.outcome is None:
+        known, lease.lost = lease.lost, True
+        # With an outcome the job may well be over: reported while the extension was under way.
+        if lease.outcome is None and not known:
             _log.warning("lease lost, another worker may get the job", job_key=lease.job.key, reason=reason)
             self._on_lost(lease)

@@ -189,9 +189,15 @@ async def test_with_fewer_slots_than_types_a_poll_that_waits_gives_its_slot_to_t
     monkeypatch.setattr("connector.engine.subscription._TURN", 0.02)
     engine, long = FakeEngine(), timedelta(hours=1)
     types = (TYPE, INFOSYS_TASK_TYPE)
+
+    async def one_poll_waits() -> None:
+        so_far = engine.calls["activate"]
+        await engine.until(lambda: engine.calls["activate"] >= so_far + 3)
+
     async with working(engine, complete, max_jobs=1, task_types=types, stream=False, poll_timeout=long):
-        for key in [engine.create_job(task_type) for task_type in types * 2]:
-            await engine.outcome(key)
+        for task_type in types * 2:
+            await one_poll_waits()
+            await engine.outcome(engine.create_job(task_type))
 
 
 async def test_a_poll_that_waits_leaves_slots_to_the_other_type() -> None:
@@ -293,23 +299,24 @@ async def test_a_handler_whose_lease_the_engine_gave_away_is_cancelled() -> None
     assert [entry["job_key"] for entry in logs if entry["event"].startswith("lease lost")] == [key]
 
 
-async def test_a_handler_whose_lease_ends_is_cancelled_though_an_extension_is_still_awaited() -> None:
-    class Hanging(FakeEngine):
+async def test_a_handler_whose_lease_ends_is_cancelled_once_while_an_extension_is_still_awaited() -> None:
+    class Slow(FakeEngine):
         async def extend(self, job: Job, seconds: float) -> None:
-            await asyncio.Event().wait()
+            extended.append(job.key)
+            await self.until(lambda: bool(held.cancelled))
+            raise LeaseLostError("gone")
 
-    engine, cancelled = Hanging(lease=0.5), asyncio.Event()
-
-    async def handle(job: Job) -> Outcome:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            cancelled.set()
-        return Complete()
-
-    async with working(engine, handle, lease=timedelta(seconds=0.5)):
-        engine.create_job(TYPE)
-        await cancelled.wait()
+    engine, held, extended = Slow(lease=0.5), Held(stubborn=True), list[int]()
+    with capture_logs() as logs:
+        async with working(engine, held, lease=timedelta(seconds=0.5), stream=False):
+            key = engine.create_job(TYPE)
+            await engine.until(lambda: bool(held.cancelled))
+            for _ in range(10):  # the extension is answered
+                await asyncio.sleep(0)
+            held.let_go.set()
+            assert await engine.outcome(key) == Complete()
+    assert [entry["job_key"] for entry in logs if entry["event"].startswith("lease lost")] == [key]
+    assert extended == [key]
 
 
 async def test_a_lease_that_is_lost_while_its_job_waits_for_a_slot_is_not_begun() -> None:
@@ -634,6 +641,18 @@ async def test_a_stream_that_is_refused_granted_and_refused_again_is_said_each_t
                 await engine.outcome(engine.create_job(TYPE))
     said = [entry["event"] for entry in logs if entry.get("by") == "stream"]
     assert said == ["engine refused the subscription", "engine takes the subscription now"] * 2
+
+
+async def test_a_stream_that_was_refused_and_lasts_is_taken_for_granted_without_a_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("connector.engine.patience._REFUSED_FIRST", 0.01)
+    monkeypatch.setattr("connector.engine.subscription._LASTING", 0.01)
+    engine = FakeEngine()
+    engine.fail_next("stream", EngineDeniedError("no permission"))
+    with capture_logs() as logs:
+        async with working(engine, complete):
+            await engine.until(lambda: "engine takes the subscription now" in [e["event"] for e in logs])
 
 
 # Shutdown
