@@ -8,6 +8,7 @@ import resource
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,16 +115,32 @@ async def test_a_read_only_disk_is_said_and_recovered_from(small_disk: Path) -> 
     await ledger.aclose()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write any file")
-async def test_a_file_that_may_not_be_written_is_said(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.db"
-    path.touch(0o400)
-    ledger = Ledger(SqliteStore(path))
-    with pytest.raises(LedgerUnavailableError, match=r"Permission denied: set ledger\.path"):
-        await ledger.check()
-    path.chmod(0o600)
-    assert await works(ledger, "k")
-    await ledger.aclose()
+@contextmanager
+def unprivileged() -> Iterator[Path]:
+    """Be nobody, with a directory of his, since root may write any file."""
+    nobody = 65534
+    with tempfile.TemporaryDirectory() as name:
+        if os.geteuid() != 0:
+            yield Path(name)
+            return
+        os.chown(name, nobody, nobody)
+        os.seteuid(nobody)
+        try:
+            yield Path(name)
+        finally:
+            os.seteuid(0)
+
+
+async def test_a_file_that_may_not_be_written_is_said() -> None:
+    with unprivileged() as directory:
+        path = directory / "ledger.db"
+        path.touch(0o400)
+        ledger = Ledger(SqliteStore(path))
+        with pytest.raises(LedgerUnavailableError, match=r"Permission denied: set ledger\.path"):
+            await ledger.check()
+        path.chmod(0o600)
+        assert await works(ledger, "k")
+        await ledger.aclose()
 
 
 async def test_a_path_that_cannot_be_made_is_said(tmp_path: Path) -> None:
