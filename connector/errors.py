@@ -273,11 +273,11 @@ class TransportError(ConnectorError):
 
 
 class CancelledBeforeSendError(ConnectorError):
-    """The worker stops and nothing of this mail has left it: the job is handed back as it was."""
+    """The worker stops, or has lost the job, and nothing of the mail has left it: it is handed back as it was."""
 
     def __init__(self) -> None:
         super().__init__(
-            ErrorCode.CANCELLED, "The worker is shutting down; nothing was sent and no retry was spent."
+            ErrorCode.CANCELLED, "The worker gave the job back; nothing was sent and no retry was spent."
         )
 
 

@@ -133,7 +133,11 @@ class EngineSettings(Section):
         None, description="Encrypt the connection. Default: yes with credentials or on SaaS, otherwise no."
     )
     ca_file: Annotated[Path | None, AfterValidator(_readable)] = Field(
-        None, description="PEM bundle of the authorities to trust instead of the system's."
+        None,
+        description=(
+            "PEM bundle of the authorities to trust: instead of the system's for the gateway, beside them "
+            "for the token endpoint."
+        ),
     )
     client_id: str | None = Field(None, description="OAuth client id.")
     client_secret: SecretStr | None = Field(None, description="OAuth client secret.")
