@@ -273,7 +273,7 @@ class TransportError(ConnectorError):
 
 
 class CancelledBeforeSendError(ConnectorError):
-    """The worker stops, or has lost the job, and nothing of the mail has left it: it is handed back as it was."""
+    """The worker stops, or has lost the job, and nothing was sent: it is handed back as it was."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -48,7 +48,7 @@ _MEANINGS = {
     ErrorCode.DELIVERY_UNCERTAIN: (
         "The connection broke after the message's last octet, before the reply: perhaps delivered."
     ),
-    ErrorCode.CANCELLED: "The worker stopped, or lost the job, before anything was sent; retries are unchanged.",
+    ErrorCode.CANCELLED: "The worker stopped, or lost the job, before sending; retries are unchanged.",
 }
 
 _NEGATED = {alias.name for alias in ALIASES if alias.negated}
