@@ -18,6 +18,10 @@ from connector.ledger.port import LedgerUnavailableError
 from connector.ledger.schema import POSTGRES, pending
 
 NOW = "extract(epoch FROM clock_timestamp())::double precision"
+# An operator may have made commits of this server faster than they last; stricter settings are left alone.
+_DURABLE = """
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+"""
 _MIGRATING = 0x534D54504C454447  # the advisory lock's number: "SMTPLEDG"
 _CONNECT, _STATEMENT = 5.0, 10.0  # seconds
 _CLOCK_SET = 0.1  # seconds
@@ -40,6 +44,10 @@ _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
     (TimeoutError, "it does not answer in time: look at its load"),
     (OSError, "it cannot be reached: check the server, and host and port in ledger.url"),
 )
+
+
+async def _keep(_: asyncpg.Connection) -> None:
+    """Leave a connection as it is when it goes back: each reset would cost a group one more round trip."""
 
 
 class ServerClock:
@@ -127,10 +135,12 @@ class PostgresServer:
             command_timeout=_STATEMENT,
             server_settings={"application_name": "smtp-connector"},
             init=self._prepare,
+            reset=_keep,
         )
 
     async def _prepare(self, connection: asyncpg.Connection) -> None:
-        """Make a new connection useful: schema up to date, clock read."""
+        """Make a new connection useful: writes that last, schema up to date, clock read."""
+        await connection.execute(_DURABLE)
         if pending(await self._schema(connection), POSTGRES, self.place):
             await self._migrate(connection)
         self.now.set(await connection.fetchval(f"SELECT {NOW}"))

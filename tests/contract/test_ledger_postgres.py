@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from connector.ledger import open_ledger
+from connector.ledger.ledger import Ledger
 from connector.ledger.port import (
     AlreadySent,
     Granted,
@@ -15,6 +16,7 @@ from connector.ledger.port import (
     LedgerUnavailableError,
     Sent,
 )
+from connector.ledger.postgres import PostgresStore
 from connector.ledger.settings import LedgerSettings
 from tests.contract.conftest import database, works
 from tests.servers.postgres import Postgres
@@ -90,3 +92,31 @@ async def test_a_database_that_is_not_there_is_said(postgres: Postgres) -> None:
     async with open_ledger(in_postgres(postgres.url("nowhere"))) as ledger:
         with pytest.raises(LedgerUnavailableError, match="there is no such database: create it"):
             await ledger.check()
+
+
+@pytest.mark.parametrize(("configured", "used"), [("off", "on"), ("remote_write", "remote_write")])
+async def test_a_mark_lasts_even_on_a_server_that_is_told_not_to_wait(
+    postgres: Postgres, configured: str, used: str
+) -> None:
+    url = postgres.create_database()
+    postgres.sql(f"ALTER DATABASE {database(url)} SET synchronous_commit = {configured}")
+    store = PostgresStore(url)
+    ledger = Ledger(store)
+    for key in "ab":  # the relaxation for a begin ends with its statement
+        assert isinstance(await ledger.begin(key, "h", 60), Granted)
+        async with store._server.connection() as connection:
+            assert await connection.fetchval("SHOW synchronous_commit") == used
+    await ledger.aclose()
+
+
+async def test_only_a_mark_and_a_settlement_wait_for_the_servers_disk(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_ledger(in_postgres(postgres.create_database())) as ledger:
+        decision = await ledger.begin("k", "h", 60)
+        assert isinstance(decision, Granted)
+        monkeypatch.setattr("connector.ledger.postgres._SWAP_SOON", "SELECT 'not waiting' WHERE broken")
+        await ledger.committing(decision.attempt)
+        await ledger.settle(decision.attempt, Sent("{}"))
+        with pytest.raises(LedgerUnavailableError):
+            await ledger.begin("other", "h", 60)
