@@ -74,7 +74,15 @@ def power(left: Value, right: Value, run: Run) -> Value:
     if not isinstance(left, Decimal) or not isinstance(right, Decimal):
         _undefined(left, right, run, "raised to")
         return None
+    if not left and right <= 0:
+        return _power_of_zero(right)
     return _number(_power if right == right.to_integral_value() else _power_of_doubles, left, right, run)
+
+
+def _power_of_zero(exponent: Decimal) -> Decimal:
+    if exponent:
+        raise FeelError("Zero has no negative power")
+    return Decimal(1)
 
 
 def negate(value: Value, run: Run) -> Value:
@@ -205,13 +213,19 @@ def _times(left: Value, right: Value) -> Value:
 def _ratio(left: Value, right: Value) -> Value:
     if isinstance(left, DayTimeDuration):
         if isinstance(right, DayTimeDuration):
-            return _divide(Decimal(left.nanos), Decimal(right.nanos))
+            return _times_in(left.nanos, right.nanos)
         return DayTimeDuration(_part(left.nanos, right)) if isinstance(right, Decimal) else None
     if isinstance(left, YearMonthDuration):
         if isinstance(right, YearMonthDuration):
-            return _divide(Decimal(left.months), Decimal(right.months))
+            return _times_in(left.months, right.months)
         return YearMonthDuration(_part(left.months, right)) if isinstance(right, Decimal) else None
     return None
+
+
+def _times_in(amount: int, unit: int) -> Decimal:
+    """Return how many times a duration goes into another, without the rest."""
+    times = abs(amount) // abs(unit)
+    return Decimal(times if (amount < 0) == (unit < 0) else -times)
 
 
 def _part(amount: int, divisor: Decimal) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from connector.feel.limits import Run
-from connector.feel.values import Node, Scope, Value, type_name
+from connector.feel.values import NUMBERS, Node, Scope, Value, type_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ def _items(source: Source, scope: Scope) -> Iterable[Value] | None:
         return None
     end = source.end(scope)
     if isinstance(start, Decimal) and isinstance(end, Decimal):
-        first, last = int(start), int(end)
-        step = 1 if first <= last else -1
-        return map(Decimal, range(first, last + step, step))
+        step = 1 if start <= end else -1
+        numbers = range(0, int(NUMBERS.subtract(end, start)) + step, step)
+        return (NUMBERS.add(start, number) for number in numbers)
     scope.run.warn(f"'{source.name}' cannot count from a {type_name(start)} to a {type_name(end)}")
     return None
 
@@ -168,6 +168,7 @@ def filtered(base: Node, body: Body) -> Node:
         if not isinstance(value, list):
             return _at(value, 0, run)
         kept: list[Value] = []
+        first = True
         for item in value:
             run.fuel -= weight
             if run.fuel < 0:
@@ -178,8 +179,10 @@ def filtered(base: Node, body: Body) -> Node:
             verdict = node(Scope(names, scope, run))
             if verdict is True:
                 kept.append(item)
-            elif type(verdict) is Decimal:
+            elif first and type(verdict) is Decimal:
+                # What the filter gives for the first item tells which kind it is.
                 return _at(value, int(verdict), run)
+            first = False
         if not value and isinstance(verdict := node(scope), Decimal):
             return _at(value, int(verdict), run)
         return kept

@@ -37,8 +37,8 @@ _KINDS = {
 }
 
 # The escapes that FEEL resolves; any other backslash stays, which is how "\s" reaches a regular expression.
-_ESCAPE = re.compile(r"""\\([nrtf"'\\])""")
-_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "f": "\f"}
+_ESCAPE = re.compile(r"""\\([bnrtf"'\\])""")
+_ESCAPED = {"b": "\b", "n": "\n", "r": "\r", "t": "\t", "f": "\f"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ up twice: what is known when the expression is parsed is bound into the closure.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from connector.feel.arithmetic import Operator, negate
@@ -28,14 +29,26 @@ def list_of(items: Sequence[Node]) -> Node:
     return lambda scope: [item(scope) for item in items]
 
 
-def context_of(entries: Sequence[tuple[str, Node]]) -> Node:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of a context; one that ``defines`` a function keeps the entries before it, and only these."""
+
+    key: str
+    node: Node
+    defines: bool = False
+
+
+def context_of(entries: Sequence[Entry]) -> Node:
     """Return a node that gives a new context; an entry sees the ones before it."""
+    pairs = [(entry.key, entry.node, entry.defines) for entry in entries]
 
     def evaluate(scope: Scope) -> Value:
         names: dict[str, Value] = {}
         inner = Scope(names, scope, scope.run)
-        for key, node in entries:
-            names[key] = node(inner)
+        for key, node, defines in pairs:
+            if defines:
+                scope.run.charge_copy(len(names))
+            names[key] = node(Scope(names.copy(), scope, scope.run) if defines else inner)
         return names
 
     return evaluate

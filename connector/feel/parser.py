@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 import re
+from collections.abc import Callable
 
 from connector.feel import arithmetic, iteration, nodes, unary_tests
 from connector.feel.arithmetic import Operator
@@ -35,11 +36,8 @@ _ORDERS: dict[str, Verdict] = {
 }
 _TYPES: dict[str, frozenset[str]] = {
     "date and time": frozenset({"date and time"}),
-    "date time": frozenset({"date and time"}),
     "days and time duration": frozenset({"days and time duration"}),
-    "day-time-duration": frozenset({"days and time duration"}),
     "years and months duration": frozenset({"years and months duration"}),
-    "year-month-duration": frozenset({"years and months duration"}),
     **{
         name: frozenset({name}) for name in ("boolean", "number", "string", "date", "time", "list", "context")
     },
@@ -57,6 +55,10 @@ _AFTER_NAME = frozenset(
 
 class Parser(Primaries):
     """Reads one expression; `parse` returns its closure."""
+
+    # What a test may have to tell apart: the operand that was read last, and the last interval.
+    _read_last: Node
+    _interval_read_last: Node | None = None
 
     def parse(self) -> Node:
         """Return the closure of the whole text.
@@ -139,9 +141,12 @@ class Parser(Primaries):
             conjuncts = [self._comparison()]
 
     def _comparison(self) -> Node:
+        if self.kinds[self.at] == SYMBOL and self.words[self.at] in _ORDERS:
+            return self._open_comparison()
         left = self.arithmetic(range_allowed=True)
         if self.was_range:
             self.was_range = False
+            self._interval_read_last = left
             return left
         kind, word = self.kinds[self.at], self.words[self.at]
         if kind == SYMBOL:
@@ -184,14 +189,15 @@ class Parser(Primaries):
 
         def unknown(scope: Scope) -> Value:
             scope.run.warn(f"There is no type '{match[0]}'")
-            return None
+            return False
 
         return unknown
 
-    def open_comparison(self) -> Node:
-        """Read a comparison without its left side, as in ``(< 5)``."""
+    def _open_comparison(self) -> Node:
+        """Read ``< 5``, a comparison with the value that is tested; without one it is null."""
         word = self.words[self.at]
         self.at += 1
+        self.asked += 1
         return nodes.comparison(nodes.variable(INPUT), self.arithmetic(), _ORDERS[word])
 
     def arithmetic(self, loosest: int = 0, *, range_allowed: bool = False) -> Node:
@@ -229,7 +235,7 @@ class Parser(Primaries):
         """Read what stands behind ``in``."""
         self.descend()
         self.tests += 1
-        test = self._test_list() if self.is_symbol("(") else self._single_test()
+        test = self._test_list() if self.is_symbol("(") else self._single_test(self._comparison)
         self.tests -= 1
         self.ascend()
         return test
@@ -240,31 +246,19 @@ class Parser(Primaries):
         tests: list[Test] = []
         self.expect_symbol("(")
         while not tests or self.take_symbol(","):
-            if found := self._marked_test():
-                tests.append(found)
-                continue
-            node = self.expression()
+            test = self._single_test(self.expression)
             if not tests and self.is_symbol(".."):
-                interval = self.interval(start, node, range_allowed=True)
+                interval = self.interval(start, self._read_last, range_allowed=True)
                 self.was_range = False
-                return unary_tests.matching(interval)
-            tests.append(unary_tests.matching(node))
+                return unary_tests.inside(interval)
+            tests.append(test)
         self.expect_symbol(")")
         return unary_tests.one_of(tests) if len(tests) > 1 else tests[0]
 
-    def _single_test(self) -> Test:
-        return self._marked_test() or unary_tests.matching(self._comparison())
-
-    def _marked_test(self) -> Test | None:
-        """Read a test that its first token tells: ``< x`` or ``not(…)``."""
-        word = self.words[self.at]
-        if self.kinds[self.at] == SYMBOL and word in _ORDERS:
-            self.at += 1
-            return unary_tests.comparing(self.arithmetic(), _ORDERS[word])
-        if not (word == "not" and self.is_symbol("(", 1)):
-            return None
-        self.at += 1
-        self.descend()
-        test = unary_tests.none_of(self._test_list())
-        self.ascend()
-        return test
+    def _single_test(self, read: Callable[[], Node]) -> Test:
+        """Read an expression that tests the value: an interval, or anything else."""
+        asked = self.asked
+        node = self._read_last = read()
+        if node is self._interval_read_last:
+            return unary_tests.inside(node)
+        return unary_tests.matching(node, asks=self.asked > asked)

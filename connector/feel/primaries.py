@@ -17,6 +17,7 @@ from connector.feel.cursor import RESERVED, Cursor
 from connector.feel.errors import FeelLimitError
 from connector.feel.iteration import Body
 from connector.feel.lexer import NAME, NUMBER, QUOTED, STRING, SYMBOL, unquote
+from connector.feel.nodes import Entry
 from connector.feel.temporal_text import parse_literal
 from connector.feel.unary_tests import INPUT
 from connector.feel.values import MOST_DIGITS, Node, Scope, Value
@@ -51,6 +52,8 @@ class Primaries(Cursor, ABC):
         super().__init__(text, start)
         self.functions = 0
         self.tests = 0
+        # How often the value that is tested was asked for.
+        self.asked = 0
         # Whether the operand that was read last is an interval: no operator may follow it.
         self.was_range = False
         # How deep the upper bound is nested that is being read: a bracket behind it ends the interval.
@@ -64,10 +67,6 @@ class Primaries(Cursor, ABC):
     @abstractmethod
     def arithmetic(self, loosest: int = 0, *, range_allowed: bool = False) -> Node:
         """Read operands joined by arithmetic operators."""
-
-    @abstractmethod
-    def open_comparison(self) -> Node:
-        """Read a comparison without its left side, as in ``(< 5)``."""
 
     def operand(self, *, range_allowed: bool = False) -> Node:
         """Read a literal, name, call, list, context or parentheses, and the paths and filters behind it."""
@@ -122,7 +121,13 @@ class Primaries(Cursor, ABC):
 
     def _variable(self, name: str) -> Node:
         keys = self._keys()
-        return nodes.path(name, keys) if keys else nodes.variable(name)
+        node = nodes.path(name, keys) if keys else nodes.variable(name)
+        if not self.is_symbol(".") or not self.is_symbol("(", 2):
+            return node
+        # Only a path of names may end in a call.
+        self.at += 1
+        offset = self.starts[self.at]
+        return calls.method(node, self.expect_name(), self._arguments(), offset)
 
     def _keys(self) -> tuple[str, ...]:
         """Read ``.key.key``, up to a key that is called as a function."""
@@ -140,12 +145,10 @@ class Primaries(Cursor, ABC):
 
     def _dotted(self, base: Node) -> Node:
         keys = self._keys()
-        if keys:
-            return nodes.property_path(base, keys)
-        self.at += 1
-        offset = self.starts[self.at]
-        name = self.expect_name()
-        return calls.method(base, name, self._arguments(), offset)
+        if not keys:
+            self.at += 2
+            raise self.unexpected("an operator or the end")
+        return nodes.property_path(base, keys)
 
     def _filter(self, base: Node) -> Node:
         self.expect_symbol("[")
@@ -229,17 +232,15 @@ class Primaries(Cursor, ABC):
             self.at += 1
             return self._temporal(unquote(self.words[self.at - 1]))
         if symbol == INPUT and self.tests:
+            self.asked += 1
             return nodes.variable(INPUT)
         self.at = start
         raise self.unexpected("a value")
 
     def _parentheses(self, start: int, *, range_allowed: bool) -> Node:
-        if self.words[self.at] in ("<", "<=", ">", ">=") and self.kinds[self.at] == SYMBOL:
-            node = self.open_comparison()
-        else:
-            node = self.expression()
-            if self.is_symbol(".."):
-                return self.interval(start, node, range_allowed=range_allowed)
+        node = self.expression()
+        if self.is_symbol(".."):
+            return self.interval(start, node, range_allowed=range_allowed)
         self.expect_symbol(")")
         return node
 
@@ -270,11 +271,12 @@ class Primaries(Cursor, ABC):
         return nodes.range_of(lower, upper, start_closed=self.words[start] == "[", end_closed=closing == "]")
 
     def _context(self) -> Node:
-        entries: list[tuple[str, Node]] = []
+        entries: list[Entry] = []
         while not self.take_symbol("}"):
             if entries:
                 self.expect_symbol(",")
-            entries.append((self._context_key(), self.expression()))
+            key, functions = self._context_key(), self.functions
+            entries.append(Entry(key, self.expression(), defines=self.functions > functions))
         return nodes.context_of(entries)
 
     def _context_key(self) -> str:

@@ -38,11 +38,11 @@ _DATE_TIME = re.compile(
     rf"{_DATE}(?:T{_TIME}(?:{_OFFSET}(?:\[(?P<region>[\w/+~-]+)\])?|{_ZONE})?)?", re.ASCII
 )
 _DAY_TIME = re.compile(
-    r"(?P<sign>-)?P(?:(?P<days>[+-]?\d+)D)?"
+    r"(?P<sign>[+-])?P(?:(?P<days>[+-]?\d+)D)?"
     r"(?:T(?:(?P<hours>[+-]?\d+)H)?(?:(?P<minutes>[+-]?\d+)M)?(?:(?P<seconds>[+-]?\d+)(?:\.(?P<fraction>\d{0,9}))?S)?)?",
     re.ASCII,
 )
-_YEAR_MONTH = re.compile(r"(?P<sign>-)?P(?:(?P<years>-?\d+)Y)?(?:(?P<months>-?\d+)M)?", re.ASCII)
+_YEAR_MONTH = re.compile(r"(?P<sign>[+-])?P(?:(?P<years>-?\d+)Y)?(?:(?P<months>-?\d+)M)?", re.ASCII)
 
 # The engine counts the seconds of a duration, and its years and its months, in fixed-size integers.
 _MOST_SECONDS = 2**63 // 1_000
@@ -62,9 +62,10 @@ def parse_date(text: str) -> Date | None:
 def parse_time(text: str, clock: Clock) -> Time | None:
     """Read ``HH:mm[:ss]`` with an offset, ``@`` and a zone, or neither, or return None."""
     match = _TIME_ONLY.fullmatch(text) if len(text) < _LONGEST else None
-    nanos = _nanos(match) if match else None
+    nanos = _nanos(match, latest=24) if match else None
     if match is None or nanos is None:
         return None
+    nanos %= DAY
     if match["zone"]:
         zone = find_zone(match["zone"])
         return Time(nanos, standard_offset(zone, clock()), zone.key) if zone else None
@@ -103,11 +104,16 @@ def parse_offset(text: str) -> int | None:
 
 def parse_duration(text: str) -> DayTimeDuration | YearMonthDuration | None:
     """Read an ISO 8601 duration of days and time, or of years and months, or return None."""
+    text = text.upper()
     if len(text) >= _LONGEST or not text[-1:].isalpha() or text[-1] in "PT":
         return None
     if match := _YEAR_MONTH.fullmatch(text):
         months = int(match["years"] or 0) * 12 + int(match["months"] or 0)
-        return None if abs(months) > _MOST_MONTHS else YearMonthDuration(-months if match["sign"] else months)
+        return (
+            None
+            if abs(months) > _MOST_MONTHS
+            else YearMonthDuration(-months if match["sign"] == "-" else months)
+        )
     match = _DAY_TIME.fullmatch(text)
     return _day_time(match) if match else None
 
@@ -121,13 +127,14 @@ def _date(match: re.Match[str]) -> Date | None:
     return Date.of(int(match["year"]), int(match["month"]), int(match["day"]))
 
 
-def _nanos(match: re.Match[str]) -> int | None:
+def _nanos(match: re.Match[str], *, latest: int = 23) -> int | None:
     if match["hour"] is None:
         return 0
     hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"] or 0)
-    if hour > 23 or minute > 59 or second > 59:
+    if hour > latest or minute > 59 or second > 59:
         return None
-    return (hour * 3_600 + minute * 60 + second) * SECOND + int((match["fraction"] or "").ljust(9, "0"))
+    nanos = (hour * 3_600 + minute * 60 + second) * SECOND + int((match["fraction"] or "").ljust(9, "0"))
+    return nanos if nanos <= latest * 3_600 * SECOND or latest < 24 else None
 
 
 def _day_time(match: re.Match[str]) -> DayTimeDuration | None:
@@ -137,7 +144,7 @@ def _day_time(match: re.Match[str]) -> DayTimeDuration | None:
         return None
     fraction = int((match["fraction"] or "").ljust(9, "0"))
     nanos = whole * SECOND + (-fraction if (match["seconds"] or "").startswith("-") else fraction)
-    return DayTimeDuration(-nanos if match["sign"] else nanos)
+    return DayTimeDuration(-nanos if match["sign"] == "-" else nanos)
 
 
 def text_of(value: Temporal) -> str:
@@ -147,7 +154,8 @@ def text_of(value: Temporal) -> str:
     if isinstance(value, YearMonthDuration):
         return _feel_year_month(value)
     if isinstance(value, Date):
-        return _day(value)
+        # Only a date by itself shows by a plus that its year has more than four digits.
+        return f"+{_day(value)}" if value.year > 9_999 else _day(value)
     clock = _time_of_day(value.nanos)
     where = f"@{value.zone}" if value.zone else _offset(value.offset)
     return f"{_day(value.date)}T{clock}{where}" if isinstance(value, DateTime) else f"{clock}{where}"
@@ -209,15 +217,14 @@ def _fraction(nanos: int) -> str:
 
 
 def _feel_day_time(duration: DayTimeDuration) -> str:
-    """Write ``P1DT2H3M4S``: normalized, one sign before all of it."""
-    days, rest = divmod(abs(duration.nanos), DAY)
-    seconds, nanos = divmod(rest, SECOND)
+    """Write ``P1DT2H3M4S``: normalized, one sign before all of it, whole seconds only (the lower ones)."""
+    days, seconds = divmod(abs(duration.nanos // SECOND), DAY // SECOND)
     date = f"{days}D" if days else ""
     clock = "".join(
         f"{number}{unit}" for number, unit in ((seconds // 3_600, "H"), (seconds // 60 % 60, "M")) if number
     )
-    if seconds % 60 or nanos:
-        clock += f"{seconds % 60}{_fraction(nanos)}S"
+    if seconds % 60:
+        clock += f"{seconds % 60}S"
     text = date + (f"T{clock}" if clock else "")
     return f"{'-' if duration.nanos < 0 else ''}P{text or '0D'}"
 

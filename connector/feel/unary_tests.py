@@ -1,4 +1,4 @@
-"""Closures for what may stand behind ``in``: comparisons, intervals, lists of tests and ``not(…)``.
+"""Closures for what may stand behind ``in``: comparisons, intervals, other expressions, and lists of these.
 
 A test is true, false, or null where the value cannot be compared. It sees the value as ``?``.
 """
@@ -39,24 +39,34 @@ def comparing(operand: Node, verdict: Verdict) -> Test:
     return test
 
 
-def matching(operand: Node) -> Test:
-    """Return the test of an expression: true by itself, an equal value, or a list or interval that has it."""
+def matching(operand: Node, *, asks: bool = False) -> Test:
+    """Return the test of an expression: true by itself, an equal value, or a list that has it.
+
+    One that ``asks`` for the value, by ``?``, gives the verdict itself.
+    """
 
     def test(scope: Scope, value: Value) -> bool | None:
         expected = operand(scope)
-        scope.run.charge(1)
-        if expected is True:
-            return True
+        if expected is True or (asks and (expected is False or expected is None)):
+            return expected
         if isinstance(expected, Range):
-            return includes(expected, value)
+            return False
         if isinstance(expected, list):
             scope.run.charge(len(expected))
             if any(same(value, item, scope.run) for item in expected):
                 return True
             return isinstance(value, list) and same(value, expected, scope.run)
-        if expected is False and type(value) is not bool:
-            return False
         return equal(value, expected, scope.run)
+
+    return test
+
+
+def inside(interval: Node) -> Test:
+    """Return the test of an interval that is written out; one in a variable is a value like others."""
+
+    def test(scope: Scope, value: Value) -> bool | None:
+        bounds = interval(scope)
+        return includes(bounds, value) if isinstance(bounds, Range) else None
 
     return test
 
@@ -73,16 +83,6 @@ def one_of(tests: Sequence[Test]) -> Test:
             if verdict is None:
                 result = None
         return result
-
-    return test
-
-
-def none_of(tested: Test) -> Test:
-    """Return the test ``not(…)``."""
-
-    def test(scope: Scope, value: Value) -> bool | None:
-        verdict = tested(scope, value)
-        return None if verdict is None else not verdict
 
     return test
 

@@ -47,17 +47,13 @@ def number(text: str) -> Decimal | None:
 
 
 @builtin(
-    "number(from: string, grouping separator: string?)",
+    "number(from: string, grouping separator: string)",
     "number(from: string, grouping separator: string?, decimal separator: string?)",
 )
 def number_with(text: str, grouping: str | None, decimal: str | None = None) -> Decimal | None:
-    """Return the number that a text is with these separators, or null if they are unusable."""
-    if (
-        grouping not in (None, " ", ",", ".")
-        or decimal not in (None, ",", ".")
-        or grouping == (decimal or None)
-    ):
-        return None if grouping is not None or decimal not in (None, ",", ".") else number(text)
+    """Return the number that a text is with these separators; null if they are unusable or both missing."""
+    if grouping == decimal or grouping not in (None, " ", ",", ".") or decimal not in (None, ",", "."):
+        return None
     if grouping:
         text = text.replace(grouping, "")
     return number(text.replace(decimal, ".") if decimal else text)
@@ -105,7 +101,7 @@ def time_from_parts(
     """Return the time of these parts, or null if no clock shows it."""
     if not (0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 60):
         return None
-    nanos = (int(hour) * 3_600 + int(minute) * 60 + int(second)) * SECOND
+    nanos = (int(hour) * 3_600 + int(minute) * 60) * SECOND + int(second * SECOND)
     if offset is None:
         return Time(nanos)
     seconds = offset.nanos // SECOND
@@ -116,12 +112,6 @@ def time_from_parts(
 def date_time(text: str) -> DateTime | None:
     """Return the moment that a text is, or null."""
     return parse_date_time(text)
-
-
-@builtin("date and time(from: date and time)")
-def date_time_of(value: DateTime) -> DateTime:
-    """Return the moment as it is."""
-    return value
 
 
 @builtin("date and time(date: day, time: time)")
@@ -151,12 +141,6 @@ def date_time_at(moment: DateTime, timezone: str) -> DateTime | None:
 def duration(text: str) -> DayTimeDuration | YearMonthDuration | None:
     """Return the duration that a text is, or null."""
     return parse_duration(text)
-
-
-@builtin("duration(from: days and time duration)", "duration(from: years and months duration)")
-def duration_of(value: DayTimeDuration | YearMonthDuration) -> DayTimeDuration | YearMonthDuration:
-    """Return the duration as it is."""
-    return value
 
 
 @builtin("years and months duration(from: day, to: day)")

@@ -1,6 +1,7 @@
 """List functions that give a list, or look for an element.
 
-Positions are counted from 1, and from the end if negative; one that the list does not have gives null.
+Positions are counted from 1, and from the end if negative; one outside of the list counts as its end or
+start.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def sublist(run: Run, items: Items, start: Decimal) -> Items | None:
     """Return the rest of a list from a position."""
     run.charge(len(items))
     at = _place(items, start)
-    return None if at is None else items[at:]
+    return None if at is None else items[max(at, 0) :]
 
 
 @builtin("sublist(list: list, start position: number, length: number)")
@@ -50,13 +51,18 @@ def sublist_of_length(run: Run, items: Items, start: Decimal, length: Decimal) -
     """Return so many elements of a list from a position."""
     run.charge(len(items))
     at = _place(items, start)
-    return None if at is None else items[at : at + max(int(min(length, Decimal(len(items)))), 0)]
+    if at is None:
+        return None
+    end = at + int(min(length, Decimal(2 * len(items) + 2)))
+    return items[max(at, 0) : max(end, 0)]
 
 
 def _place(items: Items, position: Decimal) -> int | None:
-    if position == 0 or abs(position) > len(items):
+    """Return a position counted from 0, before or behind the list if it is outside; 0 is no position."""
+    whole = int(max(min(position, Decimal(len(items) + 1)), Decimal(-len(items) - 1)))
+    if whole == 0:
         return None
-    return int(position) - 1 if position > 0 else len(items) + int(position)
+    return whole - 1 if whole > 0 else len(items) + whole
 
 
 @builtin("append(list: list, *items: Any)")
@@ -67,14 +73,13 @@ def append(run: Run, items: Items, added: Items) -> Items:
 
 
 @builtin("concatenate(*lists: list)")
-def concatenate(run: Run, lists: Items) -> Items | None:
-    """Return the elements of several lists in one."""
+def concatenate(run: Run, lists: Items) -> Items:
+    """Return the elements of several lists in one; what is no list counts as an element."""
     joined: Items = []
     for each in _lists(lists):
-        if not isinstance(each, list):
-            return None
-        run.charge(len(each) + 1)
-        joined.extend(each)
+        found = each if isinstance(each, list) else [each]
+        run.charge(len(found) + 1)
+        joined.extend(found)
     return joined
 
 
@@ -91,7 +96,7 @@ def insert_before(run: Run, items: Items, position: Decimal, added: Value) -> It
     """Return the list with an element inserted before a position."""
     run.charge(len(items))
     at = _place(items, position)
-    return None if at is None else [*items[:at], added, *items[at:]]
+    return None if at is None else [*items[: max(at, 0)], added, *items[max(at, 0) :]]
 
 
 @builtin("remove(list: list, position: number)")
@@ -99,7 +104,7 @@ def remove(run: Run, items: Items, position: Decimal) -> Items | None:
     """Return the list without the element at a position."""
     run.charge(len(items))
     at = _place(items, position)
-    return None if at is None else items[:at] + items[at + 1 :]
+    return None if at is None else items[: max(at, 0)] + items[max(at + 1, 0) :]
 
 
 @builtin("reverse(list: list)")
@@ -117,10 +122,9 @@ def index_of(run: Run, items: Items, match: Value) -> Items:
 
 
 @builtin("union(*lists: list)")
-def union(run: Run, lists: Items) -> Items | None:
+def union(run: Run, lists: Items) -> Items:
     """Return the elements of several lists in one, each once."""
-    joined = concatenate(run, lists)
-    return None if joined is None else distinct_values(run, joined)
+    return distinct_values(run, concatenate(run, lists))
 
 
 @builtin("distinct values(list: list)")
@@ -162,19 +166,28 @@ def flatten(run: Run, items: Items) -> Items:
     return flat
 
 
+class _UndecidedError(Exception):
+    """A function that should tell which element comes first told nothing."""
+
+
 @builtin("sort(list: list, precedes: function)")
 def sort(run: Run, items: Items, precedes: Lambda) -> Items | None:
-    """Return the list in the order of a function that tells whether one element precedes another."""
+    """Return the list in the order of a function that tells which of two comes first; null if it cannot."""
     run.charge(len(items))
-    if len(precedes.parameters) != 2:
-        return None
+
+    def before(left: Value, right: Value) -> bool:
+        verdict = apply(precedes, (left, right), precedes.scope)
+        if not isinstance(verdict, bool):
+            raise _UndecidedError
+        return verdict
 
     def compare(left: Value, right: Value) -> int:
-        if apply(precedes, (left, right), precedes.scope) is True:
-            return -1
-        return 1 if apply(precedes, (right, left), precedes.scope) is True else 0
+        return -1 if before(left, right) else 1 if before(right, left) else 0
 
-    return sorted(items, key=cmp_to_key(compare))
+    try:
+        return sorted(items, key=cmp_to_key(compare))
+    except _UndecidedError:
+        return None
 
 
 @builtin("partition(list: list, size: number)")

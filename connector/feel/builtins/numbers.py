@@ -17,6 +17,7 @@ from decimal import (
 )
 
 from connector.feel.arithmetic import from_double
+from connector.feel.errors import FeelError
 from connector.feel.functions import builtin
 from connector.feel.temporal import DayTimeDuration, YearMonthDuration
 from connector.feel.values import NUMBERS
@@ -112,7 +113,9 @@ def absolute_duration(duration: DayTimeDuration | YearMonthDuration) -> DayTimeD
 
 @builtin("modulo(dividend: number, divisor: number)")
 def modulo(dividend: Decimal, divisor: Decimal) -> Decimal | None:
-    """Return what a division leaves, with the sign of the divisor; null for zero."""
+    """Return what a division leaves, with the sign of the divisor; it fails for zero, as the engine does."""
+    if not divisor:
+        raise FeelError("Nothing can be divided by zero")
     try:
         quotient = NUMBERS.divide(dividend, divisor).to_integral_value(ROUND_FLOOR)
         return NUMBERS.subtract(dividend, NUMBERS.multiply(divisor, quotient))

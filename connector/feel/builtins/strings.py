@@ -9,6 +9,7 @@ import base64
 import uuid as uuids
 from decimal import Decimal
 
+from connector.feel.errors import FeelError
 from connector.feel.functions import builtin
 from connector.feel.limits import Run
 from connector.feel.patterns import extract_all, find, replace_all, split_at
@@ -41,12 +42,12 @@ def substring_of_length(run: Run, text: str, start: Decimal, length: Decimal) ->
 
 def _cut(run: Run, text: str, start: Decimal, length: Decimal | None) -> str | None:
     run.charge_text(len(text))
-    if start.adjusted() > 9:
-        return ""
-    first = int(start)
     size = _units(text) if _is_wide(text) else len(text)
-    begin = first - 1 if first > 0 else max(size + first, 0)
-    end = size if length is None else min(begin + max(int(min(length, Decimal(size))), 0), size)
+    # The engine fails outside of the string, rather than give null.
+    if abs(start) > size + 1 or -start > size or (length is not None and length <= -1):
+        raise FeelError(f"The string has no character at {start}")
+    begin = int(start) - 1 if start > 0 else size + int(start)
+    end = size if length is None else begin + int(min(length, Decimal(size)))
     if not _is_wide(text):
         return text[begin:end]
     return text.encode("utf-16-le", "surrogatepass")[begin * 2 : end * 2].decode("utf-16-le", "replace")
