@@ -14,7 +14,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import structlog
 
@@ -23,13 +22,14 @@ from connector.engine.port import Fail, Job, Outcome, Throw
 from connector.errors import CancelledBeforeSendError, ConnectorError, MaskedError, masked
 from connector.message.attachments import ContentReader
 from connector.message.build import build
+from connector.message.envelope import Message
 from connector.observe.logs import Redactor
 from connector.secrets import SecretResolver, open_secrets
 from connector.settings.model import Settings
 from connector.task import reader
 from connector.task.headers import TaskHeaders, read_task_headers
 from connector.task.port import ReadContext
-from connector.transport.port import Transport
+from connector.transport.port import Receipt, Transport
 from connector.transport.smtp import SmtpTransport
 
 _log = structlog.get_logger(__name__)
@@ -76,7 +76,7 @@ class Pipeline:
         headers: TaskHeaders | None = None
         try:
             headers = read_task_headers(job.headers)
-            response = await self._send(job)
+            message, receipt = await self._send(job)
         except ConnectorError as error:
             told = MaskedError(error, self._stages.masks.redact)
             return self._masked(await result.failed(told, job, headers, self._settings.worker), headers)
@@ -84,14 +84,12 @@ class Pipeline:
             # Not swallowed: the worker that cancels waits for this very outcome. The transport raises
             # CancelledError only while nothing can have been delivered.
             return await result.failed(CancelledBeforeSendError(), job, headers, self._settings.worker)
-        return await self._succeeded(response, job, headers)
-
-    async def _succeeded(self, response: dict[str, Any], job: Job, headers: TaskHeaders) -> Outcome:
         try:
+            response = result.response(job.type, message, receipt, self._clock(), self._stages.masks.redact)
             return self._masked(await result.succeeded(response, job, headers), headers)
         except Exception:  # noqa: BLE001 - a fault that left here would spend a retry: a second mail
             _log.exception("result not made", job_key=job.key, element_id=job.element_id)
-            return result.broken_after(response)
+            return result.broken_after(message.message_id)
 
     def _masked(self, outcome: Outcome, headers: TaskHeaders | None) -> Outcome:
         """Mask what the task's own expressions wrote; the response under its name was masked when made."""
@@ -110,7 +108,7 @@ class Pipeline:
             case _:
                 return replace(outcome, variables=variables)
 
-    async def _send(self, job: Job) -> dict[str, Any]:
+    async def _send(self, job: Job) -> tuple[Message, Receipt]:
         variables = await self._stages.secrets.resolve(job.variables)
         now = self._clock()
         request = reader(job.type).read(variables, self._context(now))
@@ -124,8 +122,7 @@ class Pipeline:
         )
         message = await asyncio.to_thread(compose) if content.size > _LARGE else compose()
         receipt = await self._stages.transport.submit(message, request.server)
-        receipt = replace(receipt, warnings=(*request.warnings, *receipt.warnings))
-        return result.response(job.type, message, receipt, self._clock(), self._stages.masks.redact)
+        return message, replace(receipt, warnings=(*request.warnings, *receipt.warnings))
 
     def _context(self, now: datetime) -> ReadContext:
         return ReadContext(self._settings.message, now, self._settings.smtp.foreign_starttls_optional)

@@ -80,7 +80,7 @@ async def succeeded(described: Mapping[str, Any], job: Job, headers: TaskHeaders
         variables, warnings = await _result_variables(described, headers, job)
         decision = await _decision(headers, _success_context(described), job)
     except ExpressionError as error:
-        return _incident_after(described, f"{error.code}: {error.message}", describe(error))
+        return _incident_after(described["messageId"], f"{error.code}: {error.message}", describe(error))
     if headers.result_variable:
         shown = {**described, "warnings": [*described["warnings"], *warnings]}
         variables = {headers.result_variable: shown} | variables
@@ -88,7 +88,7 @@ async def succeeded(described: Mapping[str, Any], job: Job, headers: TaskHeaders
         case BpmnError(code, message, more):
             return Throw(code, message, more, mail_sent=True)
         case JobError(message, more):
-            return replace(_incident_after(described, message, None), variables=more)
+            return replace(_incident_after(described["messageId"], message, None), variables=more)
         case IgnoreError(more):
             return Complete({**variables, **more})
         case None:
@@ -110,15 +110,15 @@ def _success_context(described: Mapping[str, Any]) -> dict[str, Any]:
     return {**described, "response": described}
 
 
-def broken_after(described: Mapping[str, Any]) -> Fail:
+def broken_after(message_id: str) -> Fail:
     """Say that the worker itself failed once the mail was out."""
     return _incident_after(
-        described, "The worker failed unexpectedly; its log has the details under this job's key.", None
+        message_id, "The worker failed unexpectedly; its log has the details under this job's key.", None
     )
 
 
-def _incident_after(described: Mapping[str, Any], message: str, error: Mapping[str, Any] | None) -> Fail:
-    sent = f"The mail was sent as {described['messageId']}; retrying this job would send it again."
+def _incident_after(message_id: str, message: str, error: Mapping[str, Any] | None) -> Fail:
+    sent = f"The mail was sent as {message_id}; retrying this job would send it again."
     return Fail(_noted(message, sent), retries=0, error=error)
 
 

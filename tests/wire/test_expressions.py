@@ -65,13 +65,14 @@ async def test_who_cancels_a_long_expression_still_hears_that_the_mail_was_sent(
         assert len(server.received) == 1
 
 
+@pytest.mark.parametrize("stage", ["response", "succeeded"])
 async def test_a_fault_of_our_own_after_the_mail_is_an_incident_that_says_so(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
-    async def broken(*_: object) -> Outcome:
+    def broken(*_: object) -> Outcome:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("connector.pipeline.result.succeeded", broken)
+    monkeypatch.setattr(f"connector.pipeline.result.{stage}", broken)
     with capture_logs() as logs:
         async with SmtpServer() as server:
             outcome = await handled(server, {"resultVariable": "mail"})
