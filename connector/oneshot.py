@@ -21,7 +21,8 @@ from connector.engine.port import Complete, Fail, Job, Outcome, Throw
 from connector.errors import Reply
 from connector.json_file import UsageError, read_object
 from connector.message.envelope import Message
-from connector.observe.logs import Redactor, configure_logging
+from connector.observe.logs import configure_logging
+from connector.observe.redaction import Redactor
 from connector.pipeline import open_pipeline
 from connector.settings.model import Settings
 from connector.task import TASK_TYPES

@@ -23,7 +23,7 @@ from connector.errors import CancelledBeforeSendError, ConnectorError, MaskedErr
 from connector.message.attachments import ContentReader
 from connector.message.build import build
 from connector.message.envelope import Message
-from connector.observe.logs import Redactor
+from connector.observe.redaction import Redactor
 from connector.secrets import SecretResolver, open_secrets
 from connector.settings.model import Settings
 from connector.task import reader

@@ -20,7 +20,8 @@ from connector.engine.grpc import GrpcEngine
 from connector.engine.patience import Backoff
 from connector.engine.port import EngineRefusedError, EngineUnavailableError
 from connector.observe.health import Health
-from connector.observe.logs import Redactor, configure_logging
+from connector.observe.logs import configure_logging
+from connector.observe.redaction import Redactor
 from connector.pipeline import open_pipeline
 from connector.settings.model import Settings
 from connector.worker import Worker

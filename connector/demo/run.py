@@ -31,7 +31,8 @@ from connector.engine.connect import connect, gateway_address
 from connector.engine.grpc import GrpcEngine
 from connector.engine.port import Complete, EngineRefusedError, Job, Outcome
 from connector.interrupt import until_interrupted
-from connector.observe.logs import Redactor, configure_logging
+from connector.observe.logs import configure_logging
+from connector.observe.redaction import Redactor
 from connector.pipeline import open_pipeline
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, LogSettings, Settings
 from connector.settings.sources import SettingsError, load

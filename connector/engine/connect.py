@@ -86,7 +86,7 @@ def gateway_address(settings: EngineSettings) -> str:
     if settings.address:
         return settings.address
     if settings.cluster_id:
-        return f"{settings.cluster_id}.{settings.cluster_region}.zeebe.camunda.io:443"
+        return settings.saas_address
     return LOCAL_ADDRESS
 
 

@@ -65,6 +65,20 @@ class Entry:
     changed: float
     response: str | None = None
 
+    def row(self) -> tuple[object, ...]:
+        """Give the values in the order of their names here, which is that of the columns in a store."""
+        return (
+            self.key,
+            self.state,
+            self.request_hash,
+            self.attempt,
+            self.crashes,
+            self.owner,
+            self.held_until,
+            self.changed,
+            self.response,
+        )
+
 
 def require_storable(text: str) -> None:
     """Refuse text that a database would refuse, along with everything that is recorded beside it.

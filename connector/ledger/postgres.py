@@ -153,7 +153,7 @@ class PostgresStore:
         if not changed:
             return set()
         version = secrets.randbits(62) + 1
-        rows = [(*_row(entry), found[key][1] if key in found else 0) for key, entry in changed.items()]
+        rows = [(*entry.row(), found[key][1] if key in found else 0) for key, entry in changed.items()]
         columns = [list(column) for column in zip(*rows, strict=True)]
         swapped = await connection.fetch(_SWAP if durable else _SWAP_SOON, *columns, version)
         if swapped:
@@ -177,20 +177,6 @@ class PostgresStore:
                 self._guesses[key] = entry, version
             else:
                 self._guesses.pop(key, None)
-
-
-def _row(entry: Entry) -> tuple[object, ...]:
-    return (
-        entry.key,
-        entry.state,
-        entry.request_hash,
-        entry.attempt,
-        entry.crashes,
-        entry.owner,
-        entry.held_until,
-        entry.changed,
-        entry.response,
-    )
 
 
 def _entry(row: Mapping[str, Any]) -> Entry:

@@ -114,7 +114,7 @@ class SqliteStore:
             entries = {row[0]: _entry(row) for row in json.loads(found)}
             applied = rules.apply(steps, entries, self._now())
             if applied.changed:
-                connection.execute(_WRITE, (json.dumps([_row(e) for e in applied.changed.values()]),))
+                connection.execute(_WRITE, (json.dumps([e.row() for e in applied.changed.values()]),))
         return applied.answers
 
     def _probe(self) -> None:
@@ -171,20 +171,6 @@ class SqliteStore:
         if connection is not None:
             with suppress(sqlite3.Error):  # what could not be written was reported already
                 connection.close()
-
-
-def _row(entry: Entry) -> list[object]:
-    return [
-        entry.key,
-        entry.state,
-        entry.request_hash,
-        entry.attempt,
-        entry.crashes,
-        entry.owner,
-        entry.held_until,
-        entry.changed,
-        entry.response,
-    ]
 
 
 def _entry(row: Sequence[object]) -> Entry:

@@ -16,7 +16,7 @@ from itertools import chain, count
 
 from connector.errors import AttachmentError, ErrorCode
 from connector.message.allowance import Allowance
-from connector.message.content import LoadedAttachment, LoadedContent
+from connector.message.content import BODY_FIELD, LoadedAttachment, LoadedContent
 from connector.message.files import RootedFiles
 from connector.message.html_file import decode_html
 from connector.message.urls import Resolve, UrlFetcher, resolve_host
@@ -31,7 +31,6 @@ from connector.task.request import (
     UrlSource,
 )
 
-BODY_FIELD = "smtpEmailContent"
 ATTACHMENTS_FIELD = "smtpEmailAttachments"
 
 _AT_ONCE = 4  # files and URLs of one mail that are read side by side

@@ -15,7 +15,7 @@ from hashlib import sha256
 from connector.errors import InputError
 from connector.message.addresses import ascii_domain
 from connector.message.body import Part, text_part
-from connector.message.content import LoadedAttachment, LoadedContent
+from connector.message.content import BODY_FIELD, LoadedAttachment, LoadedContent
 from connector.message.envelope import Envelope, Message
 from connector.message.fields import header_section
 from connector.message.html_text import text_from_html
@@ -24,7 +24,6 @@ from connector.settings.model import MessageSettings
 from connector.task.request import ContentType, DeliveryReceipt, SendRequest
 
 _MAX_LINE = 998  # RFC 5322 section 2.1.1, in octets without the CRLF
-_BODY_FIELD = "smtpEmailContent"
 
 
 def build(
@@ -116,11 +115,11 @@ def _content(kind: ContentType, content: LoadedContent, digest: str) -> Part:
     if kind is ContentType.TEXT and images:
         raise InputError(images[0].field, "an inline image needs smtpEmailContentType html or multipart")
     _check_ids(content.attachments)
-    body = [text_part(content.body, "plain" if kind is ContentType.TEXT else "html", _BODY_FIELD)]
+    body = [text_part(content.body, "plain" if kind is ContentType.TEXT else "html", BODY_FIELD)]
     shown = [attachment_part(image) for image in images]
     plain = []
     if kind is ContentType.MULTIPART:
-        plain = [text_part(text_from_html(content.body), "plain", _BODY_FIELD)]
+        plain = [text_part(text_from_html(content.body), "plain", BODY_FIELD)]
     attached = [attachment_part(file) for file in files]
     token = _boundary_token(digest, [*body, *shown, *plain, *attached])
     root = body[0]

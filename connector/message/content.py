@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# The variable that a body comes from, for error messages.
+BODY_FIELD = "smtpEmailContent"
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedAttachment:

@@ -23,8 +23,6 @@ from structlog.types import EventDict, Processor, WrappedLogger
 from connector.observe.redaction import MASK, Redactor
 from connector.settings.model import LogSettings
 
-__all__ = ["Redactor", "configure_logging"]
-
 # pyzeebe logs whole jobs, variables and all; httpx2 whole URLs; httpcore2 headers with their tokens.
 _TALKATIVE = ("pyzeebe", "httpx2", "httpcore2")
 

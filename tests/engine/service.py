@@ -12,7 +12,7 @@ from uuid import uuid4
 from pyzeebe import ZeebeClient
 
 from connector.engine.grpc import GrpcEngine
-from connector.observe.logs import Redactor
+from connector.observe.redaction import Redactor
 from connector.pipeline import open_pipeline
 from connector.settings.sources import load
 from connector.worker import Worker

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from connector import service
 from connector.engine.port import Complete, Job, Outcome
-from connector.observe.logs import Redactor
+from connector.observe.redaction import Redactor
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, Settings, WorkerSettings
 from connector.testing.engine import FakeEngine
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from connector.engine.port import Complete, Fail, Job, Outcome
-from connector.observe.logs import Redactor
+from connector.observe.redaction import Redactor
 from connector.pipeline import open_pipeline
 from connector.settings.sources import load
 from connector.testing.smtp import SmtpServer

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from connector.engine.port import Complete, Fail
-from connector.observe.logs import Redactor
+from connector.observe.redaction import Redactor
 from connector.pipeline import Pipeline, open_pipeline
 from connector.settings.sources import load
 from connector.testing.behaviour import Behaviour, Hold, Say, Verb

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import structlog
 
-from connector.observe.logs import Redactor, configure_logging
+from connector.observe.logs import configure_logging
+from connector.observe.redaction import Redactor
 from connector.settings.model import LogSettings
 
 CANARY = "canary-7f3a/9+Zq"
