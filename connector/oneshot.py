@@ -27,7 +27,7 @@ from connector.pipeline import open_pipeline
 from connector.settings.model import Settings
 from connector.task import TASK_TYPES
 from connector.task.request import Server
-from connector.transport.port import Receipt
+from connector.transport.port import Committing, Receipt
 
 _RETRIES = 3  # what a task has that sets none
 _LEASE = 3600.0
@@ -62,8 +62,9 @@ class EmlFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    async def submit(self, message: Message, server: Server) -> Receipt:
+    async def submit(self, message: Message, server: Server, committing: Committing) -> Receipt:
         """Write the message as it would be sent to ``server``; an existing file is replaced."""
+        await committing()
         try:
             await asyncio.to_thread(self._path.write_bytes, message.data)
         except OSError as error:

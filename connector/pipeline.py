@@ -29,7 +29,7 @@ from connector.settings.model import Settings
 from connector.task import reader
 from connector.task.headers import TaskHeaders, read_task_headers
 from connector.task.port import ReadContext
-from connector.transport.port import Receipt, Transport
+from connector.transport.port import Receipt, Transport, nothing_to_record
 from connector.transport.smtp import SmtpTransport
 
 _log = structlog.get_logger(__name__)
@@ -121,7 +121,7 @@ class Pipeline:
             build, request, content, _key(job, request.idempotency_key), self._settings.message, now
         )
         message = await asyncio.to_thread(compose) if content.size > _LARGE else compose()
-        receipt = await self._stages.transport.submit(message, request.server)
+        receipt = await self._stages.transport.submit(message, request.server, nothing_to_record)
         return message, replace(receipt, warnings=(*request.warnings, *receipt.warnings))
 
     def _context(self, now: datetime) -> ReadContext:

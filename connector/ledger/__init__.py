@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from connector.ledger.ledger import Ledger
 from connector.ledger.memory import MemoryStore
 from connector.ledger.port import LedgerUnavailableError, Store
-from connector.ledger.settings import LedgerSettings
 from connector.ledger.sqlite import SqliteStore
+from connector.settings.ledger import LedgerSettings
 
 __all__ = ["Ledger", "LedgerUnavailableError", "open_ledger"]
 

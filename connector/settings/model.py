@@ -7,132 +7,41 @@ seconds, or ISO 8601 durations in text.
 
 from __future__ import annotations
 
-import json
-import re
 import socket
 from datetime import time, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from connector.errors import InputError, checked_mapping
-from connector.message.addresses import ascii_domain
-from connector.message.destinations import AllowedHosts
+from connector.settings.ledger import LedgerSettings
+from connector.settings.values import (
+    DomainName,
+    Duration,
+    ErrorMapping,
+    HostAndPort,
+    Hosts,
+    ReadableFile,
+    Seconds,
+    Section,
+    TimeZone,
+    UrlWithoutLogin,
+)
 
 SEND_TASK_TYPE = "smtp-connector:send:1"
 INFOSYS_TASK_TYPE = "com.infosys.camundaconnectors.email:smtp:1"
 
-_LONGEST_DOMAIN = 255  # octets; RFC 5321 section 4.5.3.1.2
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is no IANA time zone, such as Europe/Berlin") from error
-    return name
-
-
-def _duration(value: object) -> object:
-    """Take a number in text for seconds; pydantic reads numbers and ISO 8601 itself."""
-    if isinstance(value, str) and not re.fullmatch(r"P(?=.).*|\d+(\.\d+)?", value.strip().upper()):
-        raise ValueError("expected seconds, as 30, or an ISO 8601 duration, as PT30S")
-    return float(value) if isinstance(value, str) and value.strip()[0].isdigit() else value
-
-
-def _error_mapping(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"not JSON: {error}") from None
-    return checked_mapping(value)
-
-
-def _gateway_address(address: str | None) -> str | None:
-    if address is None or re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s:/@]+):\d{1,5}", address):
-        return address
-    raise ValueError("expected host:port, as zeebe.example.com:26500")
-
-
-def _listening_address(address: str | None) -> str | None:
-    if address is None or re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s:/@]+):\d{1,5}", address):
-        return address
-    raise ValueError("expected host:port to listen on, as 0.0.0.0:8090")
-
-
-def _not_negative(value: timedelta) -> timedelta:
-    if value < timedelta(0):
-        raise ValueError("expected a duration that is not negative")
-    return value
-
-
-def _positive(value: timedelta) -> timedelta:
-    if value <= timedelta(0):
-        raise ValueError("expected a duration longer than nothing")
-    return value
-
-
-def _readable(file: Path | None) -> Path | None:
-    if file is not None:
-        try:
-            file.open("rb").close()
-        except OSError as error:
-            raise ValueError(f"cannot read {file}: {error.strerror}") from None
-    return file
-
-
-def _domain(name: str | None) -> str | None:
-    """RFC 5321's Domain or address-literal, as EHLO (section 4.1.1.1) has it, in the form for the wire."""
-    if not name:
-        return None
-    try:
-        domain = ascii_domain(name, "name")
-    except InputError:
-        domain = ""
-    if not 0 < len(domain) <= _LONGEST_DOMAIN:
-        raise ValueError(
-            "expected a host name of letters, digits, hyphens and dots, as mail.example.com, "
-            "or an address literal, as [192.0.2.1]"
-        )
-    return domain
-
-
-def _without_login(url: str | None) -> str | None:
-    if url is not None and "@" in urlsplit(url).netloc:
-        raise ValueError("must not hold a user name or password; use client_id and client_secret")
-    return url
-
-
-def _allowed_hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
-    AllowedHosts(entries)
-    return entries
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_not_negative)]
-Seconds = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
 TaskType = Literal["smtp-connector:send:1", "com.infosys.camundaconnectors.email:smtp:1"]
-
-
-class Section(BaseModel):
-    """A branch of the tree: unknown keys are refused, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class EngineSettings(Section):
     """How to reach the engine."""
 
-    address: Annotated[str | None, AfterValidator(_gateway_address)] = Field(
-        None, description="host:port of the Zeebe gateway's gRPC interface."
-    )
+    address: HostAndPort | None = Field(None, description="host:port of the Zeebe gateway's gRPC interface.")
     tls: bool | None = Field(
         None, description="Encrypt the connection. Default: yes with credentials or on SaaS, otherwise no."
     )
-    ca_file: Annotated[Path | None, AfterValidator(_readable)] = Field(
+    ca_file: ReadableFile | None = Field(
         None,
         description=(
             "PEM bundle of the authorities to trust: instead of the system's for the gateway, beside them "
@@ -141,7 +50,7 @@ class EngineSettings(Section):
     )
     client_id: str | None = Field(None, description="OAuth client id.")
     client_secret: SecretStr | None = Field(None, description="OAuth client secret.")
-    oauth_url: Annotated[str | None, AfterValidator(_without_login)] = Field(
+    oauth_url: UrlWithoutLogin | None = Field(
         None, description="Token endpoint for the client-credentials grant."
     )
     audience: str | None = Field(None, description="Audience of the token.")
@@ -211,7 +120,7 @@ class WorkerSettings(Section):
     rejection_backoff: Duration = Field(
         timedelta(minutes=5), description="The same after a 4xx reply such as greylisting."
     )
-    error_mapping: Annotated[dict[str, str], BeforeValidator(_error_mapping)] = Field(
+    error_mapping: ErrorMapping = Field(
         default_factory=dict,
         description=(
             "BPMN error codes by error code, for tasks whose own expressions and mapping say nothing; "
@@ -243,10 +152,10 @@ class SmtpSettings(Section):
     """How mail is submitted."""
 
     timeouts: TimeoutSettings = TimeoutSettings()
-    helo_name: Annotated[str | None, AfterValidator(_domain)] = Field(
+    helo_name: DomainName = Field(
         None, description="Name for EHLO. Default: this host's fully qualified name, or its address literal."
     )
-    ca_file: Annotated[Path | None, AfterValidator(_readable)] = Field(
+    ca_file: ReadableFile | None = Field(
         None, description="PEM bundle of the authorities to trust instead of the system's."
     )
     foreign_starttls_optional: bool = Field(
@@ -264,7 +173,7 @@ class AttachmentSettings(Section):
     roots: tuple[Path, ...] = Field(
         (), description="Directories below which files and HTML bodies may be read."
     )
-    urls: Annotated[tuple[str, ...], AfterValidator(_allowed_hosts)] = Field(
+    urls: Hosts = Field(
         (),
         description=(
             "Hosts that attachments may be fetched from, as files.example.com or files.example.com:8443."
@@ -281,9 +190,7 @@ class AttachmentSettings(Section):
 class MessageSettings(Section):
     """What goes into every message."""
 
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
-        "UTC", description="IANA name of the zone in which follow-ups are meant."
-    )
+    time_zone: TimeZone = Field("UTC", description="IANA name of the zone in which follow-ups are meant.")
     business_day_end: time = Field(time(17, 0), description="When `today` and `tomorrow` end.")
     message_id_namespace: str = Field(
         "",
@@ -291,7 +198,7 @@ class MessageSettings(Section):
             "Set it where several engines mail the same people: their keys, and so Message-IDs, may coincide."
         ),
     )
-    message_id_domain: Annotated[str | None, AfterValidator(_domain)] = Field(
+    message_id_domain: DomainName = Field(
         None, description="Right-hand side of Message-ID. Default: the sender's domain."
     )
 
@@ -319,7 +226,7 @@ class HealthSettings(Section):
     # Off by default, so that a worker opens no port unasked and two run beside each other. Not `port`:
     # Kubernetes sets SMTP_CONNECTOR_HEALTH_PORT=tcp://… for a service called smtp-connector-health. And 8090
     # in examples: 8080 to 8088 and 9600 are those of Camunda's own components, perhaps on the same machine.
-    listen: Annotated[str | None, AfterValidator(_listening_address)] = Field(
+    listen: HostAndPort | None = Field(
         None,
         description="host:port for /health/live and /health/ready, as 0.0.0.0:8090. Default: not offered.",
     )
@@ -345,5 +252,6 @@ class Settings(Section):
     attachments: AttachmentSettings = AttachmentSettings()
     message: MessageSettings = MessageSettings()
     secrets: SecretSettings = SecretSettings()
+    ledger: LedgerSettings = LedgerSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()

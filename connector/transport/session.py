@@ -23,7 +23,7 @@ from connector.transport.capabilities import Capabilities
 from connector.transport.concealment import Concealment
 from connector.transport.conversation import Conversation
 from connector.transport.link import Link
-from connector.transport.port import Receipt
+from connector.transport.port import Committing, Receipt, nothing_to_record
 from connector.transport.tls import encrypt, host_to_verify
 
 # RFC 8305 section 5: how long one address may take before the next is tried beside it.
@@ -61,13 +61,17 @@ class Session:
         """Whether another message, or QUIT, can follow; :meth:`reset` comes first after a failure."""
         return not self._talk.link.broken
 
-    async def submit(self, message: Message) -> Receipt:
+    async def submit(self, message: Message, committing: Committing = nothing_to_record) -> Receipt:
         """Hand one message over, in several transactions where the server limits recipients.
+
+        Args:
+            message: What to send, and to whom.
+            committing: See :class:`~connector.transport.port.Transport`.
 
         Raises:
             TransportError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
         """
-        receipt = await splitting.submit(self._talk, self._capabilities, message)
+        receipt = await splitting.submit(self._talk, self._capabilities, message, committing)
         return replace(receipt, warnings=self._warnings + receipt.warnings)
 
     async def reset(self) -> None:

@@ -15,7 +15,7 @@ from connector.errors import ErrorCode, Phase, TransportError
 from connector.message.envelope import Message
 from connector.settings.model import SmtpSettings
 from connector.task.request import Server
-from connector.transport.port import Receipt
+from connector.transport.port import Committing, Receipt, nothing_to_record
 from connector.transport.session import Client, Session, open_session
 from connector.transport.tls import build_context
 
@@ -38,7 +38,9 @@ class SmtpTransport:
         self._preparing = asyncio.Lock()
         self._leaving: set[asyncio.Task[None]] = set()
 
-    async def submit(self, message: Message, server: Server) -> Receipt:
+    async def submit(
+        self, message: Message, server: Server, committing: Committing = nothing_to_record
+    ) -> Receipt:
         """Hand the message over, once, on a connection of its own.
 
         Cancelling it closes the connection: before the final dot nothing was delivered and
@@ -53,7 +55,7 @@ class SmtpTransport:
         """
         session = await open_session(server, await self._prepared(server))
         try:
-            return await session.submit(message)
+            return await session.submit(message, committing)
         finally:
             self._leave(session)
 

@@ -19,7 +19,7 @@ from connector.transport import failures
 from connector.transport.capabilities import Capabilities
 from connector.transport.concealment import shortened
 from connector.transport.conversation import Conversation
-from connector.transport.port import Receipt
+from connector.transport.port import Committing, Receipt, nothing_to_record
 from connector.transport.transaction import Transaction
 
 # RFC 3463 sections 3.5 and 3.4; in the place of words that the server did not say.
@@ -27,7 +27,9 @@ _BROKEN = "4.4.2"
 _STOPPED = Reply(451, "4.3.2 This worker was stopped before the mail went to this recipient.")
 
 
-async def submit(talk: Conversation, capabilities: Capabilities, message: Message) -> Receipt:
+async def submit(
+    talk: Conversation, capabilities: Capabilities, message: Message, committing: Committing
+) -> Receipt:
     """Hand a message over, to those for whom a transaction has no room in the next one.
 
     It ends when nobody is left, or with a transaction in which nobody is accepted, or that fails. The
@@ -37,7 +39,7 @@ async def submit(talk: Conversation, capabilities: Capabilities, message: Messag
         TransportError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
     """
     recipients = message.envelope.recipients
-    first = Transaction(talk, capabilities, message)
+    first = Transaction(talk, capabilities, message, committing)
     try:
         receipt = await first.run()
     except TransportError as error:
@@ -55,7 +57,8 @@ async def _go_on(
 ) -> tuple[Receipt, tuple[str, ...]]:
     """Send the same message to these; gives what became of it, and who is left for one more transaction."""
     envelope = replace(message.envelope, recipients=recipients)
-    transaction = Transaction(talk, capabilities, replace(message, envelope=envelope))
+    # Nothing to record: the mail is out, and was marked so.
+    transaction = Transaction(talk, capabilities, replace(message, envelope=envelope), nothing_to_record)
     try:
         return await transaction.run(), transaction.no_room
     except TransportError as error:

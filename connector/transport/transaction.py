@@ -17,7 +17,7 @@ from connector.message.envelope import Message
 from connector.transport import failures
 from connector.transport.capabilities import Capabilities
 from connector.transport.conversation import Conversation
-from connector.transport.port import Receipt
+from connector.transport.port import Committing, Receipt
 
 CHUNK_SIZE = 65_536
 # Commands written at a time: few enough that no reply ever waits for room in a buffer, or is taken for a
@@ -80,12 +80,16 @@ class Transaction:
         talk: A conversation that waits for MAIL.
         capabilities: What the server offers.
         message: What to send.
+        committing: Awaited before the final dot is let go; what it raises breaks the connection off.
     """
 
-    def __init__(self, talk: Conversation, capabilities: Capabilities, message: Message) -> None:
+    def __init__(
+        self, talk: Conversation, capabilities: Capabilities, message: Message, committing: Committing
+    ) -> None:
         self._talk = talk
         self._capabilities = capabilities
         self._message = message
+        self._committing = committing
         self._envelope = message.envelope
         self._unsent: deque[str] = deque()
         self._accepted: list[str] = []
@@ -236,6 +240,11 @@ class Transaction:
             raise self._refused(Phase.RCPT, decisive)
 
     async def _release_dot(self) -> Reply:
+        try:
+            await self._committing()
+        except BaseException:
+            self._talk.link.abort()  # whatever followed would be taken for content
+            raise
         reply = await self._talk.release(b".\r\n")
         if reply.code >= 400:
             raise self._refused(Phase.DOT, reply)

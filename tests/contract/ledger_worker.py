@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from connector.ledger import Ledger, open_ledger
 from connector.ledger.port import Granted, Sent
-from connector.ledger.settings import LedgerSettings
+from connector.settings.ledger import LedgerSettings
 
 IN_FLIGHT = 8
 

@@ -17,7 +17,7 @@ from connector.ledger.port import (
     Sent,
 )
 from connector.ledger.postgres import PostgresStore
-from connector.ledger.settings import LedgerSettings
+from connector.settings.ledger import LedgerSettings
 from tests.contract.conftest import database, works
 from tests.servers.postgres import Postgres
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 
 from connector.ledger import LedgerUnavailableError, open_ledger
 from connector.ledger.port import Granted
-from connector.ledger.settings import LedgerSettings
+from connector.settings.ledger import LedgerSettings
 
 
 async def test_opening_touches_nothing_and_the_first_use_makes_the_file(

@@ -198,7 +198,7 @@ FAULTS = {
     ),
     "half an address for health": (
         {"SMTP_CONNECTOR_HEALTH_LISTEN": "8090"},
-        "health.listen (SMTP_CONNECTOR_HEALTH_LISTEN): expected host:port to listen on, as 0.0.0.0:8090",
+        "health.listen (SMTP_CONNECTOR_HEALTH_LISTEN): expected host:port, as zeebe.example.com:26500",
     ),
     "unknown task type": ({"SMTP_CONNECTOR_WORKER_TASK_TYPES": "mail"}, "worker.task_types"),
 }

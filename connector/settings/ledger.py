@@ -1,4 +1,4 @@
-"""What an operator may say about the ledger; it joins the settings when the pipeline uses a ledger."""
+"""What an operator may say about the ledger."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 
-from connector.settings.model import Duration, Section
+from connector.settings.values import Duration, Section
 
 
 class LedgerSettings(Section):

@@ -1,0 +1,117 @@
+"""The kinds of values that settings have, and what is valid for each.
+
+Text or numbers as an operator writes them enter, typed values leave; what is wrong is said in the words of
+a :class:`ValueError`, which pydantic reports with the setting's name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+
+from connector.errors import InputError, checked_mapping
+from connector.message.addresses import ascii_domain
+from connector.message.destinations import AllowedHosts
+
+_LONGEST_DOMAIN = 255  # octets; RFC 5321 section 4.5.3.1.2
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no IANA time zone, such as Europe/Berlin") from error
+    return name
+
+
+def _duration(value: object) -> object:
+    """Take a number in text for seconds; pydantic reads numbers and ISO 8601 itself."""
+    if isinstance(value, str) and not re.fullmatch(r"P(?=.).*|\d+(\.\d+)?", value.strip().upper()):
+        raise ValueError("expected seconds, as 30, or an ISO 8601 duration, as PT30S")
+    return float(value) if isinstance(value, str) and value.strip()[0].isdigit() else value
+
+
+def _error_mapping(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"not JSON: {error}") from None
+    return checked_mapping(value)
+
+
+def _host_and_port(address: str) -> str:
+    if re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s:/@]+):\d{1,5}", address):
+        return address
+    raise ValueError("expected host:port, as zeebe.example.com:26500 or 0.0.0.0:8090")
+
+
+def _not_negative(value: timedelta) -> timedelta:
+    if value < timedelta(0):
+        raise ValueError("expected a duration that is not negative")
+    return value
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("expected a duration longer than nothing")
+    return value
+
+
+def _readable(file: Path) -> Path:
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise ValueError(f"cannot read {file}: {error.strerror}") from None
+    return file
+
+
+def _domain(name: str | None) -> str | None:
+    """RFC 5321's Domain or address-literal, as EHLO (section 4.1.1.1) has it, in the form for the wire."""
+    if not name:
+        return None
+    try:
+        domain = ascii_domain(name, "name")
+    except InputError:
+        domain = ""
+    if not 0 < len(domain) <= _LONGEST_DOMAIN:
+        raise ValueError(
+            "expected a host name of letters, digits, hyphens and dots, as mail.example.com, "
+            "or an address literal, as [192.0.2.1]"
+        )
+    return domain
+
+
+def _without_login(url: str) -> str:
+    if "@" in urlsplit(url).netloc:
+        raise ValueError("must not hold a user name or password; use client_id and client_secret")
+    return url
+
+
+def _allowed_hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
+    AllowedHosts(entries)
+    return entries
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_not_negative)]
+Seconds = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
+HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
+ReadableFile = Annotated[Path, AfterValidator(_readable)]
+DomainName = Annotated[str | None, AfterValidator(_domain)]
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+UrlWithoutLogin = Annotated[str, AfterValidator(_without_login)]
+Hosts = Annotated[tuple[str, ...], AfterValidator(_allowed_hosts)]
+ErrorMapping = Annotated[dict[str, str], BeforeValidator(_error_mapping)]
+
+
+class Section(BaseModel):
+    """A branch of the tree: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
