@@ -48,7 +48,7 @@ async def _worker(address: str) -> tuple[float, float]:
     begun = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "connector", "run", "--set", "log.format=json"),
+        *("-m", "connector", "run", "--set", "log.format=json", "--set", "ledger.kind=memory"),
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "ZEEBE_ADDRESS": address},
     )

@@ -13,6 +13,11 @@ credential. ::
     │                             DNS_FAILED, TLS_FAILED, RATE_LIMITED
     ├── ExpressionError           EXPRESSION_ERROR                 field
     ├── TransportError            everything a mail server can do  phase, server, reply, rejected
+    ├── LedgerError               LEDGER_UNAVAILABLE
+    ├── UncertainError            DELIVERY_UNCERTAIN, of an earlier
+    │                             attempt
+    ├── WorkerCrashedError        WORKER_CRASHED
+    ├── HeldElsewhereError        CANCELLED
     └── CancelledBeforeSendError  CANCELLED
 """
 
@@ -22,6 +27,7 @@ import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -52,6 +58,8 @@ class ErrorCode(StrEnum):
     TEMPORARILY_REJECTED = "TEMPORARILY_REJECTED"
     RATE_LIMITED = "RATE_LIMITED"
     DELIVERY_UNCERTAIN = "DELIVERY_UNCERTAIN"
+    LEDGER_UNAVAILABLE = "LEDGER_UNAVAILABLE"
+    WORKER_CRASHED = "WORKER_CRASHED"
     CANCELLED = "CANCELLED"
 
     @property
@@ -68,6 +76,7 @@ _RETRYABLE = frozenset(
         ErrorCode.AUTH_UNAVAILABLE,
         ErrorCode.TEMPORARILY_REJECTED,
         ErrorCode.RATE_LIMITED,
+        ErrorCode.LEDGER_UNAVAILABLE,
         ErrorCode.CANCELLED,
     }
 )
@@ -159,12 +168,25 @@ class ConnectorError(Exception):
     Args:
         code: The contract's error code; it alone decides whether a retry makes sense.
         message: One or two sentences for a modeler or operator, without secrets or message content.
+
+    Attributes:
+        retryable: Whether the same job may succeed later; what the code says, unless a policy says more.
+        spends_retry: Whether a failed attempt costs the job one of its retries.
+        retry_after: The pause before the next attempt, where the cause knows it better than the task.
     """
 
     def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.retryable = code.retryable
+        self.spends_retry = True
+        self.retry_after: timedelta | None = None
+
+    def add(self, sentence: str) -> None:
+        """Tell more: what its place of origin could not know."""
+        self.message = f"{self.message} {sentence}"
+        self.args = (self.message,)
 
     @property
     def type(self) -> str:
@@ -174,7 +196,7 @@ class ConnectorError(Exception):
     @property
     def variables(self) -> dict[str, Any]:
         """``error.variables``: JSON values, the same keys for every error of a kind."""
-        return {"retryable": self.code.retryable}
+        return {"retryable": self.retryable}
 
 
 class _FieldError(ConnectorError):
@@ -272,6 +294,51 @@ class TransportError(ConnectorError):
         }
 
 
+class LedgerError(ConnectorError):
+    """The ledger is down, and without it nothing is sent: no fault of the job, which waits for it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(ErrorCode.LEDGER_UNAVAILABLE, f"{reason} Nothing was sent.")
+        self.spends_retry = False
+        self.retry_after = timedelta(seconds=10)
+
+
+class UncertainError(ConnectorError):
+    """An earlier attempt let go of the final dot, and no reply to it is known (RFC 1047)."""
+
+    def __init__(self, since: str) -> None:
+        super().__init__(
+            ErrorCode.DELIVERY_UNCERTAIN,
+            f"The mail may have been delivered at {since}: an attempt ended after the message's last bytes "
+            "and before the server's reply was recorded.",
+        )
+
+
+class WorkerCrashedError(ConnectorError):
+    """Attempt after attempt at this job ended with the worker's death."""
+
+    def __init__(self, crashes: int) -> None:
+        super().__init__(
+            ErrorCode.WORKER_CRASHED,
+            f"{crashes} attempts in a row at this job ended with the death of the worker, before anything "
+            "was sent. See what the worker's log and its host say about it (memory, above all); retry the "
+            "job once that is mended.",
+        )
+
+
+class HeldElsewhereError(ConnectorError):
+    """Another attempt at the same mail is under way: this one steps back, and costs nothing."""
+
+    def __init__(self, pause: timedelta) -> None:
+        super().__init__(
+            ErrorCode.CANCELLED,
+            "Another worker, or another job with the same smtpEmailIdempotencyKey, is sending this mail; the "
+            "job was given back and no retry was spent.",
+        )
+        self.spends_retry = False
+        self.retry_after = pause
+
+
 class CancelledBeforeSendError(ConnectorError):
     """The worker stops, or has lost the job, and nothing was sent: it is handed back as it was."""
 
@@ -279,6 +346,8 @@ class CancelledBeforeSendError(ConnectorError):
         super().__init__(
             ErrorCode.CANCELLED, "The worker gave the job back; nothing was sent and no retry was spent."
         )
+        self.spends_retry = False
+        self.retry_after = timedelta(0)
 
 
 class MaskedError(ConnectorError):
@@ -291,6 +360,9 @@ class MaskedError(ConnectorError):
 
     def __init__(self, error: ConnectorError, redact: Callable[[str], str]) -> None:
         super().__init__(error.code, redact(error.message))
+        self.retryable = error.retryable
+        self.spends_retry = error.spends_retry
+        self.retry_after = error.retry_after
         self._type = error.type
         self._variables = {name: masked(value, redact) for name, value in error.variables.items()}
 

@@ -20,6 +20,8 @@ from typing import Any
 from connector.engine.port import Complete, Fail, Job, Outcome, Throw
 from connector.errors import Reply
 from connector.json_file import UsageError, read_object
+from connector.ledger import Ledger
+from connector.ledger.memory import MemoryStore
 from connector.message.envelope import Message
 from connector.observe.logs import configure_logging
 from connector.observe.redaction import Redactor
@@ -100,8 +102,10 @@ def _print(described: Mapping[str, Any]) -> None:
 async def _handle(
     order: Order, settings: Settings, redactor: Redactor, environ: Mapping[str, str]
 ) -> Outcome:
-    transport = EmlFile(order.dry_run) if order.dry_run else None
-    async with open_pipeline(settings, redactor, environ, transport) as pipeline:
+    transport, ledger = None, None
+    if order.dry_run:  # nothing is sent, so nothing is remembered
+        transport, ledger = EmlFile(order.dry_run), Ledger(MemoryStore())
+    async with open_pipeline(settings, redactor, environ, transport, ledger) as pipeline:
         return await pipeline.handle(order.job)
 
 

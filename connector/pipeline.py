@@ -3,7 +3,7 @@
 A :class:`~connector.engine.port.Job` enters and an :class:`~connector.engine.port.Outcome` always leaves,
 also when the job's task is cancelled: whoever runs it can report what became of the mail. ::
 
-    headers -> secrets -> task -> content -> message -> transport -> result
+    headers -> ledger -> secrets -> task -> content -> message -> transport -> ledger -> result
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from functools import partial
 import structlog
 
 from connector import result
-from connector.engine.port import Fail, Job, Outcome, Throw
+from connector.delivery import Deliveries, Response
+from connector.engine.port import Fail, Hold, Job, Outcome, Throw
 from connector.errors import CancelledBeforeSendError, ConnectorError, MaskedError, masked
+from connector.identity import mail_key, request_hash
+from connector.ledger import Ledger, Upkeep, open_ledger
 from connector.message.attachments import ContentReader
-from connector.message.build import build
+from connector.message.build import build, message_id
 from connector.message.envelope import Message
 from connector.observe.redaction import Redactor
 from connector.secrets import SecretResolver, open_secrets
@@ -29,11 +32,17 @@ from connector.settings.model import Settings
 from connector.task import reader
 from connector.task.headers import TaskHeaders, read_task_headers
 from connector.task.port import ReadContext
-from connector.transport.port import Receipt, Transport, nothing_to_record
+from connector.task.request import SendRequest, WhenUncertain
+from connector.transport.port import Committing, Receipt, Transport
 from connector.transport.smtp import SmtpTransport
 
 _log = structlog.get_logger(__name__)
 
+_ASSUMED = (
+    "uncertain: the server's reply is not known, the mail may not have been delivered; taken for sent, as "
+    "ledger.uncertain or smtpEmailWhenUncertain says"
+)
+_UNDESCRIBED = "The mail was sent, and the worker failed to describe it; its log has the details."
 # Octets of content above which encoding them would hold up the other jobs for milliseconds (1 MB takes 2 ms).
 _LARGE = 100_000
 
@@ -55,6 +64,8 @@ class Stages:
     secrets: SecretResolver
     content: ContentReader
     transport: Transport
+    ledger: Ledger
+    deliveries: Deliveries
     redactor: Redactor
     masks: Redactor
 
@@ -71,25 +82,38 @@ class Pipeline:
         self._stages = stages
         self._clock = clock
 
-    async def handle(self, job: Job) -> Outcome:
-        """Send the mail that the job asks for and say what became of it; never raises for a job's fault."""
+    async def check(self) -> None:
+        """Say whether mails can be sent, for a readiness probe.
+
+        Raises:
+            LedgerUnavailableError: The ledger cannot be written.
+        """
+        await self._stages.ledger.check()
+
+    async def handle(self, job: Job, hold: Hold | None = None) -> Outcome:
+        """Send the mail that the job asks for and say what became of it; never raises for a job's fault.
+
+        Args:
+            job: What to do.
+            hold: What is told to and heard from the worker that has the job in hand.
+        """
         headers: TaskHeaders | None = None
         try:
             headers = read_task_headers(job.headers)
-            message, receipt = await self._send(job)
+            mail = _Mail(job, self._settings, self._stages, self._clock)
+            response = await self._stages.deliveries.deliver(mail, hold or Hold())
         except ConnectorError as error:
             told = MaskedError(error, self._stages.masks.redact)
             return self._masked(await result.failed(told, job, headers, self._settings.worker), headers)
         except asyncio.CancelledError:
-            # Not swallowed: the worker that cancels waits for this very outcome. The transport raises
+            # Not swallowed: the worker that cancels waits for this very outcome. Deliveries raise
             # CancelledError only while nothing can have been delivered.
             return await result.failed(CancelledBeforeSendError(), job, headers, self._settings.worker)
         try:
-            response = result.response(job.type, message, receipt, self._clock(), self._stages.masks.redact)
             return self._masked(await result.succeeded(response, job, headers), headers)
-        except Exception:  # noqa: BLE001 - a fault that left here would spend a retry: a second mail
+        except Exception:  # noqa: BLE001 - a fault that left here would spend a retry
             _log.exception("result not made", job_key=job.key, element_id=job.element_id)
-            return result.broken_after(message.message_id)
+            return result.broken_after(response["messageId"])
 
     def _masked(self, outcome: Outcome, headers: TaskHeaders | None) -> Outcome:
         """Mask what the task's own expressions wrote; the response under its name was masked when made."""
@@ -108,31 +132,66 @@ class Pipeline:
             case _:
                 return replace(outcome, variables=variables)
 
-    async def _send(self, job: Job) -> tuple[Message, Receipt]:
-        variables = await self._stages.secrets.resolve(job.variables)
-        now = self._clock()
-        request = reader(job.type).read(variables, self._context(now))
-        if request.server.password is not None:
-            self._stages.redactor.remember_login(
-                request.server.username or "", request.server.password.get_secret_value()
+
+class _Mail:
+    """The mail of one job, for :class:`~connector.delivery.Deliveries`; each thing is read once."""
+
+    def __init__(self, job: Job, settings: Settings, stages: Stages, clock: Callable[[], datetime]) -> None:
+        self._job = job
+        self._settings = settings
+        self._stages = stages
+        self._clock = clock
+        self._reader = reader(job.type)
+        self._request: SendRequest | None = None
+        self.key = mail_key(job, self._reader.idempotency_key(job.variables), settings.engine.namespace)
+
+    async def request_hash(self) -> str:
+        return await request_hash(self._job, self._reader.variable_names)
+
+    async def policy(self) -> WhenUncertain:
+        return (await self._read()).when_uncertain or self._settings.ledger.uncertain
+
+    async def send(self, committing: Committing) -> Response:
+        request = await self._read()
+        message = await self._build(request)
+        receipt = await self._stages.transport.submit(message, request.server, committing)
+        return self._response(message.message_id, request, receipt)
+
+    async def assumed(self) -> Response:
+        request = await self._read()
+        name = message_id(request, self.key, self._settings.message)
+        recipients = tuple(dict.fromkeys(box.address for box in (*request.to, *request.cc, *request.bcc)))
+        return self._response(name, request, Receipt(None, recipients, warnings=(_ASSUMED,)))
+
+    async def _read(self) -> SendRequest:
+        if self._request is None:
+            variables = await self._stages.secrets.resolve(self._job.variables)
+            context = ReadContext(
+                self._settings.message, self._clock(), self._settings.smtp.foreign_starttls_optional
             )
+            self._request = self._reader.read(variables, context)
+            server = self._request.server
+            if server.password is not None:
+                self._stages.redactor.remember_login(
+                    server.username or "", server.password.get_secret_value()
+                )
+        return self._request
+
+    async def _build(self, request: SendRequest) -> Message:
         content = await self._stages.content.load(request)
-        compose = partial(
-            build, request, content, _key(job, request.idempotency_key), self._settings.message, now
-        )
-        message = await asyncio.to_thread(compose) if content.size > _LARGE else compose()
-        receipt = await self._stages.transport.submit(message, request.server, nothing_to_record)
-        return message, replace(receipt, warnings=(*request.warnings, *receipt.warnings))
+        compose = partial(build, request, content, self.key, self._settings.message, self._clock())
+        return await asyncio.to_thread(compose) if content.size > _LARGE else compose()
 
-    def _context(self, now: datetime) -> ReadContext:
-        return ReadContext(self._settings.message, now, self._settings.smtp.foreign_starttls_optional)
-
-
-def _key(job: Job, chosen: str | None) -> str:
-    """Name the mail: the same at every attempt of a job, another for every other element instance."""
-    # A key of the task's own must never meet the element instance of the same number.
-    name = f"instance:{job.element_instance_key}" if chosen is None else f"key:{chosen}"
-    return f"{job.tenant_id}/{name}"
+    def _response(self, name: str, request: SendRequest, receipt: Receipt) -> Response:
+        """Describe the mail, which is out: whatever goes wrong here must not look like a failed attempt."""
+        receipt = replace(receipt, warnings=(*request.warnings, *receipt.warnings))
+        now, redact = self._clock(), self._stages.masks.redact
+        try:
+            return result.response(self._job.type, name, receipt, now, redact)
+        except Exception:  # noqa: BLE001 - see above
+            _log.exception("response not made", job_key=self._job.key, element_id=self._job.element_id)
+            bare = Receipt(None, (), warnings=(_UNDESCRIBED,))
+            return result.response(self._job.type, name, bare, now, str)
 
 
 @asynccontextmanager
@@ -141,6 +200,7 @@ async def open_pipeline(
     redactor: Redactor,
     environ: Mapping[str, str],
     transport: Transport | None = None,
+    ledger: Ledger | None = None,
 ) -> AsyncIterator[Pipeline]:
     """Put the stages together as the settings say, and close them at the end.
 
@@ -149,8 +209,18 @@ async def open_pipeline(
         redactor: Learns every secret that is resolved, and masks it in what leaves.
         environ: Where secrets from the environment are looked up.
         transport: What carries the mails; SMTP by default.
+        ledger: Where mails are remembered; what the settings describe by default.
+
+    Raises:
+        LedgerUnavailableError: The settings describe a ledger that this worker cannot have.
     """
     async with AsyncExitStack() as stack:
+        for password in settings.ledger.passwords:
+            redactor.remember(password)
+        if ledger is None:
+            ledger = await stack.enter_async_context(open_ledger(settings.ledger))
+        upkeep = Upkeep(ledger, settings.worker.lease, settings.ledger.retention)
+        await stack.enter_async_context(upkeep.running())
         content = ContentReader(settings.attachments)
         stack.push_async_callback(content.aclose)
         if transport is None:
@@ -164,4 +234,5 @@ async def open_pipeline(
             masks.remember(value)
 
         secrets = open_secrets(settings.secrets, environ, remember)
-        yield Pipeline(settings, Stages(secrets, content, transport, redactor, masks))
+        deliveries = Deliveries(ledger, upkeep, settings.ledger)
+        yield Pipeline(settings, Stages(secrets, content, transport, ledger, deliveries, redactor, masks))

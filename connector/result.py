@@ -17,7 +17,6 @@ import structlog
 from connector.engine.port import Complete, Fail, Job, Outcome, Throw
 from connector.errors import EVERY_OTHER_CODE, ConnectorError, ErrorCode, ExpressionError, masked
 from connector.mapping import BpmnError, Decision, IgnoreError, JobError, decision_of, variables_of
-from connector.message.envelope import Message
 from connector.settings.model import INFOSYS_TASK_TYPE, WorkerSettings
 from connector.task.headers import TaskHeaders
 from connector.transport.port import Receipt
@@ -33,13 +32,13 @@ _SERVER_ASKED_TO_WAIT = frozenset({ErrorCode.TEMPORARILY_REJECTED, ErrorCode.RAT
 
 
 def response(
-    task_type: str, message: Message, receipt: Receipt, now: datetime, redact: Callable[[str], str]
+    task_type: str, message_id: str, receipt: Receipt, now: datetime, redact: Callable[[str], str]
 ) -> dict[str, Any]:
     """Describe a mail that was sent, as the contract's section 3 lays it down for the task type.
 
     Args:
         task_type: Decides about the shape.
-        message: What was sent.
+        message_id: Of what was sent.
         receipt: What the server said.
         now: When it said so.
         redact: Masks secrets. Only what came from elsewhere can hold one: our own words are never masked,
@@ -48,12 +47,12 @@ def response(
     described = {
         "status": "SUCCESS",
         "message": _SENT,
-        "messageId": redact(message.message_id),
+        "messageId": redact(message_id),
         "account": None,
         "transport": receipt.transport,
         "accepted": masked(list(receipt.accepted), redact),
         "rejected": _rejected(receipt, redact),
-        "reply": redact(str(receipt.reply)),
+        "reply": redact(str(receipt.reply)) if receipt.reply else None,
         "sentAt": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "duplicate": False,
         "warnings": masked(list(receipt.warnings), redact),
@@ -87,8 +86,11 @@ async def succeeded(described: Mapping[str, Any], job: Job, headers: TaskHeaders
     match decision:
         case BpmnError(code, message, more):
             return Throw(code, message, more, mail_sent=True)
-        case JobError(message, more):
-            return replace(_incident_after(described["messageId"], message, None), variables=more)
+        case JobError(message, more, retries, pause):
+            if described["duplicate"]:  # it was tried again already, and there is nothing left to try
+                return Complete({**variables, **more})
+            told = replace(_incident_after(described["messageId"], message, None), variables=more)
+            return replace(told, retries=retries, backoff=pause.total_seconds() if pause else 0.0)
         case IgnoreError(more):
             return Complete({**variables, **more})
         case None:
@@ -118,7 +120,7 @@ def broken_after(message_id: str) -> Fail:
 
 
 def _incident_after(message_id: str, message: str, error: Mapping[str, Any] | None) -> Fail:
-    sent = f"The mail was sent as {message_id}; retrying this job would send it again."
+    sent = f"The mail was sent as {message_id}; retrying this job does not send it again."
     return Fail(_noted(message, sent), retries=0, error=error)
 
 
@@ -156,7 +158,8 @@ async def failed(
         case JobError(message, variables, retries, pause):
             seconds = pause.total_seconds() if pause else 0.0
             retried = Fail(message or spent.message, retries, seconds, variables, described)
-            return _not_again(retried) if error.code is ErrorCode.DELIVERY_UNCERTAIN else retried
+            in_doubt = error.code is ErrorCode.DELIVERY_UNCERTAIN and not error.retryable
+            return _not_again(retried) if in_doubt else retried
         case IgnoreError(variables):
             ignored = {"status": "FAIL", "error": described}
             result = {headers.result_variable: ignored} if headers.result_variable else {}
@@ -175,14 +178,13 @@ def _spent(error: ConnectorError, job: Job, backoff: timedelta | None, settings:
     """Say what a failed attempt costs.
 
     A transient error spends one retry and waits; a permanent one raises an incident at once, as trying
-    again would only delay it; a cancelled one costs nothing.
+    again would only delay it; one that is no fault of the job or its server costs nothing.
     """
     retries, pause = 0, timedelta(0)
-    if error.code is ErrorCode.CANCELLED:
-        retries = job.retries
-    elif error.code.retryable:
-        retries = max(job.retries - 1, 0)
+    if error.retryable:
+        retries = max(job.retries - 1, 0) if error.spends_retry else job.retries
         pause = backoff if backoff is not None else _default_backoff(error.code, settings)
+        pause = error.retry_after if error.retry_after is not None else pause
     return Fail(f"{error.code}: {error.message}", retries, pause.total_seconds(), error=describe(error))
 
 

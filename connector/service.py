@@ -19,10 +19,11 @@ from connector import __version__
 from connector.engine.grpc import GrpcEngine
 from connector.engine.patience import Backoff
 from connector.engine.port import EngineRefusedError, EngineUnavailableError
+from connector.ledger import LedgerUnavailableError
 from connector.observe.health import Health
 from connector.observe.logs import configure_logging
 from connector.observe.redaction import Redactor
-from connector.pipeline import open_pipeline
+from connector.pipeline import Pipeline, open_pipeline
 from connector.settings.model import Settings
 from connector.worker import Worker
 
@@ -46,7 +47,7 @@ def run_worker(settings: Settings, environ: Mapping[str, str] = os.environ) -> i
         redactor.remember(settings.engine.client_secret.get_secret_value())
     try:
         unreported = asyncio.run(_serve(settings, redactor, environ))
-    except _CannotListenError as error:
+    except (_CannotListenError, LedgerUnavailableError) as error:
         log.error("worker not started", reason=str(error))  # noqa: TRY400 - foreseen, no trace
         return 2
     return 1 if unreported else 0
@@ -64,7 +65,7 @@ async def _serve(settings: Settings, redactor: Redactor, environ: Mapping[str, s
     async with (
         GrpcEngine(settings.engine, settings.worker) as engine,
         open_pipeline(settings, redactor, environ) as pipeline,
-        _answering_probes(settings.health.listen, engine, redactor),
+        _answering_probes(settings.health.listen, engine, pipeline, redactor),
     ):
         announcement = asyncio.create_task(_announce(engine))
         try:
@@ -91,7 +92,7 @@ def _give_threads(jobs: int) -> None:
 
 @asynccontextmanager
 async def _answering_probes(
-    listen: str | None, engine: GrpcEngine, redactor: Redactor
+    listen: str | None, engine: GrpcEngine, pipeline: Pipeline, redactor: Redactor
 ) -> AsyncIterator[None]:
     """Answer ``/health/…`` where the settings say so."""
     if listen is None:
@@ -101,7 +102,7 @@ async def _answering_probes(
     async def reachable() -> None:
         await engine.version()
 
-    health = Health(listen, {"engine": reachable}, redactor.redact)
+    health = Health(listen, {"engine": reachable, "ledger": pipeline.check}, redactor.redact)
     try:
         await health.start()
     except OSError as error:

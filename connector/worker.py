@@ -11,9 +11,8 @@ the handler's business. The shutdown, in order, within the grace period:
    is offered again when its lease ends; the log names it.
 
 When a lease is lost while its handler runs, the handler is cancelled: another worker may get the job, and a
-mail that is not out yet must not go out twice. A handler that waits for the reply to its final dot is
-cancelled too, since nothing tells the worker so: its outcome is then an uncertain delivery for a person to
-look at, though the reply would have come. The other choice, to let every handler go on, sends second mails.
+mail that is not out yet must not go out twice. Only one that has committed itself goes on: its mail is out,
+and what the server replies is worth knowing.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ import structlog
 from connector.engine.commit import Reporter
 from connector.engine.lease import Lease, Leases
 from connector.engine.patience import Outage
-from connector.engine.port import Engine, Fail, Job, Outcome
+from connector.engine.port import Engine, Fail, Hold, Job, Outcome
 from connector.engine.slots import Slots
 from connector.engine.subscription import Intake, Subscription
 from connector.settings.model import WorkerSettings
@@ -40,7 +39,7 @@ _RESERVE_SHARE, _RESERVE_MOST = 0.25, 5.0
 # What a second signal leaves for cancelled handlers and their reports, in seconds.
 _HURRY = 1.0
 
-Handler = Callable[[Job], Awaitable[Outcome]]
+Handler = Callable[[Job, Hold], Awaitable[Outcome]]
 
 
 class Worker:
@@ -49,9 +48,10 @@ class Worker:
     Args:
         engine: Where jobs come from.
         settings: How many, which, and how long.
-        handle: Gives each job its outcome. It is cancelled when its lease is lost, or the grace period is
-            nearly over. Then it still returns an outcome, within a second or two, if it has done anything
-            that cannot be undone; raising ``CancelledError`` means that it has not.
+        handle: Gives each job its outcome. It is cancelled when its lease is lost and it has not committed
+            itself, or when the grace period is nearly over. Then it still returns an outcome, within a second
+            or two, if it has done anything that cannot be undone; raising ``CancelledError`` means that it
+            has not.
     """
 
     def __init__(self, engine: Engine, settings: WorkerSettings, handle: Handler) -> None:
@@ -125,12 +125,13 @@ class Worker:
         task.add_done_callback(finished)
 
     async def _work(self, lease: Lease) -> None:
-        outcome = await self._outcome_of(lease.job)
+        outcome = await self._outcome_of(lease)
         await self._reporter.report(lease, outcome)
 
-    async def _outcome_of(self, job: Job) -> Outcome:
+    async def _outcome_of(self, lease: Lease) -> Outcome:
+        job = lease.job
         try:
-            return await self._handle(job)
+            return await self._handle(job, lease.hold)
         except asyncio.CancelledError:
             return _handed_back(job)
         except Exception:  # noqa: BLE001 - no fault of a handler may end the loop; it is logged with its trace
@@ -143,6 +144,8 @@ class Worker:
 
     def _stop_work(self, lease: Lease) -> None:
         """Cancel the handler of a lost lease; what has not begun has none."""
+        if lease.hold.committed:
+            return
         for task, held in self._tasks.items():
             if held is lease:
                 task.cancel()

@@ -46,9 +46,16 @@ _MEANINGS = {
     ErrorCode.TEMPORARILY_REJECTED: "4xx, such as greylisting (450) or a server that shuts down (421).",
     ErrorCode.RATE_LIMITED: "4xx that says too many mails or connections.",
     ErrorCode.DELIVERY_UNCERTAIN: (
-        "The connection broke after the message's last octet, before the reply: perhaps delivered."
+        "The connection broke after the message's last octet, before the reply: perhaps delivered. Retried "
+        "where `ledger.uncertain` or `smtpEmailWhenUncertain` says `resend`."
     ),
-    ErrorCode.CANCELLED: "The worker stopped, or lost the job, before sending; retries are unchanged.",
+    ErrorCode.LEDGER_UNAVAILABLE: "The ledger cannot be written, so nothing was sent; retries are unchanged.",
+    ErrorCode.WORKER_CRASHED: (
+        "`ledger.max_crashes` attempts in a row ended with the worker's death, before anything was sent."
+    ),
+    ErrorCode.CANCELLED: (
+        "The worker stopped, lost the job, or found another one sending the mail; retries are unchanged."
+    ),
 }
 
 _NEGATED = {alias.name for alias in ALIASES if alias.negated}

@@ -29,11 +29,12 @@ from connector.devengine.distribution import VERSION
 from connector.devengine.local import LocalEngineError, engine_for_development
 from connector.engine.connect import connect, gateway_address
 from connector.engine.grpc import GrpcEngine
-from connector.engine.port import Complete, EngineRefusedError, Job, Outcome
+from connector.engine.port import Complete, EngineRefusedError, Hold, Job, Outcome
 from connector.interrupt import until_interrupted
 from connector.observe.logs import configure_logging
 from connector.observe.redaction import Redactor
 from connector.pipeline import open_pipeline
+from connector.settings.ledger import LedgerSettings
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, LogSettings, Settings
 from connector.settings.sources import SettingsError, load
 from connector.testing.smtp import ReceivedMail, SmtpServer
@@ -103,15 +104,18 @@ async def _demo(
 
 
 def _settings(environ: Mapping[str, str]) -> Settings:
-    """Read the settings, with a namespace of this demo's own for Message-IDs unless they have one.
+    """Read the settings; unless they say more, the engine has a new name and the ledger forgets it.
 
-    Message-IDs are made of the engine's keys, and an engine that starts anew counts from the same one again.
+    Mails are told apart by the engine's keys, and an engine that starts anew counts from the same one again.
     """
-    settings = load(environ).settings
-    if settings.message.message_id_namespace:
-        return settings
-    message = settings.message.model_copy(update={"message_id_namespace": uuid4().hex})
-    return settings.model_copy(update={"message": message})
+    loaded = load(environ)
+    settings = loaded.settings
+    if settings.engine.name is None:
+        engine = settings.engine.model_copy(update={"name": uuid4().hex})
+        settings = settings.model_copy(update={"engine": engine})
+    if not any(path.startswith("ledger.") for path in loaded.sources):
+        settings = settings.model_copy(update={"ledger": LedgerSettings(kind="memory")})
+    return settings
 
 
 async def _play(stage: _Stage, console: Console, page_port: int) -> None:
@@ -205,9 +209,9 @@ async def _worker(stage: _Stage, engine: EngineSettings) -> AsyncIterator[asynci
         open_pipeline(stage.settings, redactor, stage.environ) as pipeline,
     ):
 
-        async def handle(job: Job) -> Outcome:
+        async def handle(job: Job, hold: Hold) -> Outcome:
             stage.story.job_taken(job)
-            outcome = await pipeline.handle(job)
+            outcome = await pipeline.handle(job, hold)
             stage.story.job_done(outcome)
             if not isinstance(outcome, Complete):
                 stage.failed.put_nowait(job.variables.get(_RUN))

@@ -61,7 +61,7 @@ class Reporter:
         outcome = lease.outcome
         assert outcome is not None  # noqa: S101 - `report` has set it
         log = _log.bind(**_fields(lease, outcome))
-        if lease.lost and _comes_again(outcome):
+        if lease.hold.lost and _comes_again(outcome):
             log.warning("outcome not reported: the lease ended, the engine offers the job again")
             return True
         try:
@@ -77,6 +77,8 @@ class Reporter:
             return False
         else:
             log.info("job reported")
+            if lease.hold.when_taken is not None:
+                lease.hold.when_taken()
         return True
 
 

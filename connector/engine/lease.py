@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic, time
 
 import structlog
@@ -22,6 +22,7 @@ from connector.engine.port import (
     EngineRefusedError,
     EngineUnavailableError,
     Fail,
+    Hold,
     Job,
     LeaseLostError,
     Outcome,
@@ -44,15 +45,16 @@ class Lease:
 
     Attributes:
         ends: When the engine may give the job to another worker, on the monotonic clock.
+        hold: Whether the lease was lost (it ended, or the engine says that the job is not ours), and what
+            the handler says of its work.
         outcome: What became of the job; None while it is waiting or worked on.
-        lost: The lease ended, or the engine says that the job is not ours.
         extending: An extension is under way.
     """
 
     job: Job
     ends: float
+    hold: Hold = field(default_factory=Hold)
     outcome: Outcome | None = None
-    lost: bool = False
     extending: bool = False
 
     def is_followed_by(self, job: Job) -> bool:
@@ -151,7 +153,7 @@ class Leases:
             return None
         held = self._held.get(job.key)
         if held is not None and not held.is_followed_by(job):
-            held.ends, held.lost = ends, False
+            held.ends, held.hold.lost = ends, False
             _log.info("job offered again while in hand, lease renewed", job_key=job.key)
             return None
         lease = Lease(job, ends)
@@ -165,7 +167,7 @@ class Leases:
 
     def stand(self, lease: Lease) -> bool:
         """Whether the job is still ours, for long enough to begin it or to go on with it."""
-        return not lease.lost and lease.ends - monotonic() > self._duration * _TICK
+        return not lease.hold.lost and lease.ends - monotonic() > self._duration * _TICK
 
     async def keep(self) -> None:
         """Extend what is due, and tell of what is lost, until cancelled.
@@ -185,7 +187,7 @@ class Leases:
 
     def _due(self) -> list[Lease]:
         threshold = monotonic() + self._duration * _EXTEND_BELOW
-        return [lease for lease in self if lease.ends < threshold and not lease.lost]
+        return [lease for lease in self if lease.ends < threshold and not lease.hold.lost]
 
     async def _extend(self, lease: Lease) -> None:
         asked = monotonic()
@@ -202,7 +204,7 @@ class Leases:
             lease.extending = False
 
     def _lose(self, lease: Lease, reason: str) -> None:
-        known, lease.lost = lease.lost, True
+        known, lease.hold.lost = lease.hold.lost, True
         # With an outcome the job may well be over: reported while the extension was under way.
         if lease.outcome is None and not known:
             _log.warning("lease lost, another worker may get the job", job_key=lease.job.key, reason=reason)

@@ -7,7 +7,7 @@ gRPC adapter implements and that tests replace. Every call is one attempt: patie
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -84,6 +84,22 @@ class Fail:
 
 
 Outcome = Complete | Throw | Fail
+
+
+@dataclass(slots=True, eq=False)
+class Hold:
+    """What a worker and the handler of a job tell each other while the job is in hand.
+
+    Attributes:
+        lost: The worker: the lease has ended, another worker may get the job.
+        committed: The handler: what it does can no more be undone, and to cancel it would only lose the
+            knowledge of how it ended.
+        when_taken: The handler: to be called once the engine has taken the outcome.
+    """
+
+    lost: bool = False
+    committed: bool = False
+    when_taken: Callable[[], object] | None = None
 
 
 class EngineUnavailableError(Exception):

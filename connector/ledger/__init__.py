@@ -9,9 +9,10 @@ from connector.ledger.ledger import Ledger
 from connector.ledger.memory import MemoryStore
 from connector.ledger.port import LedgerUnavailableError, Store
 from connector.ledger.sqlite import SqliteStore
+from connector.ledger.upkeep import Upkeep
 from connector.settings.ledger import LedgerSettings
 
-__all__ = ["Ledger", "LedgerUnavailableError", "open_ledger"]
+__all__ = ["Ledger", "LedgerUnavailableError", "Upkeep", "open_ledger"]
 
 
 @asynccontextmanager

@@ -35,7 +35,7 @@ def build(
         request: What the task asks for.
         content: The body and attachments, read.
         key: What tells this mail from every other one; the Message-ID and boundaries are made from it.
-        settings: Namespace and domain of Message-IDs.
+        settings: The domain of Message-IDs.
         now: The moment of origination, with its zone; at a second attempt the one of the first.
 
     Returns:
@@ -45,18 +45,27 @@ def build(
         InputError: Something in the request or content that a mail cannot hold; the variable is named.
         ValueError: A line came out too long, which no input should be able to cause.
     """
-    digest = _digest(settings.message_id_namespace, key)
-    message_id = f"<{digest}@{_id_domain(request, settings)}>"
+    digest = _digest(key)
+    name = message_id(request, key, settings)
     envelope = _envelope(request, digest)
     content_part = _content(request.content_type, content, digest)
-    header = f"{header_section(request, message_id, now)}{content_part.header}\r\n"
+    header = f"{header_section(request, name, now)}{content_part.header}\r\n"
     # encode("ascii") proves for every message that nothing else got a character past 7 bits into a header.
     octets = header.encode("utf-8" if envelope.smtputf8 else "ascii")
     blocks = content_part.blocks
     unended = blocks and blocks[-1] and not blocks[-1].endswith(b"\r\n")
     data = b"".join([octets, *blocks, b"\r\n" if unended else b""])
     check_lines(data)
-    return Message(envelope, data, message_id, request.require_all_recipients)
+    return Message(envelope, data, name, request.require_all_recipients)
+
+
+def message_id(request: SendRequest, key: str, settings: MessageSettings) -> str:
+    """Name the message, with angle brackets (RFC 5322 section 3.6.4): the same at every attempt.
+
+    Raises:
+        InputError: ``message.message_id_domain`` is none.
+    """
+    return f"<{_digest(key)}@{_id_domain(request, settings)}>"
 
 
 def check_lines(data: bytes) -> None:
@@ -79,10 +88,9 @@ def check_lines(data: bytes) -> None:
         start = end + 2
 
 
-def _digest(namespace: str, key: str) -> str:
-    """160 bits in 32 letters and digits; the namespace's length keeps ("a", "bc") apart from ("ab", "c")."""
-    seed = f"{len(namespace)}:{namespace}{key}"
-    return b32encode(sha256(seed.encode("utf-8", "surrogatepass")).digest()[:20]).decode("ascii").lower()
+def _digest(key: str) -> str:
+    """160 bits in 32 letters and digits."""
+    return b32encode(sha256(key.encode("utf-8", "surrogatepass")).digest()[:20]).decode("ascii").lower()
 
 
 def _id_domain(request: SendRequest, settings: MessageSettings) -> str:
@@ -146,7 +154,7 @@ def _boundary_token(digest: str, parts: Sequence[Part]) -> str:
     readable = [block for part in parts if not part.encoded for block in part.blocks]
     token = digest[:24]
     while any(token.encode() in block for block in readable):
-        token = _digest(token, digest)[:24]
+        token = _digest(token + digest)[:24]
     return token
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
 from connector.settings.values import Duration, Section
+from connector.task.request import WhenUncertain
 
 
 class LedgerSettings(Section):
@@ -32,8 +34,8 @@ class LedgerSettings(Section):
         timedelta(days=30),
         description="How long a mail is remembered; longer than any job may wait for its retry.",
     )
-    uncertain: Literal["incident", "resend", "assume-sent"] = Field(
-        "incident",
+    uncertain: WhenUncertain = Field(
+        WhenUncertain.INCIDENT,
         description=(
             "When the link broke between a mail's final dot and the reply: raise an incident, whose retry "
             "sends again; send again with the same Message-ID; or take it for sent."
@@ -44,6 +46,13 @@ class LedgerSettings(Section):
         ge=1,
         description="Attempts in a row that may end with the worker's death before an incident is raised.",
     )
+
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """What of ``url`` must not be seen."""
+        parts = urlsplit(self.url.get_secret_value() if self.url is not None else "")
+        given = (unquote(parts.password or ""), *parse_qs(parts.query).get("password", ()))
+        return tuple(filter(None, given))
 
     @model_validator(mode="after")
     def _complete(self) -> LedgerSettings:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 from datetime import time, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -38,6 +38,13 @@ class EngineSettings(Section):
     """How to reach the engine."""
 
     address: HostAndPort | None = Field(None, description="host:port of the Zeebe gateway's gRPC interface.")
+    name: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")] = Field(
+        None,
+        description=(
+            "Tells this engine from others with the same ledger or the same recipients, since their keys may "
+            "coincide; change it when an engine is set up anew. Default: none; on SaaS the cluster id."
+        ),
+    )
     tls: bool | None = Field(
         None, description="Encrypt the connection. Default: yes with credentials or on SaaS, otherwise no."
     )
@@ -60,6 +67,11 @@ class EngineSettings(Section):
     tenant_ids: tuple[str, ...] = Field(
         (), description="Tenants whose jobs are taken; empty on an engine without tenants."
     )
+
+    @property
+    def namespace(self) -> str:
+        """What goes before the keys of this engine's mails."""
+        return self.name or self.cluster_id or ""
 
     @property
     def saas_address(self) -> str:
@@ -192,12 +204,6 @@ class MessageSettings(Section):
 
     time_zone: TimeZone = Field("UTC", description="IANA name of the zone in which follow-ups are meant.")
     business_day_end: time = Field(time(17, 0), description="When `today` and `tomorrow` end.")
-    message_id_namespace: str = Field(
-        "",
-        description=(
-            "Set it where several engines mail the same people: their keys, and so Message-IDs, may coincide."
-        ),
-    )
     message_id_domain: DomainName = Field(
         None, description="Right-hand side of Message-ID. Default: the sender's domain."
     )

@@ -10,7 +10,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
-from connector.task.request import ContentType, DeliveryReceipt, Importance, Security, Sensitivity
+from connector.task.request import (
+    ContentType,
+    DeliveryReceipt,
+    Importance,
+    Security,
+    Sensitivity,
+    WhenUncertain,
+)
 
 
 class Kind(StrEnum):
@@ -75,6 +82,7 @@ DELIVERY_RECEIPTS = MappingProxyType({event.value: event for event in DeliveryRe
 SECURITY: MappingProxyType[str, Security | None] = MappingProxyType(
     {"auto": None, **{way.value: way for way in Security}}
 )
+WHEN_UNCERTAIN = MappingProxyType({policy.value: policy for policy in WhenUncertain})
 DOCUMENT_TYPES = ("camunda", "inline", "external")
 
 AUTHENTICATION = (
@@ -197,7 +205,16 @@ NATIVE = (
     Definition(
         "smtpEmailIdempotencyKey",
         Kind.TEXT,
-        "A key of the process's own, from which the Message-ID is made; at most 200 characters.",
+        "Names the mail in place of the element instance: of all jobs with one key a single mail is sent; at "
+        "most 200 characters.",
+    ),
+    Definition(
+        "smtpEmailWhenUncertain",
+        Kind.CHOICE,
+        "What to do when the link breaks between the mail's last bytes and the server's reply: raise an "
+        "incident, send again with the same Message-ID, or take it for sent.",
+        allowed=tuple(WHEN_UNCERTAIN),
+        default="as ledger.uncertain says",
     ),
 )
 

@@ -41,6 +41,14 @@ class TaskReader(Protocol):
         """The names of all inputs, aliases included."""
         ...
 
+    def idempotency_key(self, variables: Mapping[str, Any]) -> str | None:
+        """The task's own name for its mail, from the variables as the process wrote them.
+
+        Raises:
+            InputError: It is no name.
+        """
+        ...
+
     def read(self, variables: Mapping[str, Any], context: ReadContext) -> SendRequest:
         """Read a job's variables, secrets already resolved.
 

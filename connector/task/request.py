@@ -57,6 +57,14 @@ class DeliveryReceipt(StrEnum):
     NEVER = "never"
 
 
+class WhenUncertain(StrEnum):
+    """What to do when nobody knows whether a mail was delivered (RFC 1047)."""
+
+    INCIDENT = "incident"
+    RESEND = "resend"
+    ASSUME_SENT = "assume-sent"
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A mail server and how to log in; anonymous relay when there is no username."""
@@ -137,7 +145,7 @@ class SendRequest:
         follow_up: The moment, in the future and with its zone, by which an answer is wanted.
         headers: Extra headers, in order, with their names checked.
         require_all_recipients: One refused recipient and nobody gets it.
-        idempotency_key: The task's own key in place of the element instance's.
+        when_uncertain: What to do when nobody knows how an attempt ended; None leaves it to the settings.
         warnings: What the modeler should know although the mail goes out.
     """
 
@@ -160,5 +168,5 @@ class SendRequest:
     in_reply_to: str | None = None
     references: tuple[str, ...] = ()
     require_all_recipients: bool = False
-    idempotency_key: str | None = None
+    when_uncertain: WhenUncertain | None = None
     warnings: tuple[str, ...] = ()

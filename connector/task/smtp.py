@@ -24,6 +24,7 @@ from connector.task.definitions import (
     IMPORTANCE,
     NATIVE,
     SENSITIVITY,
+    WHEN_UNCERTAIN,
     Definition,
 )
 from connector.task.extra_headers import read_headers
@@ -42,6 +43,7 @@ from connector.task.request import (
     SendRequest,
     Sensitivity,
     Server,
+    WhenUncertain,
 )
 from connector.task.server import read_server
 from connector.task.values import Value, as_boolean, boolean, choice, items, shown, text
@@ -90,6 +92,20 @@ class SendReader:
     def variable_names(self) -> tuple[str, ...]:
         """The names of all inputs, aliases included."""
         return tuple(name for definition in self.definitions for name in definition.names)
+
+    def idempotency_key(self, variables: Mapping[str, Any]) -> str | None:
+        """The task's own name for its mail, if it gives one.
+
+        Raises:
+            InputError: It is not printable, or too long.
+        """
+        value = Inputs(variables, self._dialect.definitions).get("smtpEmailIdempotencyKey")
+        if value is None:
+            return None
+        key = text(value).strip(" ")
+        if not key.isprintable() or len(key) > _MAX_KEY:
+            raise value.error(f"must be at most {_MAX_KEY} printable characters")
+        return key
 
     def read(self, variables: Mapping[str, Any], context: ReadContext) -> SendRequest:
         """Read a job's variables.
@@ -145,7 +161,7 @@ class _Task:
             in_reply_to=self.in_reply_to(),
             references=self.message_ids("smtpEmailReferences"),
             require_all_recipients=self.require_all_recipients(),
-            idempotency_key=self.idempotency_key(),
+            when_uncertain=self.when_uncertain(),
             warnings=warnings,
         )
 
@@ -269,11 +285,6 @@ class _Task:
         value = self.inputs.get("smtpEmailRequireAllRecipients")
         return boolean(value) if value else self.dialect.foreign
 
-    def idempotency_key(self) -> str | None:
-        value = self.inputs.get("smtpEmailIdempotencyKey")
-        if value is None:
-            return None
-        key = text(value).strip(" ")
-        if not key.isprintable() or len(key) > _MAX_KEY:
-            raise value.error(f"must be at most {_MAX_KEY} printable characters")
-        return key
+    def when_uncertain(self) -> WhenUncertain | None:
+        value = self.inputs.get("smtpEmailWhenUncertain")
+        return choice(value, WHEN_UNCERTAIN) if value else None

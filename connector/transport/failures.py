@@ -104,8 +104,7 @@ def name_refused(error: TransportError, recipients: int) -> None:
     refused = [rejection.address for rejection in error.rejected if not rejection.reply.transient]
     if refused:
         names = ", ".join(refused[:_NAMED]) + (", …" if len(refused) > _NAMED else "")
-        error.message += f" Refused for good: {len(refused)} of {recipients} recipients ({names})."
-        error.args = (error.message,)
+        error.add(f"Refused for good: {len(refused)} of {recipients} recipients ({names}).")
 
 
 def broken(phase: Phase, server: str, cause: Exception) -> TransportError:
@@ -147,7 +146,7 @@ def uncertain(server: str, cause: str) -> TransportError:
     return TransportError(
         ErrorCode.DELIVERY_UNCERTAIN,
         f"The whole message went to {server} and no valid reply came back ({cause}): it may or may not have "
-        "been delivered. Ask the recipient or the server's log before sending again.",
+        "been delivered.",
         phase=Phase.DOT,
         server=server,
     )

@@ -16,7 +16,8 @@ class Receipt:
     """The server has taken responsibility for the message (RFC 5321 section 6.1).
 
     Attributes:
-        reply: Its reply to the final dot; to the first, where the recipients were split among several.
+        reply: Its reply to the final dot; to the first, where the recipients were split among several; None
+            when it is not known and the mail is taken for sent.
         accepted: The recipients it took.
         rejected: The recipients it refused, with its words for each.
         transport: What carried it, as the response names it.
@@ -24,7 +25,7 @@ class Receipt:
             with ``partial: `` when somebody was refused, with ``uncertain: `` when some of them may have it.
     """
 
-    reply: Reply
+    reply: Reply | None
     accepted: tuple[str, ...]
     rejected: tuple[Rejection, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# As on a wide terminal without colours; nothing is left in the home directory.
+_PLAIN = {"NO_COLOR": "1", "COLUMNS": "200", "SMTP_CONNECTOR_LEDGER_KIND": "memory"}
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -33,7 +36,13 @@ async def command(*arguments: str, stdin: str = "", environ: Mapping[str, str] |
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**kept, "NO_COLOR": "1", "COLUMNS": "200", **(environ or {})},
+        env={
+            **kept,
+            "SMTP_CONNECTOR_LEDGER_KIND": "memory",
+            "NO_COLOR": "1",
+            "COLUMNS": "200",
+            **(environ or {}),
+        },
     )
     out, err = await process.communicate(stdin.encode())
     assert process.returncode is not None

@@ -34,8 +34,9 @@ async def running_worker(
         overrides: Settings as ``worker__max_jobs="1"``.
     """
     environ = dict(environ or {})
-    by_path = {name.replace("__", "."): text for name, text in overrides.items()}
-    settings = load(environ, overrides={"engine.address": engine_address, **by_path}).settings
+    given = {"engine.address": engine_address, "ledger.kind": "memory"}
+    given |= {name.replace("__", "."): text for name, text in overrides.items()}
+    settings = load(environ, overrides=given).settings
     stop = asyncio.Event()
     async with (
         GrpcEngine(settings.engine, settings.worker) as engine,

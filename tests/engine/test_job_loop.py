@@ -98,7 +98,8 @@ class Bench:
         """Run a worker; leaving the context, or setting the event, shuts it down."""
         stop = asyncio.Event()
         async with self.engine(**changed) as engine:
-            running = asyncio.create_task(Worker(engine, self.settings(**changed), handle).run(stop))
+            worker = Worker(engine, self.settings(**changed), lambda job, hold: handle(job))
+            running = asyncio.create_task(worker.run(stop))
             try:
                 yield stop
             finally:

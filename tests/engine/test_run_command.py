@@ -63,7 +63,12 @@ async def run(
         "run",
         *options,
         stderr=PIPE,
-        env={**kept, "ZEEBE_ADDRESS": engine_address, **(environ or {})},
+        env={
+            **kept,
+            "ZEEBE_ADDRESS": engine_address,
+            "SMTP_CONNECTOR_LEDGER_KIND": "memory",
+            **(environ or {}),
+        },
     )
     running = Running(process)
     try:

@@ -21,22 +21,20 @@ from connector.errors import (
     Reply,
     TransportError,
 )
-from connector.message.envelope import Envelope, Message
 from connector.settings.model import INFOSYS_TASK_TYPE, SEND_TASK_TYPE, WorkerSettings
 from connector.task.headers import read_task_headers
 from connector.transport.port import Receipt
 from tests.jobs import job
 
 NOW = datetime(2026, 11, 20, 20, 50, 33, tzinfo=UTC)
-SENT = "The mail was sent as <1@mail>; retrying this job would send it again."
+SENT = "The mail was sent as <1@mail>; retrying this job does not send it again."
 SETTINGS = WorkerSettings(retry_backoff="7", rejection_backoff="11")
 REFUSED = Rejection("b@x", Reply(550, "5.1.1 no such user"))
 
 
 def response(task_type: str = SEND_TASK_TYPE) -> dict[str, Any]:
-    message = Message(Envelope("s@x", ("a@x", "b@x")), b"", "<1@mail>")
     receipt = Receipt(Reply(250, "2.0.0 Ok"), ("a@x",), (REFUSED,), transport="smtp", warnings=("careful",))
-    return result.response(task_type, message, receipt, NOW, str)
+    return result.response(task_type, "<1@mail>", receipt, NOW, str)
 
 
 async def sent(**headers: str) -> Outcome:
@@ -137,9 +135,12 @@ async def test_an_error_expression_may_judge_a_mail_that_was_sent() -> None:
     ) == Complete({"mail": response(), "a": 1, "b": 3})
 
 
-async def test_a_job_error_after_a_mail_never_sends_it_again() -> None:
-    outcome = await sent(errorExpression='jobError("again", {a: 1}, 5, @"PT1S")')
-    assert outcome == Fail(f"again\n{SENT}", retries=0, variables={"a": 1})
+async def test_a_job_error_after_a_mail_is_tried_again_once_without_another_mail() -> None:
+    header = 'jobError("again", {a: 1}, 5, @"PT1S")'
+    assert await sent(errorExpression=header) == Fail(f"again\n{SENT}", 5, 1.0, {"a": 1})
+    again = {**response(), "duplicate": True}
+    headers = read_task_headers({"errorExpression": header, "resultVariable": "mail"})
+    assert await result.succeeded(again, job({}), headers) == Complete({"mail": again, "a": 1})
 
 
 @pytest.mark.parametrize(

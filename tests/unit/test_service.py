@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from connector import service
-from connector.engine.port import Complete, Job, Outcome
+from connector.engine.port import Complete, Hold, Job, Outcome
 from connector.observe.redaction import Redactor
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, Settings, WorkerSettings
 from connector.testing.engine import FakeEngine
@@ -52,7 +52,10 @@ def prepared(monkeypatch: pytest.MonkeyPatch, handle: Handle) -> Engine:
     engine = Engine()
 
     class Pipeline:
-        async def handle(self, job: Job) -> Outcome:
+        async def check(self) -> None:
+            pass
+
+        async def handle(self, job: Job, hold: Hold) -> Outcome:
             try:
                 return await handle(engine)
             finally:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connector import feel
+from connector import feel, result
 from connector.engine.port import Complete, Fail, Outcome, Throw
 from connector.feel import Evaluation, Expression
 from connector.testing.behaviour import Behaviour, Say, Verb
 from connector.testing.smtp import SmtpServer
+from connector.transport.port import Receipt
 from tests.jobs import job
 from tests.wire.test_pipeline import CANARY, mail, pipeline
 
@@ -65,14 +66,13 @@ async def test_who_cancels_a_long_expression_still_hears_that_the_mail_was_sent(
         assert len(server.received) == 1
 
 
-@pytest.mark.parametrize("stage", ["response", "succeeded"])
 async def test_a_fault_of_our_own_after_the_mail_is_an_incident_that_says_so(
-    monkeypatch: pytest.MonkeyPatch, stage: str
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def broken(*_: object) -> Outcome:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(f"connector.pipeline.result.{stage}", broken)
+    monkeypatch.setattr("connector.pipeline.result.succeeded", broken)
     with capture_logs() as logs:
         async with SmtpServer() as server:
             outcome = await handled(server, {"resultVariable": "mail"})
@@ -82,6 +82,23 @@ async def test_a_fault_of_our_own_after_the_mail_is_an_incident_that_says_so(
     assert "The mail was sent as <" in outcome.message
     assert "a bug" not in outcome.message
     assert [log["event"] for log in logs if log["log_level"] == "error"] == ["result not made"]
+
+
+async def test_a_mail_that_cannot_be_described_was_sent_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    described = result.response
+
+    def broken(task_type: str, message_id: str, receipt: Receipt, *more: Any) -> dict[str, Any]:
+        if receipt.accepted:
+            raise ZeroDivisionError("a bug")
+        return described(task_type, message_id, receipt, *more)
+
+    monkeypatch.setattr("connector.pipeline.result.response", broken)
+    async with SmtpServer() as server:
+        outcome = await handled(server, {"resultVariable": "mail"})
+        assert len(server.received) == 1
+    assert isinstance(outcome, Complete)
+    assert outcome.variables["mail"]["status"] == "SUCCESS"
+    assert "failed to describe it" in outcome.variables["mail"]["warnings"][0]
 
 
 async def test_a_result_may_be_nested_deeply() -> None:

@@ -35,7 +35,7 @@ def at(server: SmtpServer, variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def handled(one: Job, root: Path) -> Outcome:
-    settings = load({}, overrides={"attachments.roots": str(root)}).settings
+    settings = load({}, overrides={"attachments.roots": str(root), "ledger.kind": "memory"}).settings
     async with open_pipeline(settings, Redactor(), SECRETS) as pipeline:
         return await pipeline.handle(one)
 

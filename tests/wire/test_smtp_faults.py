@@ -178,6 +178,7 @@ async def test_slow_and_fragmented_replies_are_good_replies(verb: Verb, action: 
 async def test_how_quit_goes_changes_nothing(action: Action) -> None:
     async with SmtpServer(behaviour=Behaviour().on(Verb.QUIT, action)) as server, transport() as smtp:
         receipt = await smtp.submit(message(), to(server))
+        assert receipt.reply
         assert receipt.reply.code == 250
         assert len(server.received) == 1
 

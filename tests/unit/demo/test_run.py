@@ -3,12 +3,15 @@
 from connector.demo.run import _settings
 
 
-def test_every_demo_has_message_ids_of_its_own() -> None:
-    first, second = (_settings({}).message.message_id_namespace for _ in range(2))
-    assert first
-    assert first != second
+def test_every_demo_has_mails_of_its_own_and_leaves_no_ledger_behind() -> None:
+    first, second = (_settings({}) for _ in range(2))
+    assert first.engine.name
+    assert first.engine.name != second.engine.name
+    assert first.ledger.kind == "memory"
 
 
-def test_a_namespace_that_is_set_stays() -> None:
-    environ = {"SMTP_CONNECTOR_MESSAGE_MESSAGE_ID_NAMESPACE": "blue"}
-    assert _settings(environ).message.message_id_namespace == "blue"
+def test_what_is_set_stays() -> None:
+    environ = {"SMTP_CONNECTOR_ENGINE_NAME": "blue", "SMTP_CONNECTOR_LEDGER_PATH": "ledger.db"}
+    settings = _settings(environ)
+    assert settings.engine.name == "blue"
+    assert settings.ledger.kind == "sqlite"

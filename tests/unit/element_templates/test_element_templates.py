@@ -18,7 +18,7 @@ _PATHS = sorted((_ROOT / "element-templates").glob("*.json"))
 _DIAGRAMS = sorted((_ROOT / "bpmn-examples").glob("*.bpmn"))
 _ZEEBE = "{http://camunda.org/schema/zeebe/1.0}"
 # No account can be configured yet; an input that cannot be honoured is not offered.
-_NOT_OFFERED = {"account"}
+_NOT_OFFERED = {"account", "smtpEmailWhenUncertain"}
 
 Template = dict[str, Any]
 

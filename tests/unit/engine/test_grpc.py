@@ -18,6 +18,7 @@ from connector.engine.port import (
     EngineRefusedError,
     EngineUnavailableError,
     Fail,
+    Hold,
     Job,
     LeaseLostError,
     StreamingUnsupportedError,
@@ -233,7 +234,7 @@ async def test_a_job_larger_than_grpcs_default_limit_arrives(
 async def test_a_worker_outlives_its_gateway(gateway: FakeGateway, engine: GrpcEngine) -> None:
     stop, began, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def handle(job: Job) -> Complete:
+    async def handle(job: Job, hold: Hold) -> Complete:
         began.set()
         await go_on.wait()
         return Complete()
@@ -256,7 +257,7 @@ async def test_a_worker_outlives_its_gateway(gateway: FakeGateway, engine: GrpcE
 async def test_back_pressure_on_the_report_is_waited_out(gateway: FakeGateway, engine: GrpcEngine) -> None:
     stop = asyncio.Event()
 
-    async def handle(job: Job) -> Complete:
+    async def handle(job: Job, hold: Hold) -> Complete:
         return Complete(json.loads('{"sent": true}'))
 
     gateway.refuse("CompleteJob", CODE.RESOURCE_EXHAUSTED, times=3)

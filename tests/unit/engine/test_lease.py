@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from connector.engine import lease as lease_module
 from connector.engine.lease import EngineClock, Lease, Leases
-from connector.engine.port import Complete, Fail, Job
+from connector.engine.port import Complete, Fail, Hold, Job
 from connector.testing.engine import FakeEngine
 
 JOB = Job(
@@ -100,7 +100,7 @@ def test_a_lease_with_less_than_a_tick_left_stands_no_more() -> None:
     leases = Leases(FakeEngine(), 60, lambda lease: None)
     assert leases.stand(Lease(JOB, monotonic() + 4))
     assert not leases.stand(Lease(JOB, monotonic() + 2.9))
-    assert not leases.stand(Lease(JOB, monotonic() + 60, lost=True))
+    assert not leases.stand(Lease(JOB, monotonic() + 60, Hold(lost=True)))
 
 
 def test_only_a_fail_that_changed_the_retries_is_followed_by_another_attempt() -> None:

@@ -267,9 +267,7 @@ def test_an_extra_header_is_added_unless_a_variable_sets_it() -> None:
 def test_the_same_mail_has_the_same_bytes_and_another_key_another_id() -> None:
     assert build_with(attachments=[FILE]) == build_with(attachments=[FILE])
     ids = {build_with(key=key).message_id for key in ("1", "2", "ü", "")}
-    ids.add(build_with(key="1", settings=MessageSettings(message_id_namespace="a")).message_id)
-    ids.add(build_with(key="", settings=MessageSettings(message_id_namespace="a1")).message_id)
-    assert len(ids) == 6
+    assert len(ids) == 4
 
 
 @pytest.mark.parametrize(

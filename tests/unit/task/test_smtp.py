@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from connector.errors import InputError
 from connector.message.addresses import Mailbox
 from connector.settings.model import SEND_TASK_TYPE
 from connector.task import reader
@@ -15,6 +16,7 @@ from connector.task.request import (
     Importance,
     InlineContent,
     Sensitivity,
+    WhenUncertain,
 )
 from tests.unit.task.task_inputs import ABSENT, read, refused, variables
 
@@ -32,7 +34,7 @@ def test_what_is_not_given_asks_for_nothing() -> None:
     assert request.content == InlineContent("It is on its way.")
     assert (request.importance, request.sensitivity, request.follow_up) == (None, None, None)
     assert (request.read_receipt, request.delivery_receipt, request.headers) == (None, (), ())
-    assert (request.in_reply_to, request.references, request.idempotency_key) == (None, (), None)
+    assert (request.in_reply_to, request.references, request.when_uncertain) == (None, (), None)
     assert request.require_all_recipients is False
     assert request.warnings == ()
 
@@ -50,7 +52,15 @@ def test_a_blank_is_the_same_as_nothing(name: str, blank: Any) -> None:
     assert read(**{name: blank}) == read()
 
 
-@pytest.mark.parametrize("name", [name for definition in NATIVE for name in definition.names])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for definition in NATIVE
+        for name in definition.names
+        if name != "smtpEmailIdempotencyKey"  # read before the others, see below
+    ],
+)
 def test_no_input_is_ignored(name: str) -> None:
     # No input takes a number with a fraction, so one that is read must refuse it by its written name.
     fraction: Any = 0.5
@@ -228,10 +238,21 @@ def test_require_all_recipients(data: Any, expected: bool) -> None:
 
 
 def test_an_idempotency_key_is_short_and_printable() -> None:
-    assert read(smtpEmailIdempotencyKey="order-7/ä").idempotency_key == "order-7/ä"
-    assert read(smtpEmailIdempotencyKey="x" * 200).idempotency_key == "x" * 200
-    for data in ("x" * 201, "a\nb", 7, True):
-        assert refused(smtpEmailIdempotencyKey=data).field == "smtpEmailIdempotencyKey"
+    def key(data: Any) -> str | None:
+        return reader(SEND_TASK_TYPE).idempotency_key({"smtpEmailIdempotencyKey": data})
+
+    assert key(" order-7/ä ") == "order-7/ä"
+    assert key("x" * 200) == "x" * 200
+    assert key(None) is key("") is None
+    for data in ("x" * 201, "a\nb", "\ud800", 7, True):
+        with pytest.raises(InputError) as raised:
+            key(data)
+        assert raised.value.field == "smtpEmailIdempotencyKey"
+
+
+def test_what_to_do_in_doubt_is_one_of_three() -> None:
+    assert read(smtpEmailWhenUncertain="Assume-Sent").when_uncertain is WhenUncertain.ASSUME_SENT
+    assert refused(smtpEmailWhenUncertain="retry").allowed == ("incident", "resend", "assume-sent")
 
 
 # What is unknown or not there yet

@@ -110,4 +110,4 @@ def test_uncertain_is_not_retried_and_says_what_to_do() -> None:
         Phase.DOT,
         False,
     )
-    assert "before sending again" in error.message
+    assert "may or may not have been delivered" in error.message

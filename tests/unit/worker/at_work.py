@@ -44,7 +44,7 @@ class Running:
 async def working(
     engine: FakeEngine, handle: Callable[[Job], Awaitable[Outcome]], **changed: Any
 ) -> AsyncIterator[Running]:
-    worker = Worker(engine, worker_settings(**changed), handle)
+    worker = Worker(engine, worker_settings(**changed), lambda job, hold: handle(job))
     stop, hurry = asyncio.Event(), asyncio.Event()
     async with asyncio.timeout(PATIENCE):
         running = Running(worker, asyncio.create_task(worker.run(stop, hurry)), stop, hurry)

@@ -1,0 +1,129 @@
+"""The attempts under way: held as long as they last, and recorded with patience when they are over.
+
+An attempt enters when it is granted and leaves when the ledger knows what became of it. That may take longer
+than its job: once a mail is out, a ledger that is down must not keep the engine from hearing so, and the
+record is written behind the job's back. One timer holds all attempts, and one forgets what is old.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from functools import partial
+
+import structlog
+
+from connector.engine.patience import Backoff
+from connector.ledger.ledger import Ledger
+from connector.ledger.port import Attempt, LedgerUnavailableError, Settlement
+
+_log = structlog.get_logger(__name__)
+
+# How long a job waits for its record before the engine is told, and the shutdown for all of them.
+_RECORD_SECONDS = 5.0
+# Attempts are held for another lease when this share of one has passed.
+_EXTEND_AFTER = 1 / 3
+_PRUNE_EVERY = 3600.0
+
+
+class Upkeep:
+    """Holds attempts and records what becomes of them.
+
+    Args:
+        ledger: Where.
+        lease: For how long an attempt is held at a time.
+        retention: For how long a mail is remembered.
+    """
+
+    def __init__(self, ledger: Ledger, lease: timedelta, retention: timedelta) -> None:
+        self._ledger = ledger
+        self.lease = lease.total_seconds()
+        self._retention = retention.total_seconds()
+        self._held: dict[Attempt, None] = {}
+        self._records: dict[Attempt, asyncio.Task[None]] = {}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Upkeep]:
+        """Do the upkeep until the block ends, and wait for what is not recorded yet, five seconds at most."""
+        timers = [asyncio.create_task(timer) for timer in (self._extend(), self._prune())]
+        try:
+            yield self
+        finally:
+            await self._finish()
+            for timer in timers:
+                timer.cancel()
+            await asyncio.wait(timers)
+
+    def hold(self, attempt: Attempt) -> None:
+        """Extend the attempt's lease until something is recorded of it."""
+        self._held[attempt] = None
+
+    def let_go(self, attempt: Attempt) -> None:
+        """Let the attempt's lease run out: nobody can say what became of it."""
+        self._held.pop(attempt, None)
+
+    async def recorded(self, attempt: Attempt, settlement: Settlement) -> None:
+        """Record what became of an attempt, and wait until it is durable; five seconds at most.
+
+        To be cancelled meanwhile changes nothing: whoever waits for the job waits for its outcome.
+        """
+        record = self.record(attempt, settlement)
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({record}, timeout=_RECORD_SECONDS)
+
+    def record(self, attempt: Attempt, settlement: Settlement) -> asyncio.Task[None]:
+        """Record what became of an attempt as soon as the ledger can be written; after what came before."""
+        record = asyncio.create_task(self._write(attempt, settlement, self._records.get(attempt)))
+        self._records[attempt] = record
+        record.add_done_callback(partial(self._written, attempt))
+        return record
+
+    async def _write(
+        self, attempt: Attempt, settlement: Settlement, before: asyncio.Task[None] | None
+    ) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        backoff = Backoff()
+        while True:
+            try:
+                return await self._ledger.settle(attempt, settlement)
+            except LedgerUnavailableError as error:
+                _log.warning("ledger not written, trying again", key=attempt.key, reason=str(error))
+                await asyncio.sleep(backoff.next())
+
+    def _written(self, attempt: Attempt, record: asyncio.Task[None]) -> None:
+        if self._records.get(attempt) is record:
+            del self._records[attempt]
+            self.let_go(attempt)
+        if record.cancelled():
+            _log.error("ledger not told what became of a mail", key=attempt.key)
+        elif (fault := record.exception()) is not None:
+            _log.error("ledger not told what became of a mail", key=attempt.key, exc_info=fault)
+
+    async def _finish(self) -> None:
+        records = set(self._records.values())
+        if records:
+            _, late = await asyncio.wait(records, timeout=_RECORD_SECONDS)
+            for record in late:
+                record.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _extend(self) -> None:
+        while True:
+            await asyncio.sleep(self.lease * _EXTEND_AFTER)
+            try:
+                await self._ledger.extend(list(self._held))
+            except LedgerUnavailableError as error:
+                _log.warning("ledger not written: mails under way are not held", reason=str(error))
+
+    async def _prune(self) -> None:
+        while True:
+            try:
+                forgotten = await self._ledger.prune(self._retention)
+            except LedgerUnavailableError as error:
+                _log.warning("ledger not pruned", reason=str(error))
+            else:
+                _log.debug("ledger pruned", entries=forgotten)
+            await asyncio.sleep(_PRUNE_EVERY)
