@@ -147,7 +147,7 @@ class Deliveries:
     async def _attempt(self, granted: Granted, dispatch: Dispatch, hold: Hold) -> Response:
         attempt = granted.attempt
         if granted.crashes >= self._settings.max_crashes:
-            self._upkeep.record(attempt, Released())  # the count begins anew: a person looks at it now
+            await self._upkeep.recorded(attempt, Released())  # counted anew: a person looks at it now
             raise WorkerCrashedError(granted.crashes)
         self._upkeep.hold(attempt)
         try:
@@ -155,7 +155,11 @@ class Deliveries:
         except (ConnectorError, asyncio.CancelledError) as error:
             if isinstance(error, ConnectorError) and error.code is ErrorCode.DELIVERY_UNCERTAIN:
                 return await self._unanswered(attempt, error, dispatch, hold)
-            self._upkeep.record(attempt, Released())
+            # Waited for, or the job might come again before its mail is free; a ledger that is down is not.
+            if isinstance(error, LedgerError):
+                self._upkeep.record(attempt, Released())
+            else:
+                await self._upkeep.recorded(attempt, Released())
             raise
         except BaseException:
             # A fault of ours. Once the dot may be out, the end of the lease says rightly what is in doubt.
