@@ -169,6 +169,81 @@ def settings(
     typer.echo(show.as_json(loaded) if as_json else show.as_table(loaded))
 
 
+ledger_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]}
+)
+app.add_typer(ledger_app, name="ledger", help="What the worker remembers of the mails it has sent.")
+
+
+@ledger_app.command(
+    "show",
+    epilog="Examples:\n\n  smtp-connector ledger show --state uncertain\n\n"
+    "  smtp-connector ledger show '<default>/instance:2251799813685301' --json",
+)
+def ledger_show(  # noqa: PLR0913, PLR0917 - each parameter is an option of the command
+    key: Annotated[
+        str | None,
+        typer.Argument(help="The key of one mail, as logs and this command show it.", metavar="[KEY]"),
+    ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            help="Only mails in this state: attempting, released, committing, sent, uncertain, acknowledged.",
+            metavar="STATE",
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the latest first.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with each recorded response.")] = False,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Show what is remembered of one mail, or of the latest ones. Exit code 1 when there is no such mail."""
+    loaded = _load(config, assignments)
+    from connector import ledger_command
+    from connector.json_file import UsageError
+
+    try:
+        code = ledger_command.show(loaded.settings.ledger, key, state, limit, as_json=as_json)
+    except UsageError as error:
+        _wrong_usage(str(error))
+    raise typer.Exit(code)
+
+
+@ledger_app.command(
+    "prune",
+    epilog="Examples:\n\n  smtp-connector ledger prune\n\n  smtp-connector ledger prune --older-than P7D",
+)
+def ledger_prune(
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            help="Forget what has not changed for so long, in seconds or as P7D. Default: ledger.retention.",
+            metavar="DURATION",
+        ),
+    ] = None,
+    doubtful: Annotated[
+        bool,
+        typer.Option(
+            "--doubtful",
+            help="Also mails of which nobody knows whether they were sent: they may go again.",
+        ),
+    ] = False,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Forget mails of long ago; a running worker does so every hour by itself."""
+    loaded = _load(config, assignments)
+    from connector import ledger_command
+    from connector.json_file import UsageError
+
+    try:
+        age = ledger_command.duration(older_than, loaded.settings.ledger.retention)
+        code = ledger_command.prune(loaded.settings.ledger, age, doubtful=doubtful)
+    except UsageError as error:
+        _wrong_usage(str(error))
+    raise typer.Exit(code)
+
+
 @app.command(epilog="Example:\n\n  smtp-connector engine")
 def engine() -> None:
     """Run a real Zeebe engine for development, without Docker, until Ctrl-C."""

@@ -298,7 +298,7 @@ class LedgerError(ConnectorError):
     """The ledger is down, and without it nothing is sent: no fault of the job, which waits for it."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(ErrorCode.LEDGER_UNAVAILABLE, f"{reason} Nothing was sent.")
+        super().__init__(ErrorCode.LEDGER_UNAVAILABLE, reason)
         self.spends_retry = False
         self.retry_after = timedelta(seconds=10)
 

@@ -195,9 +195,14 @@ CASES: dict[str, Case] = {
         behaviour=refusing(),
     ),
     "a job error after a success": Case(
-        {"errorExpression": 'jobError("not good enough", {note: "n"}, 2)'},
+        {"errorExpression": 'jobError("not good enough", {note: "n"})'},
         variables={"note": "n"},
         incident=("JOB_NO_RETRIES", "not good enough", SENT),
+    ),
+    "a job error with retries after a success": Case(
+        {"errorExpression": 'jobError("not good enough", {note: "n"}, 2)'},
+        ends=("end",),
+        variables={"note": "n"},
     ),
     "an endless result expression": Case(
         {"resultExpression": "{n: count(for i in 1..1000000000 return i)}"},

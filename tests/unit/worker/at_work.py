@@ -1,16 +1,16 @@
 """A worker at work on an engine in memory, and the handlers that its tests give it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from connector.engine.port import Complete, Job, Outcome
+from connector.engine.port import Complete, Hold, Job, Outcome
 from connector.settings.model import SEND_TASK_TYPE, WorkerSettings
 from connector.testing.engine import FakeEngine
-from connector.worker import Worker
+from connector.worker import Handler, Worker
 
 TYPE = SEND_TASK_TYPE
 PATIENCE = 20.0
@@ -41,10 +41,8 @@ class Running:
 
 
 @asynccontextmanager
-async def working(
-    engine: FakeEngine, handle: Callable[[Job], Awaitable[Outcome]], **changed: Any
-) -> AsyncIterator[Running]:
-    worker = Worker(engine, worker_settings(**changed), lambda job, hold: handle(job))
+async def working(engine: FakeEngine, handle: Handler, **changed: Any) -> AsyncIterator[Running]:
+    worker = Worker(engine, worker_settings(**changed), handle)
     stop, hurry = asyncio.Event(), asyncio.Event()
     async with asyncio.timeout(PATIENCE):
         running = Running(worker, asyncio.create_task(worker.run(stop, hurry)), stop, hurry)
@@ -56,17 +54,21 @@ async def working(
             await asyncio.wait({running.task})
 
 
-async def complete(job: Job) -> Outcome:
+async def complete(job: Job, hold: Hold) -> Outcome:
     return Complete({"seen": job.key})
 
 
 class Held:
     """A handler that keeps its jobs until told to let go; once cancelled it does nothing more.
 
-    Unless ``stubborn``: then it goes on as one whose mail is out, and who waits for the reply.
+    Unless ``stubborn``: then it goes on as one whose mail is out, and who waits for the reply. One that
+    ``commits`` says so at once.
     """
 
-    def __init__(self, outcome: Outcome | None = None, *, stubborn: bool = False) -> None:
+    def __init__(
+        self, outcome: Outcome | None = None, *, stubborn: bool = False, commits: bool = False
+    ) -> None:
+        self._commits = commits
         self.jobs: list[Job] = []
         self.cancelled: list[Job] = []
         self._stubborn = stubborn
@@ -74,7 +76,8 @@ class Held:
         self.arrived = asyncio.Condition()
         self._outcome = outcome or Complete()
 
-    async def __call__(self, job: Job) -> Outcome:
+    async def __call__(self, job: Job, hold: Hold) -> Outcome:
+        hold.committed = self._commits
         self.jobs.append(job)
         async with self.arrived:
             self.arrived.notify_all()

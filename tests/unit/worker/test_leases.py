@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from datetime import timedelta
 
+import pytest
 from structlog.testing import capture_logs
 
 from connector.engine.port import (
@@ -11,6 +12,7 @@ from connector.engine.port import (
     EngineBusyError,
     EngineUnavailableError,
     Fail,
+    Hold,
     Job,
     LeaseLostError,
     Outcome,
@@ -135,6 +137,37 @@ async def test_a_complete_is_reported_though_the_lease_was_lost() -> None:
     assert "lease lost, another worker may get the job" in [entry["event"] for entry in logs]
 
 
+async def test_a_job_whose_mail_is_out_goes_on_when_the_lease_is_lost() -> None:
+    engine, held = FakeEngine(lease=0.3), Held(commits=True)
+    engine.fail_next("extend", LeaseLostError("gone"))
+    with capture_logs() as logs:
+        async with working(engine, held, lease=timedelta(seconds=0.3)):
+            key = engine.create_job(TYPE)
+            await engine.until(lambda: engine.calls["extend"] == 1)
+            held.let_go.set()
+            assert await engine.outcome(key) == Complete()
+    assert "lease lost, another worker may get the job" in [entry["event"] for entry in logs]
+    assert held.cancelled == []
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_the_handler_hears_when_the_engine_has_taken_its_outcome(refused: bool) -> None:
+    taken: list[int] = []
+
+    async def handle(job: Job, hold: Hold) -> Outcome:
+        hold.when_taken = lambda: taken.append(job.key)
+        return Fail("in doubt", retries=0)
+
+    engine = FakeEngine()
+    if refused:
+        engine.fail_next("report", LeaseLostError("gone"))
+    async with working(engine, handle) as running:
+        key = engine.create_job(TYPE)
+        await engine.until(lambda: engine.calls["report"] == 1)
+        await running.shut_down()
+    assert taken == ([] if refused else [key])
+
+
 async def test_a_retry_is_not_reported_when_the_lease_was_lost() -> None:
     engine, held = FakeEngine(lease=0.5), Held(Fail("try again", retries=2), stubborn=True)
     engine.fail_next("extend", LeaseLostError("gone"))
@@ -182,7 +215,7 @@ async def test_the_next_attempt_is_begun_even_before_the_answer_to_the_fail() ->
 
     engine, attempts = Slow(), list[int]()
 
-    async def handle(job: Job) -> Outcome:
+    async def handle(job: Job, hold: Hold) -> Outcome:
         attempts.append(job.retries)
         return Fail("again", retries=2) if job.retries == 3 else Complete()
 
@@ -195,7 +228,7 @@ async def test_a_job_whose_lease_is_over_when_it_is_read_is_dropped() -> None:
     engine, seen = FakeEngine(lease=0.5), Counter[int]()
     release = asyncio.Event()
 
-    async def handle(job: Job) -> Outcome:
+    async def handle(job: Job, hold: Hold) -> Outcome:
         seen[job.key] += 1
         if job.key == first:
             await release.wait()

@@ -14,6 +14,7 @@ from connector.engine.port import (
     EngineRefusedError,
     EngineUnavailableError,
     Fail,
+    Hold,
     Job,
     Outcome,
     Throw,
@@ -35,7 +36,7 @@ async def test_two_hundred_jobs_under_random_trouble_are_each_reported_once() ->
     # A job that is pushed in the very instant in which a stream is ended comes again when its lease ends.
     engine, runs = Troubled(lease=4), Counter[int]()
 
-    async def handle(job: Job) -> Outcome:
+    async def handle(job: Job, hold: Hold) -> Outcome:
         runs[job.key] += 1
         await asyncio.sleep(dice.random() * 0.01)
         if job.retries == 3 and dice.random() < 0.2:
@@ -67,7 +68,7 @@ async def test_a_bpmn_error_that_the_engine_refuses_becomes_an_incident() -> Non
     engine = FakeEngine()
     engine.fail_next("report", EngineRefusedError("no such thing"))
 
-    async def handle(job: Job) -> Outcome:
+    async def handle(job: Job, hold: Hold) -> Outcome:
         return Throw("MAIL_REFUSED", "550 no such user")
 
     async with working(engine, handle):
@@ -82,7 +83,7 @@ async def test_a_failure_that_the_engine_refuses_ends_the_attempt() -> None:
     engine = FakeEngine()
     engine.fail_next("report", EngineRefusedError("no"))
 
-    async def handle(job: Job) -> Outcome:
+    async def handle(job: Job, hold: Hold) -> Outcome:
         return Fail("x", retries=0)
 
     async with working(engine, handle) as running:
@@ -96,7 +97,7 @@ async def test_a_failure_that_the_engine_refuses_ends_the_attempt() -> None:
 async def test_a_handler_that_crashes_costs_one_retry_and_tells_nothing_of_its_inside() -> None:
     engine = FakeEngine()
 
-    async def handle(job: Job) -> Outcome:
+    async def handle(job: Job, hold: Hold) -> Outcome:
         if job.retries == 3:
             raise RuntimeError("hunter2")
         return Complete()

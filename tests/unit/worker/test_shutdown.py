@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from connector.engine.port import Complete, EngineBusyError, Fail, Job, Outcome
+from connector.engine.port import Complete, EngineBusyError, Fail, Hold, Job, Outcome
 from connector.testing.engine import FakeEngine, JobState
 from tests.unit.worker.at_work import TYPE, Held, complete, working
 
@@ -70,7 +70,7 @@ async def test_what_a_cancelled_handler_says_is_reported() -> None:
     engine, began = FakeEngine(), asyncio.Event()
     uncertain = Fail("the final dot was sent", retries=0)
 
-    async def handle(job: Job) -> Outcome:
+    async def handle(job: Job, hold: Hold) -> Outcome:
         began.set()
         try:
             await asyncio.Event().wait()

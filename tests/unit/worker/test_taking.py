@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from connector.engine.port import Complete, Job, Outcome, StreamingUnsupportedError
+from connector.engine.port import Complete, Hold, Job, Outcome, StreamingUnsupportedError
 from connector.settings.model import INFOSYS_TASK_TYPE
 from connector.testing.engine import FakeEngine, JobState
 from tests.unit.worker.at_work import TYPE, Held, complete, working
@@ -42,7 +42,7 @@ def test_never_more_jobs_than_slots(slots: int, jobs: int, stream: bool, early: 
     async def run() -> int:
         engine, now, peak = FakeEngine(), 0, 0
 
-        async def handle(job: Job) -> Outcome:
+        async def handle(job: Job, hold: Hold) -> Outcome:
             nonlocal now, peak
             now += 1
             peak = max(peak, now)
@@ -112,7 +112,7 @@ async def test_a_poll_that_waits_leaves_slots_to_the_other_type() -> None:
 async def test_a_flood_of_one_type_does_not_starve_the_other() -> None:
     engine, order = FakeEngine(), list[str]()
 
-    async def handle(job: Job) -> Outcome:
+    async def handle(job: Job, hold: Hold) -> Outcome:
         order.append(job.type)
         await asyncio.sleep(0)
         return Complete()
