@@ -4,12 +4,15 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY connector connector
 COPY bpmn-examples bpmn-examples
-RUN python -m venv /opt/connector && /opt/connector/bin/pip install --no-cache-dir -c constraints.txt .
+RUN python -m venv /opt/connector && /opt/connector/bin/pip install --no-cache-dir -c constraints.txt '.[postgres]'
 
 FROM python:3.13-slim
 COPY --from=build /opt/connector /opt/connector
-RUN useradd --system --uid 10001 --no-create-home connector
+RUN useradd --system --uid 10001 --no-create-home connector \
+ && install -d -o 10001 -m 700 /var/lib/smtp-connector
 USER 10001
-ENV PATH=/opt/connector/bin:$PATH PYTHONUNBUFFERED=1
+# The ledger of sent mails has to outlive the container: mount a volume here, or set one in PostgreSQL.
+VOLUME /var/lib/smtp-connector
+ENV PATH=/opt/connector/bin:$PATH PYTHONUNBUFFERED=1 SMTP_CONNECTOR_LEDGER_PATH=/var/lib/smtp-connector/ledger.db
 ENTRYPOINT ["smtp-connector"]
 CMD ["run"]

@@ -110,5 +110,5 @@ def _instead_of(outcome: Outcome, error: EngineRefusedError) -> Outcome | None:
     else:
         refused = f"The engine refused the result variables, so the process cannot go on: {error}"
     if outcome.mail_sent:
-        refused = f"The mail was sent; do not retry this job, that would send it again. {refused}"
+        refused = f"The mail was sent; retrying this job does not send it again. {refused}"
     return Fail(refused, retries=0)

@@ -13,7 +13,7 @@ from connector.engine.port import Complete, EngineRefusedError, Fail, Outcome, T
 from connector.testing.engine import FakeEngine, JobState
 
 TYPE = "smtp-connector:send:1"
-SENT = "The mail was sent; do not retry this job, that would send it again. "
+SENT = "The mail was sent; retrying this job does not send it again. "
 
 
 async def reported(outcome: Outcome, *refusals: str) -> tuple[list[Outcome], JobState, int]:
