@@ -70,10 +70,15 @@ def _root(
 )
 def run(config: Config = None, assignments: Assignments = None, address: Address = None) -> None:
     """Run the worker: take jobs, send mails, report outcomes, until SIGTERM or Ctrl-C."""
-    loaded = _load(config, assignments, address)
+    overrides = _overrides(assignments, address)
     from connector import service
+    from connector.settings.sources import SettingsError, load
 
-    raise typer.Exit(service.run_worker(loaded.settings))
+    try:
+        code = service.run_worker(lambda: load(os.environ, config=config, overrides=overrides))
+    except SettingsError as error:
+        _wrong_usage(str(error))
+    raise typer.Exit(code)
 
 
 @app.command(
@@ -267,9 +272,17 @@ def demo(
     raise typer.Exit(run_demo(once=once or not sys.stdout.isatty()))
 
 
-def _load(config: Path | None, assignments: list[str] | None, address: str | None = None) -> Loaded:
+def _load(config: Path | None, assignments: list[str] | None) -> Loaded:
     from connector.settings.sources import SettingsError, load
 
+    try:
+        return load(os.environ, config=config, overrides=_overrides(assignments))
+    except SettingsError as error:
+        _wrong_usage(str(error))
+
+
+def _overrides(assignments: list[str] | None, address: str | None = None) -> dict[str, str | None]:
+    """What the command line sets, by dotted path."""
     overrides: dict[str, str | None] = {"engine.address": address}
     for assignment in assignments or []:
         name, found, value = assignment.partition("=")
@@ -277,10 +290,7 @@ def _load(config: Path | None, assignments: list[str] | None, address: str | Non
             # Not quoted: what was meant to stand behind the = may be a secret.
             _wrong_usage("--set: expected KEY=VALUE, as worker.max_jobs=64")
         overrides[name.strip()] = value.strip()
-    try:
-        return load(os.environ, config=config, overrides=overrides)
-    except SettingsError as error:
-        _wrong_usage(str(error))
+    return overrides
 
 
 def _wrong_usage(message: str) -> NoReturn:

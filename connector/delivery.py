@@ -31,7 +31,7 @@ from connector.errors import (
     UncertainError,
     WorkerCrashedError,
 )
-from connector.ledger import Ledger, LedgerUnavailableError, Upkeep
+from connector.ledger import LedgerUnavailableError, Upkeep
 from connector.ledger.port import (
     Acknowledged,
     AlreadySent,
@@ -96,13 +96,12 @@ class Deliveries:
     """Every mail that this worker is sending, and what the ledger has to hear of each.
 
     Args:
-        ledger: Where it is remembered.
-        upkeep: Holds what is under way and records what became of it.
+        upkeep: Where it is remembered.
         settings: The policies.
     """
 
-    def __init__(self, ledger: Ledger, upkeep: Upkeep, settings: LedgerSettings) -> None:
-        self._ledger = ledger
+    def __init__(self, upkeep: Upkeep, settings: LedgerSettings) -> None:
+        self._ledger = upkeep.ledger
         self._upkeep = upkeep
         self._settings = settings
 

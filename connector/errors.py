@@ -320,9 +320,9 @@ class WorkerCrashedError(ConnectorError):
     def __init__(self, crashes: int) -> None:
         super().__init__(
             ErrorCode.WORKER_CRASHED,
-            f"{crashes} attempts in a row at this job ended with the death of the worker, before anything "
-            "was sent. See what the worker's log and its host say about it (memory, above all); retry the "
-            "job once that is mended.",
+            f"{crashes} attempts in a row at this job ended with the death of the worker, so it is not begun "
+            "again. See what the worker's log and its host say about it (memory, above all); retry the job "
+            "once that is mended.",
         )
 
 

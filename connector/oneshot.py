@@ -20,12 +20,11 @@ from typing import Any
 from connector.engine.port import Complete, Fail, Job, Outcome, Throw
 from connector.errors import Reply
 from connector.json_file import UsageError, read_object
-from connector.ledger import Ledger
-from connector.ledger.memory import MemoryStore
 from connector.message.envelope import Message
 from connector.observe.logs import configure_logging
 from connector.observe.redaction import Redactor
 from connector.pipeline import open_pipeline
+from connector.settings.ledger import LedgerSettings
 from connector.settings.model import Settings
 from connector.task import TASK_TYPES
 from connector.task.request import Server
@@ -102,10 +101,11 @@ def _print(described: Mapping[str, Any]) -> None:
 async def _handle(
     order: Order, settings: Settings, redactor: Redactor, environ: Mapping[str, str]
 ) -> Outcome:
-    transport, ledger = None, None
+    transport = None
     if order.dry_run:  # nothing is sent, so nothing is remembered
-        transport, ledger = EmlFile(order.dry_run), Ledger(MemoryStore())
-    async with open_pipeline(settings, redactor, environ, transport, ledger) as pipeline:
+        transport = EmlFile(order.dry_run)
+        settings = settings.model_copy(update={"ledger": LedgerSettings(kind="memory")})
+    async with open_pipeline(settings, redactor, environ, transport) as pipeline:
         return await pipeline.handle(order.job)
 
 

@@ -22,7 +22,7 @@ from connector.delivery import Deliveries, Response
 from connector.engine.port import Fail, Hold, Job, Outcome, Throw
 from connector.errors import CancelledBeforeSendError, ConnectorError, MaskedError, masked
 from connector.identity import mail_key, request_hash
-from connector.ledger import Ledger, Upkeep, open_ledger
+from connector.ledger import Upkeep, open_upkeep
 from connector.message.attachments import ContentReader
 from connector.message.build import build, message_id
 from connector.message.envelope import Message
@@ -64,7 +64,6 @@ class Stages:
     secrets: SecretResolver
     content: ContentReader
     transport: Transport
-    ledger: Ledger
     deliveries: Deliveries
     redactor: Redactor
     masks: Redactor
@@ -81,14 +80,6 @@ class Pipeline:
         self._settings = settings
         self._stages = stages
         self._clock = clock
-
-    async def check(self) -> None:
-        """Say whether mails can be sent, for a readiness probe.
-
-        Raises:
-            LedgerUnavailableError: The ledger cannot be written.
-        """
-        await self._stages.ledger.check()
 
     async def handle(self, job: Job, hold: Hold | None = None) -> Outcome:
         """Send the mail that the job asks for and say what became of it; never raises for a job's fault.
@@ -200,7 +191,7 @@ async def open_pipeline(
     redactor: Redactor,
     environ: Mapping[str, str],
     transport: Transport | None = None,
-    ledger: Ledger | None = None,
+    upkeep: Upkeep | None = None,
 ) -> AsyncIterator[Pipeline]:
     """Put the stages together as the settings say, and close them at the end.
 
@@ -209,18 +200,14 @@ async def open_pipeline(
         redactor: Learns every secret that is resolved, and masks it in what leaves.
         environ: Where secrets from the environment are looked up.
         transport: What carries the mails; SMTP by default.
-        ledger: Where mails are remembered; what the settings describe by default.
+        upkeep: Where mails are remembered; a ledger of its own, as the settings describe it, by default.
 
     Raises:
         LedgerUnavailableError: The settings describe a ledger that this worker cannot have.
     """
     async with AsyncExitStack() as stack:
-        for password in settings.ledger.passwords:
-            redactor.remember(password)
-        if ledger is None:
-            ledger = await stack.enter_async_context(open_ledger(settings.ledger))
-        upkeep = Upkeep(ledger, settings.worker.lease, settings.ledger.retention)
-        await stack.enter_async_context(upkeep.running())
+        if upkeep is None:
+            upkeep = await stack.enter_async_context(open_upkeep(settings.ledger, settings.worker.lease))
         content = ContentReader(settings.attachments)
         stack.push_async_callback(content.aclose)
         if transport is None:
@@ -234,5 +221,5 @@ async def open_pipeline(
             masks.remember(value)
 
         secrets = open_secrets(settings.secrets, environ, remember)
-        deliveries = Deliveries(ledger, upkeep, settings.ledger)
-        yield Pipeline(settings, Stages(secrets, content, transport, ledger, deliveries, redactor, masks))
+        deliveries = Deliveries(upkeep, settings.ledger)
+        yield Pipeline(settings, Stages(secrets, content, transport, deliveries, redactor, masks))

@@ -1,7 +1,8 @@
 """The worker as a process: settings in, an exit code out.
 
 Puts engine, pipeline and worker together and turns signals into an orderly end: the first SIGTERM or SIGINT
-drains (no new jobs, running ones finish, the rest is handed back), a second one cuts the grace period short.
+drains (no new jobs, running ones finish, the rest is handed back), a second one cuts the grace period short,
+and SIGHUP reads the settings anew.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 
@@ -19,34 +20,45 @@ from connector import __version__
 from connector.engine.grpc import GrpcEngine
 from connector.engine.patience import Backoff
 from connector.engine.port import EngineRefusedError, EngineUnavailableError
-from connector.ledger import LedgerUnavailableError
+from connector.ledger import LedgerUnavailableError, Upkeep, open_upkeep
 from connector.observe.health import Health
 from connector.observe.logs import configure_logging
 from connector.observe.redaction import Redactor
-from connector.pipeline import Pipeline, open_pipeline
+from connector.pipeline import open_pipeline
+from connector.reload import Files, Reloadable
 from connector.settings.model import Settings
+from connector.settings.sources import Loaded, SettingsError
 from connector.worker import Worker
 
 log = structlog.get_logger(__name__)
 
 # Threads beside one for each job: several files of one job are read at a time.
 _MORE_THREADS = 8
+# Seconds between two looks at the files that the settings came from.
+_LOOK_EVERY = 2.0
 
 
-def run_worker(settings: Settings, environ: Mapping[str, str] = os.environ) -> int:
+def run_worker(read: Callable[[], Loaded], environ: Mapping[str, str] = os.environ) -> int:
     """Run until a signal ends it.
+
+    Args:
+        read: Reads the settings: at the start, and again when SIGHUP asks for it or a file that they came
+            from has changed.
+        environ: Where secrets from the environment are looked up.
 
     Returns:
         The exit code: 0 when everything taken was finished or handed back, 1 when the engine has not heard
         the outcome of every job (it offers those again when their leases end), 2 when the worker could not
         start.
+
+    Raises:
+        SettingsError: They cannot be used at the start.
     """
+    loaded = read()
     redactor = Redactor()
-    configure_logging(settings.log, redactor)
-    if settings.engine.client_secret is not None:
-        redactor.remember(settings.engine.client_secret.get_secret_value())
+    _prepare_logs(loaded.settings, redactor)
     try:
-        unreported = asyncio.run(_serve(settings, redactor, environ))
+        unreported = asyncio.run(_serve(loaded, read, redactor, environ))
     except (_CannotListenError, LedgerUnavailableError) as error:
         log.error("worker not started", reason=str(error))  # noqa: TRY400 - foreseen, no trace
         return 2
@@ -57,22 +69,38 @@ class _CannotListenError(Exception):
     """The address of ``health.listen`` is taken, or not this host's."""
 
 
-async def _serve(settings: Settings, redactor: Redactor, environ: Mapping[str, str]) -> int:
+def _prepare_logs(settings: Settings, redactor: Redactor) -> None:
+    configure_logging(settings.log, redactor)
+    if settings.engine.client_secret is not None:
+        redactor.remember(settings.engine.client_secret.get_secret_value())
+    for password in settings.ledger.passwords:
+        redactor.remember(password)
+
+
+async def _serve(
+    loaded: Loaded, read: Callable[[], Loaded], redactor: Redactor, environ: Mapping[str, str]
+) -> int:
     """Serve until told to stop; how many jobs' outcomes the engine has not heard."""
+    settings = loaded.settings
     stop, hurry = _signals()
     _give_threads(settings.worker.max_jobs)
     log.info("worker starting", version=__version__, task_types=settings.worker.task_types)
     async with (
         GrpcEngine(settings.engine, settings.worker) as engine,
-        open_pipeline(settings, redactor, environ) as pipeline,
-        _answering_probes(settings.health.listen, engine, pipeline, redactor),
+        open_upkeep(settings.ledger, settings.worker.lease) as upkeep,
+        Reloadable(
+            lambda current: open_pipeline(current, redactor, environ, upkeep=upkeep), settings
+        ).running() as pipeline,
+        _answering_probes(settings.health.listen, engine, upkeep, redactor),
     ):
-        announcement = asyncio.create_task(_announce(engine))
+        reloading = _reload(pipeline, loaded, read, redactor)
+        beside = [asyncio.create_task(_announce(engine)), asyncio.create_task(reloading)]
         try:
             unreported = await Worker(engine, settings.worker, pipeline.handle).run(stop, hurry)
         finally:
-            announcement.cancel()
-            await asyncio.wait({announcement})  # it uses the engine, which is closed next
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)  # they use the engine and the pipeline, which are closed next
     if unreported:
         log.error("worker stopped; the engine has not heard every outcome", jobs=unreported)
     else:
@@ -92,7 +120,7 @@ def _give_threads(jobs: int) -> None:
 
 @asynccontextmanager
 async def _answering_probes(
-    listen: str | None, engine: GrpcEngine, pipeline: Pipeline, redactor: Redactor
+    listen: str | None, engine: GrpcEngine, upkeep: Upkeep, redactor: Redactor
 ) -> AsyncIterator[None]:
     """Answer ``/health/…`` where the settings say so."""
     if listen is None:
@@ -102,7 +130,7 @@ async def _answering_probes(
     async def reachable() -> None:
         await engine.version()
 
-    health = Health(listen, {"engine": reachable, "ledger": pipeline.check}, redactor.redact)
+    health = Health(listen, {"engine": reachable, "ledger": upkeep.ledger.check}, redactor.redact)
     try:
         await health.start()
     except OSError as error:
@@ -124,6 +152,31 @@ async def _announce(engine: GrpcEngine) -> None:
             await asyncio.sleep(backoff.next())
         else:
             return
+
+
+async def _reload(
+    pipeline: Reloadable, loaded: Loaded, read: Callable[[], Loaded], redactor: Redactor
+) -> None:
+    """Put changed settings into force, until cancelled; those that cannot be used change nothing."""
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
+    files = Files(loaded.files)
+    while True:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asked.wait(), _LOOK_EVERY)
+        if not files.changed() and not asked.is_set():
+            continue
+        asked.clear()
+        try:
+            loaded = read()
+            _prepare_logs(loaded.settings, redactor)
+            await pipeline.use(loaded.settings)
+        except SettingsError as error:
+            log.error("settings not reloaded", reason=str(error))  # noqa: TRY400 - foreseen, no trace
+        except Exception:
+            log.exception("settings not reloaded")
+        else:
+            files = Files(loaded.files)
 
 
 def _signals() -> tuple[asyncio.Event, asyncio.Event]:

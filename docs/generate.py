@@ -51,7 +51,7 @@ _MEANINGS = {
     ),
     ErrorCode.LEDGER_UNAVAILABLE: "The ledger cannot be written, so nothing was sent; retries are unchanged.",
     ErrorCode.WORKER_CRASHED: (
-        "`ledger.max_crashes` attempts in a row ended with the worker's death, before anything was sent."
+        "`ledger.max_crashes` attempts in a row ended with the worker's death; the job is not begun again."
     ),
     ErrorCode.CANCELLED: (
         "The worker stopped, lost the job, or found another one sending the mail; retries are unchanged."

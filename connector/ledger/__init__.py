@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from connector.ledger.ledger import Ledger
 from connector.ledger.memory import MemoryStore
@@ -12,7 +13,25 @@ from connector.ledger.sqlite import SqliteStore
 from connector.ledger.upkeep import Upkeep
 from connector.settings.ledger import LedgerSettings
 
-__all__ = ["Ledger", "LedgerUnavailableError", "Upkeep", "open_ledger"]
+__all__ = ["Ledger", "LedgerUnavailableError", "Upkeep", "open_ledger", "open_upkeep"]
+
+
+@asynccontextmanager
+async def open_upkeep(settings: LedgerSettings, lease: timedelta) -> AsyncIterator[Upkeep]:
+    """Give the upkeep of the ledger that the settings describe, as a worker needs it.
+
+    Args:
+        settings: Which ledger, and for how long it remembers.
+        lease: For how long an attempt is held at a time.
+
+    Raises:
+        LedgerUnavailableError: See :func:`open_ledger`.
+    """
+    async with (
+        open_ledger(settings) as ledger,
+        Upkeep(ledger, lease, settings.retention).running() as upkeep,
+    ):
+        yield upkeep
 
 
 @asynccontextmanager

@@ -38,7 +38,7 @@ class Upkeep:
     """
 
     def __init__(self, ledger: Ledger, lease: timedelta, retention: timedelta) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
         self.lease = lease.total_seconds()
         self._retention = retention.total_seconds()
         self._held: dict[Attempt, None] = {}
@@ -88,7 +88,7 @@ class Upkeep:
         backoff = Backoff()
         while True:
             try:
-                return await self._ledger.settle(attempt, settlement)
+                return await self.ledger.settle(attempt, settlement)
             except LedgerUnavailableError as error:
                 _log.warning("ledger not written, trying again", key=attempt.key, reason=str(error))
                 await asyncio.sleep(backoff.next())
@@ -114,14 +114,14 @@ class Upkeep:
         while True:
             await asyncio.sleep(self.lease * _EXTEND_AFTER)
             try:
-                await self._ledger.extend(list(self._held))
+                await self.ledger.extend(list(self._held))
             except LedgerUnavailableError as error:
                 _log.warning("ledger not written: mails under way are not held", reason=str(error))
 
     async def _prune(self) -> None:
         while True:
             try:
-                forgotten = await self._ledger.prune(self._retention)
+                forgotten = await self.ledger.prune(self._retention)
             except LedgerUnavailableError as error:
                 _log.warning("ledger not pruned", reason=str(error))
             else:

@@ -26,6 +26,9 @@ from connector.settings.model import Settings
 CONFIG_VARIABLE = "SMTP_CONNECTOR_CONFIG"
 
 
+_FILE = "_FILE"  # the environment variable that names a file with the value
+
+
 class SettingsError(Exception):
     """The settings cannot be used; the message has one line for each fault."""
 
@@ -36,10 +39,12 @@ class Loaded:
 
     Attributes:
         sources: For each setting that is not at its default, by dotted path, where it came from.
+        files: The files that were read: when one changes, so may the settings.
     """
 
     settings: Settings
     sources: Mapping[str, str]
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,9 @@ def load(
         found |= _from_yaml(config)
     found |= _from_environment(environ)
     found |= _from_command_line(overrides or {})
-    return Loaded(_validate(found), {path: item.source for path, item in found.items()})
+    secret_files = (Path(text) for name, text in environ.items() if text and _is_secret_file(name))
+    files = (*([config] if config is not None else []), *secret_files)
+    return Loaded(_validate(found), {path: item.source for path, item in found.items()}, files)
 
 
 def _from_command_line(overrides: Mapping[str, str | None]) -> dict[str, _Value]:
@@ -137,9 +144,14 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, _Value]:
     return {path: _agreed(path, candidates) for path, candidates in values.items()}
 
 
+def _is_secret_file(name: str) -> bool:
+    known = (PREFIX, *(alias.name for alias in ALIASES))
+    return name.endswith(_FILE) and name.startswith(known)
+
+
 def _one_variable(environ: Mapping[str, str], name: str) -> _Value | None:
     """Read one variable, or the secret file that its ``_FILE`` twin names; blank means not set."""
-    text, file = environ.get(name, "").strip(), environ.get(f"{name}_FILE", "").strip()
+    text, file = environ.get(name, "").strip(), environ.get(f"{name}{_FILE}", "").strip()
     if text and file:
         raise SettingsError(f"{name} and {name}_FILE are both set: keep one of them")
     if not file:

@@ -16,7 +16,9 @@ from structlog.testing import capture_logs
 from connector import service
 from connector.engine.port import Complete, Hold, Job, Outcome
 from connector.observe.redaction import Redactor
+from connector.settings.ledger import LedgerSettings
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, Settings, WorkerSettings
+from connector.settings.sources import Loaded
 from connector.testing.engine import FakeEngine
 
 SECRET = "s3cr3t-of-the-client"
@@ -52,9 +54,6 @@ def prepared(monkeypatch: pytest.MonkeyPatch, handle: Handle) -> Engine:
     engine = Engine()
 
     class Pipeline:
-        async def check(self) -> None:
-            pass
-
         async def handle(self, job: Job, hold: Hold) -> Outcome:
             try:
                 return await handle(engine)
@@ -62,7 +61,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch, handle: Handle) -> Engine:
                 os.kill(os.getpid(), signal.SIGTERM)
 
     @asynccontextmanager
-    async def opened(*_: object) -> AsyncIterator[Pipeline]:
+    async def opened(*_: object, **__: object) -> AsyncIterator[Pipeline]:
         yield Pipeline()
 
     monkeypatch.setattr(service, "GrpcEngine", lambda *_: engine)
@@ -72,7 +71,8 @@ def prepared(monkeypatch: pytest.MonkeyPatch, handle: Handle) -> Engine:
 
 
 SETTINGS = Settings(
-    worker=WorkerSettings(task_types=(SEND_TASK_TYPE,), max_jobs=100, grace_period=timedelta(seconds=0.2))
+    ledger=LedgerSettings(kind="memory"),
+    worker=WorkerSettings(task_types=(SEND_TASK_TYPE,), max_jobs=100, grace_period=timedelta(seconds=0.2)),
 )
 
 
@@ -91,7 +91,7 @@ def test_the_exit_code_says_whether_the_engine_heard_every_outcome(
 ) -> None:
     prepared(monkeypatch, handle)
     with capture_logs() as logs:
-        assert service.run_worker(SETTINGS) == code
+        assert service.run_worker(lambda: Loaded(SETTINGS, {})) == code
     last = logs[-1]
     assert last["event"].startswith("worker stopped")
     assert (last["log_level"], last.get("jobs")) == (("error", 1) if code else ("info", None))
@@ -106,20 +106,20 @@ def test_jobs_do_not_wait_for_each_others_threads(monkeypatch: pytest.MonkeyPatc
         return Complete({"together": True})
 
     engine = prepared(monkeypatch, handle)
-    assert service.run_worker(SETTINGS) == 0
+    assert service.run_worker(lambda: Loaded(SETTINGS, {})) == 0
     assert engine.outcomes(engine.key) == [Complete({"together": True})]
 
 
 def test_nothing_uses_the_engine_once_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = prepared(monkeypatch, complete)
-    service.run_worker(SETTINGS)
+    service.run_worker(lambda: Loaded(SETTINGS, {}))
     assert engine.asked_when_closed is False
 
 
 def test_the_client_secret_is_masked_from_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     masked: list[str] = []
 
-    async def serve(settings: Settings, redactor: Redactor, environ: Mapping[str, str]) -> int:
+    async def serve(loaded: Loaded, read: object, redactor: Redactor, environ: Mapping[str, str]) -> int:
         masked.append(redactor.redact(f"the endpoint says {SECRET}"))
         return 0
 
@@ -127,6 +127,6 @@ def test_the_client_secret_is_masked_from_the_beginning(monkeypatch: pytest.Monk
     monkeypatch.setattr(service, "configure_logging", lambda *_: None)
     credentials = {"client_id": "mailer", "client_secret": SecretStr(SECRET)}
     cloud = EngineSettings(cluster_id="c1", cluster_region="bru-2", **credentials)
-    service.run_worker(Settings(engine=cloud))
+    service.run_worker(lambda: Loaded(Settings(engine=cloud), {}))
     assert len(masked) == 1
     assert SECRET not in masked[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from email import message_from_bytes
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from connector.engine.port import Complete, Fail, Hold, Job, Outcome
-from connector.ledger import Ledger, LedgerUnavailableError
+from connector.ledger import Ledger, LedgerUnavailableError, Upkeep
 from connector.ledger.memory import MemoryStore
 from connector.ledger.port import Answer, Granted, State, Step
 from connector.observe.redaction import Redactor
@@ -62,9 +62,11 @@ async def pipeline(store: MemoryStore | None = None, /, **overrides: str) -> Asy
     by_path = {name.replace("__", "."): text for name, text in overrides.items()}
     given = {"worker.lease": str(LEASE), **by_path}
     settings = load({}, overrides=given).settings
-    ledger = Ledger(store) if store is not None else None
-    async with open_pipeline(settings, Redactor(), {}, ledger=ledger) as opened:
-        yield opened
+    async with AsyncExitStack() as stack:
+        upkeep = Upkeep(Ledger(store), settings.worker.lease, settings.ledger.retention) if store else None
+        if upkeep is not None:
+            await stack.enter_async_context(upkeep.running())
+        yield await stack.enter_async_context(open_pipeline(settings, Redactor(), {}, upkeep=upkeep))
 
 
 def error_code(outcome: Outcome) -> str:
