@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import Self
+from uuid import uuid4
 
 from rich.console import Console
 from rich.markup import escape
@@ -186,8 +187,8 @@ async def engine_for_development(
 def run_engine(*, environ: Mapping[str, str] = os.environ) -> int:
     """Run ``smtp-connector engine``: an engine in the foreground until SIGINT or SIGTERM.
 
-    The first line on standard output is ``ZEEBE_ADDRESS=host:port``, for scripts; what is for people goes
-    to standard error.
+    The lines on standard output, of which the first is ``ZEEBE_ADDRESS=host:port``, are environment variables
+    for workers and clients; what is for people goes to standard error.
 
     Returns:
         The exit code: 0 once interrupted, 1 when the engine cannot be started.
@@ -206,9 +207,11 @@ async def _serve(engine: LocalEngine, notes: Console) -> None:
     async with engine:
         addresses = Console(highlight=False, soft_wrap=True)
         addresses.print(f"ZEEBE_ADDRESS={engine.grpc_address}\nZEEBE_REST_ADDRESS={engine.rest_address}")
+        # Its keys count from the first again: without a name, they would be in the ledger from the last time.
+        addresses.print(f"SMTP_CONNECTOR_ENGINE_NAME=development-{uuid4().hex[:12]}")
         addresses.file.flush()
         notes.print(
-            "The engine is ready. Give the first line to a worker or client as an environment variable.\n"
+            "The engine is ready. Give these lines to a worker or client as environment variables.\n"
             "Its data is temporary and goes when it stops: Ctrl-C."
         )
         await asyncio.Event().wait()
