@@ -249,6 +249,34 @@ def ledger_prune(
     raise typer.Exit(code)
 
 
+@app.command(
+    epilog="Examples:\n\n  smtp-connector templates --output .camunda/element-templates\n\n"
+    "  smtp-connector templates --check"
+)
+def templates(
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Where to; a modeler's directory for templates.", metavar="DIR"),
+    ] = Path("element-templates"),
+    documentation: Annotated[
+        str | None,
+        typer.Option("--documentation", help="Page that the templates link to.", metavar="URL"),
+    ] = None,
+    only_check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 when a file is not up to date.")
+    ] = False,
+) -> None:
+    """Write the element templates, which let a modeler fill in a send task."""
+    from connector.json_file import UsageError
+    from connector.templates import command
+
+    try:
+        code = (command.check if only_check else command.write)(output, documentation)
+    except UsageError as error:
+        _wrong_usage(str(error))
+    raise typer.Exit(code)
+
+
 @app.command(epilog="Example:\n\n  smtp-connector engine")
 def engine() -> None:
     """Run a real Zeebe engine for development, without Docker, until Ctrl-C."""

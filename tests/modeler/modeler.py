@@ -1,0 +1,144 @@
+"""Camunda's modeler library in a headless Chromium, used through its panel as a person uses it.
+
+Labels and values enter, as one reads and types them; the diagram leaves, as the modeler saves it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from playwright.async_api import Locator, Page, async_playwright
+
+HERE = Path(__file__).parent
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_PANEL = 380
+
+
+def missing() -> str:
+    """What of it is not installed here, and how to install it; empty when all is there."""
+    if not _browser():
+        return "no Chromium; install chromium"
+    if not shutil.which("node"):
+        return "no Node.js; install nodejs and npm"
+    if not (HERE / "node_modules").is_dir():
+        return "the modeler's library is not installed; run npm ci in tests/modeler"
+    return ""
+
+
+def _browser() -> str | None:
+    return next(filter(None, map(shutil.which, _BROWSERS)), None)
+
+
+class Modeler:
+    """A modeler with one diagram."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    async def open(self, diagram: str, templates: Iterable[Path]) -> list[str]:
+        """Open a diagram with element templates at hand.
+
+        Returns:
+            What the modeler has against the templates; it drops those.
+        """
+        read = [json.loads(path.read_text(encoding="utf-8")) for path in templates]
+        refused: list[str] = await self._page.evaluate("([xml, all]) => open(xml, all)", [diagram, read])
+        return refused
+
+    async def select(self, element: str) -> None:
+        """Click on an element of the diagram."""
+        await self._page.locator(f'[data-element-id="{element}"] .djs-hit').first.click()
+
+    async def apply(self, template: str) -> None:
+        """Look for a template by its name, and choose it for the selected element."""
+        await self._page.get_by_text("Select", exact=True).click()
+        await self._page.locator(".djs-popup").get_by_text(template, exact=True).click()
+        await self._page.get_by_text("Applied", exact=True).wait_for()
+
+    async def fill(self, group: str, label: str, value: str | bool) -> None:
+        """Fill in one entry.
+
+        Args:
+            group: The section, by its title; it is opened.
+            label: The entry, by its label.
+            value: What to type or to choose; FEEL begins with ``=``.
+        """
+        entry = await self._entry(group, label)
+        if await entry.locator("select").count():
+            await entry.locator("select").select_option(label=str(value))
+        elif isinstance(value, bool):
+            await entry.locator("input[type=checkbox]").set_checked(value)
+        elif value.startswith("="):
+            await self._type_feel(entry, value[1:])
+        else:
+            await entry.locator("input, textarea").fill("")
+            await entry.locator("input, textarea").press_sequentially(value)
+            # Leaving the field shows what is wrong with it, and the panel moves; then the next can be hit.
+            await self._page.keyboard.press("Tab")
+
+    async def labels(self, group: str) -> list[str]:
+        """Open a section; the labels in it."""
+        labels = (await self._open(group)).locator("[data-entry-id] label .bio-properties-panel-tooltip-wrapper")
+        return await labels.all_inner_texts()
+
+    async def errors(self) -> list[str]:
+        """What the panel shows in red."""
+        return await self._page.locator("#panel .bio-properties-panel-error").all_inner_texts()
+
+    async def save(self) -> str:
+        """Give the diagram as the modeler saves it."""
+        xml: str = await self._page.evaluate("save()")
+        return xml
+
+    async def picture(self, file: Path) -> None:
+        """Take a picture of diagram and panel, as high as the panel is."""
+        height = await self._page.evaluate("document.querySelector('#panel > *').scrollHeight")
+        groups = self._page.locator("#panel .bio-properties-panel-group")
+        bottom = max([box["y"] + box["height"] for each in await groups.all() if (box := await each.bounding_box())])
+        width = self._page.viewport_size["width"] if self._page.viewport_size else 0
+        await self._page.set_viewport_size({"width": width, "height": int(max(bottom, height * 0))})
+        await self._page.screenshot(path=file)
+
+    async def _entry(self, group: str, label: str) -> Locator:
+        opened = await self._open(group)
+        named = self._page.locator("label").get_by_text(label, exact=True)
+        return opened.locator("[data-entry-id]").filter(has=named)
+
+    async def _open(self, group: str) -> Locator:
+        title = self._page.locator(".bio-properties-panel-group-header-title").get_by_text(group, exact=True)
+        section = self._page.locator("#panel .bio-properties-panel-group").filter(has=title)
+        if not await section.locator(".bio-properties-panel-group-entries.open").count():
+            await title.click()
+        return section
+
+    async def _type_feel(self, entry: Locator, expression: str) -> None:
+        switch = entry.locator("button.bio-properties-panel-feel-icon.optional:not(.active)")
+        if await switch.count():
+            await switch.click()
+        editor = entry.locator("[contenteditable=true]")
+        await editor.click()
+        # As pasted: typed, the editor would close every bracket by itself.
+        await self._page.keyboard.insert_text(expression)
+        await self._page.keyboard.press("Escape")  # the list of suggestions
+
+
+@asynccontextmanager
+async def modeler() -> AsyncIterator[Modeler]:
+    """Start a browser with the modeler in it; an error in its page is an error here."""
+    errors: list[str] = []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=_browser())
+        try:
+            context = await browser.new_context(viewport={"width": 1000, "height": 900}, offline=True)
+            page = await context.new_page()
+            page.set_default_timeout(10_000)
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            await page.goto((HERE / "page.html").as_uri())
+            yield Modeler(page)
+        finally:
+            await browser.close()
+    assert errors == []
