@@ -1,4 +1,4 @@
-"""What every test may use: an authority for certificates, a real Zeebe, Postfix and PostgreSQL where installed.
+"""What every test may use: certificates, a real Zeebe, Postfix and PostgreSQL where installed.
 
 The engine is part of the test command: where it cannot be had, its tests fail and say why.
 """

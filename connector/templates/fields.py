@@ -111,9 +111,9 @@ SERVER = (
         group=Group.SERVER,
         label="Password",
         description="The name of a secret, never the password itself.",
-        tooltip="The worker puts the secret in for secrets.NAME, from its environment or its directory of "
+        tooltip="The worker puts in the secret of that name, from its environment or its directory of "
         "secrets. The engine never sees the value.",
-        placeholder="secrets.MAIL_PASSWORD",
+        placeholder="{{secrets.MAIL_PASSWORD}}",
         when=_CONNECTION,
     ),
 )
@@ -259,8 +259,8 @@ OPTIONS = (
         group=Group.OPTIONS,
         label="Delivery receipt",
         description="success, failure, delay (several with commas), or never.",
-        tooltip="When the mail server reports to the sender. Where it cannot (DSN is not offered), the result has a "
-        "warning.",
+        tooltip="When the mail server reports to the sender. Where it cannot, as it offers no DSN, the "
+        "result has a warning.",
         placeholder="failure, delay",
     ),
     Field(
@@ -295,8 +295,8 @@ OPTIONS = (
         name="smtpEmailInReplyTo",
         group=Group.OPTIONS,
         label="In reply to",
-        tooltip="The Message-ID of the mail that this one answers, such as mail.messageId of an earlier task: "
-        "mail programs then show both as one conversation.",
+        tooltip="The Message-ID of the mail that this one answers, such as mail.messageId of an earlier "
+        "task: mail programs then show both as one conversation.",
         placeholder="<order-4711@example.com>",
     ),
     Field(
@@ -353,7 +353,7 @@ HEADERS = (
         target=Target.HEADER,
         group=Group.ERRORS,
         label="Error expression",
-        description="Expression to handle errors, such as if error.code = \"RECIPIENT_REJECTED\" then "
+        description='Expression to handle errors, such as if error.code = "RECIPIENT_REJECTED" then '
         'bpmnError("ADDRESS", error.message) else null',
         tooltip="bpmnError(code, message, variables) throws a BPMN error; jobError(message, variables, "
         "retries, backoff) fails the job; ignoreError(variables) goes on; null leaves it as it is.",
@@ -375,8 +375,8 @@ HEADERS = (
         target=Target.TASK_DEFINITION,
         group=Group.RETRIES,
         label="Retries",
-        tooltip="Attempts in all. Only failures that may pass are tried again, such as a server that is down; "
-        "any other is an incident at once.",
+        tooltip="Attempts in all. Only a failure that may pass is tried again, such as a server that is down; any "
+        "other is an incident at once.",
         value="3",
     ),
     Field(

@@ -203,7 +203,10 @@ def _shape(field: Field, definition: Definition | None) -> Object:
         return {"type": "Boolean", "feel": "static"}
     if field.target is Target.HEADER:
         return {"type": "String"}  # the engine evaluates no header
-    return {"type": "Number" if kind is Kind.NUMBER else "Text" if field.lines else "String", "feel": "optional"}
+    return {
+        "type": "Number" if kind is Kind.NUMBER else "Text" if field.lines else "String",
+        "feel": "optional",
+    }
 
 
 def _filling(field: Field, definition: Definition | None, type_: str) -> Object:

@@ -15,7 +15,7 @@ from playwright.async_api import Locator, Page, async_playwright
 
 HERE = Path(__file__).parent
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-_PANEL = 380
+_WIDTH, _HEIGHT = 1000, 700
 
 
 def missing() -> str:
@@ -55,7 +55,7 @@ class Modeler:
 
     async def apply(self, template: str) -> None:
         """Look for a template by its name, and choose it for the selected element."""
-        await self._page.get_by_text("Select", exact=True).click()
+        await self.offered()
         await self._page.locator(".djs-popup").get_by_text(template, exact=True).click()
         await self._page.get_by_text("Applied", exact=True).wait_for()
 
@@ -75,14 +75,13 @@ class Modeler:
         elif value.startswith("="):
             await self._type_feel(entry, value[1:])
         else:
-            await entry.locator("input, textarea").fill("")
-            await entry.locator("input, textarea").press_sequentially(value)
-            # Leaving the field shows what is wrong with it, and the panel moves; then the next can be hit.
-            await self._page.keyboard.press("Tab")
+            await self._type(entry.locator("input, textarea"), value)
 
     async def labels(self, group: str) -> list[str]:
         """Open a section; the labels in it."""
-        labels = (await self._open(group)).locator("[data-entry-id] label .bio-properties-panel-tooltip-wrapper")
+        labels = (await self._open(group)).locator(
+            "[data-entry-id] label .bio-properties-panel-tooltip-wrapper"
+        )
         return await labels.all_inner_texts()
 
     async def errors(self) -> list[str]:
@@ -94,14 +93,25 @@ class Modeler:
         xml: str = await self._page.evaluate("save()")
         return xml
 
+    async def offered(self) -> list[str]:
+        """Ask for the templates that fit the selected element; their names, in the modeler's order."""
+        await self._page.get_by_text("Select", exact=True).click()
+        popup = self._page.locator(".djs-popup")
+        await popup.wait_for()
+        return await popup.locator(".djs-popup-label").all_inner_texts()
+
     async def picture(self, file: Path) -> None:
-        """Take a picture of diagram and panel, as high as the panel is."""
-        height = await self._page.evaluate("document.querySelector('#panel > *').scrollHeight")
-        groups = self._page.locator("#panel .bio-properties-panel-group")
-        bottom = max([box["y"] + box["height"] for each in await groups.all() if (box := await each.bounding_box())])
-        width = self._page.viewport_size["width"] if self._page.viewport_size else 0
-        await self._page.set_viewport_size({"width": width, "height": int(max(bottom, height * 0))})
+        """Take a picture of the window as it is."""
         await self._page.screenshot(path=file)
+
+    async def picture_of_panel(self, file: Path, *, diagram: bool = True) -> None:
+        """Take a picture of the whole panel, with the diagram beside it or alone."""
+        bottom = await self._page.locator("#panel .bio-properties-panel-scroll-container").evaluate(
+            "sections => sections.getBoundingClientRect().top + sections.scrollHeight"
+        )
+        await self._page.set_viewport_size({"width": _WIDTH, "height": max(int(bottom), _HEIGHT)})
+        await self._page.add_style_tag(content=".djs-context-pad-parent { display: none }")
+        await self._page.locator("body" if diagram else "#panel").screenshot(path=file)
 
     async def _entry(self, group: str, label: str) -> Locator:
         opened = await self._open(group)
@@ -114,6 +124,12 @@ class Modeler:
         if not await section.locator(".bio-properties-panel-group-entries.open").count():
             await title.click()
         return section
+
+    async def _type(self, field: Locator, text: str) -> None:
+        await field.fill("")
+        await field.press_sequentially(text)
+        # Once it is left, the panel shows what is wrong with it and moves; only then can the next be hit.
+        await field.blur()
 
     async def _type_feel(self, entry: Locator, expression: str) -> None:
         switch = entry.locator("button.bio-properties-panel-feel-icon.optional:not(.active)")
@@ -133,7 +149,7 @@ async def modeler() -> AsyncIterator[Modeler]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=_browser())
         try:
-            context = await browser.new_context(viewport={"width": 1000, "height": 900}, offline=True)
+            context = await browser.new_context(viewport={"width": _WIDTH, "height": _HEIGHT}, offline=True)
             page = await context.new_page()
             page.set_default_timeout(10_000)
             page.on("pageerror", lambda error: errors.append(str(error)))

@@ -7,7 +7,6 @@ the real engine and run; the mail arrives. Nothing between the panel and the inb
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -17,23 +16,19 @@ from typing import Any
 import pytest
 from pyzeebe import ZeebeClient
 
+from connector.templates.fields import FIELDS, GROUPS
 from connector.templates.generate import ELEMENTS, Element
 from connector.testing.smtp import ReceivedMail, SmtpServer
 from tests.engine.records import Records
 from tests.engine.service import running_worker
-from tests.modeler.diagram import ELEMENT, Plain, diagram
 from tests.modeler.modeler import HERE, Modeler
+from tests.modeler.steps import TEMPLATES, applied, drawn
 
-ROOT = Path(__file__).parents[2]
-TEMPLATES = [ROOT / "element-templates" / element.file for element in ELEMENTS]
-PLAIN = {
-    "bpmn:Task": Plain("task"),
-    "bpmn:IntermediateThrowEvent": Plain("intermediateThrowEvent"),
-    "bpmn:EndEvent": Plain("endEvent"),
-}
-# Where to put new pictures for docs/images; without it none are taken.
-PICTURES = os.environ.get("TEMPLATE_PICTURES")
-
+# The engine of 8.6 refuses what the schema proposes instead: an input mapping without a source.
+MADE_FOR_8_6 = (
+    "'optional' with 'zeebe:input' binding is deprecated; "
+    "an empty input mapping (resolved to 'null') should be used for Camunda 8.8+"
+)
 TO = ("Sender and recipients", "To")
 Entries = Mapping[tuple[str, str], str | bool]
 MANDATORY: Entries = {
@@ -45,7 +40,7 @@ MANDATORY: Entries = {
 ALL: Entries = {
     **MANDATORY,
     ("Mail server", "Username"): "connector",
-    ("Mail server", "Password"): "secrets.MAIL_PASSWORD",
+    ("Mail server", "Password"): "{{secrets.MAIL_PASSWORD}}",
     ("Mail server", "Encryption"): "STARTTLS if offered",
     TO: "=[order.customer]",
     ("Sender and recipients", "Cc"): "joe@example.org, jim@example.org",
@@ -67,7 +62,10 @@ ALL: Entries = {
     ("Options", "Idempotency key"): "=order.id",
     ("Output mapping", "Result variable"): "mail",
     ("Output mapping", "Result expression"): "={told: response.accepted}",
-    ("Error handling", "Error expression"): '=bpmnError("MAIL", error.message)',
+    (
+        "Error handling",
+        "Error expression",
+    ): '=if error.code = "AUTH_FAILED" then bpmnError("LOGIN") else null',
     ("Error handling", "Error mapping"): '={"*": "MAIL"}',
     ("Retries", "Retries"): "5",
     ("Retries", "Retry backoff"): "PT1S",
@@ -97,14 +95,6 @@ async def worker(engine_address: str) -> AsyncIterator[None]:
         yield
 
 
-async def applied(modeler: Modeler, element: Element, process_id: str) -> None:
-    """Draw the process and apply the template."""
-    plain = PLAIN[element.applies_to]
-    assert await modeler.open(diagram(plain, process_id), TEMPLATES) == []
-    await modeler.select(ELEMENT)
-    await modeler.apply(element.name)
-
-
 async def filled(modeler: Modeler, entries: Entries) -> str:
     """Fill in the panel, find nothing left in red, and save."""
     for (group, label), value in entries.items():
@@ -123,11 +113,16 @@ async def run_node(script: str, file: Path) -> list[str]:
     return output.decode().splitlines()
 
 
-async def run(zeebe: ZeebeClient, xml: str, file: Path) -> int:
-    """Lint, deploy and start what the modeler saved; the process instance's key."""
-    file.write_text(xml, encoding="utf-8")
+async def deploy(zeebe: ZeebeClient, xml: str, file: Path) -> None:
+    """Lint and deploy what the modeler saved."""
+    await asyncio.to_thread(file.write_text, xml, encoding="utf-8")
     assert await run_node("lint.mjs", file) == []
     await zeebe.deploy_resource(str(file))
+
+
+async def run(zeebe: ZeebeClient, xml: str, file: Path) -> int:
+    """Deploy and start it; the process instance's key."""
+    await deploy(zeebe, xml, file)
     return (await zeebe.run_process(file.stem, variables=ORDER)).process_instance_key
 
 
@@ -141,11 +136,7 @@ def read(mail: ReceivedMail) -> EmailMessage:
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.name))
 async def test_the_official_schema_accepts_it(path: Path) -> None:
     complaints = {line.partition(": ")[2] for line in await run_node("validate.mjs", path)}
-    # The engine of 8.6 refuses what it proposes instead: an input mapping without a source.
-    assert complaints == {
-        "'optional' with 'zeebe:input' binding is deprecated; an empty input mapping (resolved to 'null') "
-        "should be used for Camunda 8.8+"
-    }
+    assert complaints == {MADE_FOR_8_6}
 
 
 @pytest.mark.usefixtures("worker")
@@ -197,3 +188,50 @@ async def test_every_entry_reaches_the_mail(  # noqa: PLR0917 - fixtures and a c
     told: dict[str, Any] = records.variables(instance)
     assert told["mail"]["status"] == "SUCCESS"
     assert told["told"] == list(mail.recipients)
+
+
+def test_every_entry_is_filled_in_by_the_test_above() -> None:
+    shown = {(GROUPS[field.group], field.label) for field in FIELDS if field.group}
+    assert shown - ALL.keys() == {
+        ("Mail server", "Send through"),
+        ("Mail server", "Account"),
+        ("Mail server", "Port"),
+    }
+
+
+@each_element
+async def test_the_modeler_offers_it_where_it_fits(modeler: Modeler, element: Element) -> None:
+    await drawn(modeler, element, "p")
+    fitting = [each.name for each in ELEMENTS if each.applies_to == element.applies_to]
+    assert await modeler.offered() == fitting
+
+
+async def test_an_account_asks_for_no_server(
+    modeler: Modeler, zeebe: ZeebeClient, tmp_path: Path, process_id: str
+) -> None:
+    await applied(modeler, ELEMENTS[0], process_id)
+    account: Entries = {
+        ("Mail server", "Send through"): "Account of the worker",
+        ("Mail server", "Account"): "invoices",
+        ("Content", "Subject"): "Your invoice",
+        ("Content", "Body"): "Thank you.",
+    }
+    xml = await filled(modeler, {**account, ("Sender and recipients", "From"): "orders@example.com"})
+    assert await modeler.labels("Mail server") == ["Send through", "Account"]
+    assert 'target="account"' in xml
+    assert 'target="smtpEmailMailBoxName"' in xml
+    assert "authentication" not in xml
+    await deploy(zeebe, xml, tmp_path / f"{process_id}.bpmn")
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_read_receipt_goes_to_the_sender(
+    modeler: Modeler, zeebe: ZeebeClient, records: Records, tmp_path: Path, process_id: str
+) -> None:
+    await applied(modeler, ELEMENTS[0], process_id)
+    async with SmtpServer() as smtp:
+        entries = {**MANDATORY, ("Mail server", "Port"): str(smtp.port), TO: "jane@example.org"}
+        xml = await filled(modeler, {**entries, ("Options", "Read receipt"): "To the sender"})
+        await records.completed(await run(zeebe, xml, tmp_path / f"{process_id}.bpmn"))
+    (mail,) = smtp.received
+    assert read(mail)["Disposition-Notification-To"] == "Order desk <orders@example.com>"

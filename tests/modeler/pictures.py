@@ -1,0 +1,53 @@
+"""Takes the pictures of ``docs/images``: ``python -m tests.modeler.pictures``.
+
+To be run, and its pictures to be looked at, after a change to the templates. Nothing compares them: fonts
+differ from machine to machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from connector.templates.fields import GROUPS
+from connector.templates.generate import ELEMENTS, Element
+from tests.modeler.modeler import Modeler, modeler
+from tests.modeler.steps import ROOT, applied, drawn
+
+_IMAGES = ROOT / "docs" / "images"
+_EXAMPLE = {
+    ("Mail server", "Host"): "smtp.example.com",
+    ("Mail server", "Username"): "workflow@example.com",
+    ("Mail server", "Password"): "{{secrets.MAIL_PASSWORD}}",
+    ("Sender and recipients", "From"): "Order desk <orders@example.com>",
+    ("Sender and recipients", "To"): "=customer.email",
+    ("Content", "Subject"): '="Your order " + order.id + " is on its way"',
+    ("Content", "Body"): "Thank you for your order.",
+}
+
+
+async def _take() -> None:
+    _IMAGES.mkdir(exist_ok=True)
+    async with modeler() as opened:
+        await drawn(opened, ELEMENTS[0], "notify")
+        await opened.offered()
+        await opened.picture(_IMAGES / "choose-template.png")
+    for element in ELEMENTS:
+        async with modeler() as opened:
+            await _filled(opened, element)
+            await opened.picture_of_panel(_IMAGES / Path(element.file).with_suffix(".png"))
+    async with modeler() as opened:
+        await _filled(opened, ELEMENTS[0])
+        for title in GROUPS.values():
+            await opened.labels(title)
+        await opened.picture_of_panel(_IMAGES / "all-entries.png", diagram=False)
+
+
+async def _filled(opened: Modeler, element: Element) -> None:
+    await applied(opened, element, "notify")
+    for (group, label), value in _EXAMPLE.items():
+        await opened.fill(group, label, value)
+
+
+if __name__ == "__main__":
+    asyncio.run(_take())

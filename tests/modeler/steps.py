@@ -1,0 +1,29 @@
+"""What a person does first: draws a plain process, and applies a template to its one element."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from connector.templates.generate import ELEMENTS, Element
+from tests.modeler.diagram import ELEMENT, Plain, diagram
+from tests.modeler.modeler import Modeler
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = [ROOT / "element-templates" / element.file for element in ELEMENTS]
+_PLAIN = {
+    "bpmn:Task": Plain("task"),
+    "bpmn:IntermediateThrowEvent": Plain("intermediateThrowEvent"),
+    "bpmn:EndEvent": Plain("endEvent"),
+}
+
+
+async def drawn(modeler: Modeler, element: Element, process_id: str) -> None:
+    """Draw the process, with all templates at hand, and select what a template is for."""
+    assert await modeler.open(diagram(_PLAIN[element.applies_to], process_id), TEMPLATES) == []
+    await modeler.select(ELEMENT)
+
+
+async def applied(modeler: Modeler, element: Element, process_id: str) -> None:
+    """Draw the process and apply the template."""
+    await drawn(modeler, element, process_id)
+    await modeler.apply(element.name)
