@@ -321,8 +321,8 @@ OPTIONS = (
         name="smtpEmailIdempotencyKey",
         group=Group.OPTIONS,
         label="Idempotency key",
-        description="At most 200 characters. Empty: this element's own.",
-        tooltip="A key of your own from which the Message-ID is made: tasks with the same key send one mail.",
+        description="At most 200 characters. Empty: each pass through this element is a mail.",
+        tooltip="Names the mail: of all tasks with the same key, only one sends it.",
     ),
 )
 

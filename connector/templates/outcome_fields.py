@@ -1,7 +1,7 @@
 """The entries of the four templates that say what comes of the mail: result, errors, retries.
 
-They are task headers and the task definition's retries, which :mod:`connector.task.headers` and the engine
-read; the entries for the mail itself are in :mod:`connector.templates.fields`.
+Most are task headers, which :mod:`connector.task.headers` reads; the retries are the engine's. The entries
+for the mail itself are in :mod:`connector.templates.fields`.
 """
 
 from __future__ import annotations
@@ -51,6 +51,20 @@ OUTCOME = (
         description='BPMN error codes by error code, such as {RECIPIENT_REJECTED: "ADDRESS", "*": "MAIL"}',
         tooltip="For what the error expression leaves as it is. The star stands for every other code.",
         expression=True,
+    ),
+    Field(
+        id="whenUncertain",
+        name="smtpEmailWhenUncertain",
+        group=Group.ERRORS,
+        label="When delivery is uncertain",
+        description="Empty: as the operator of the worker has set it.",
+        tooltip="What to do when the connection breaks between the end of the mail and the server's reply, "
+        "so that nobody knows whether it was taken.",
+        choices={
+            "incident": "Incident: a person decides",
+            "resend": "Send again, with the same Message-ID",
+            "assume-sent": "Take it for sent",
+        },
     ),
     Field(
         id="retries",

@@ -17,10 +17,15 @@ _PLAIN = {
 }
 
 
-async def drawn(modeler: Modeler, element: Element, process_id: str) -> None:
-    """Draw the process, with all templates at hand, and select what a template is for."""
-    assert await modeler.open(diagram(_PLAIN[element.applies_to], process_id), TEMPLATES) == []
+async def opened(modeler: Modeler, xml: str) -> None:
+    """Open a diagram, with all templates at hand, and select the element that sends."""
+    assert await modeler.open(xml, TEMPLATES) == []
     await modeler.select(ELEMENT)
+
+
+async def drawn(modeler: Modeler, element: Element, process_id: str) -> None:
+    """Draw the process and select the plain element."""
+    await opened(modeler, diagram(_PLAIN[element.applies_to], process_id))
 
 
 async def applied(modeler: Modeler, element: Element, process_id: str) -> None:

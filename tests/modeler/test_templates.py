@@ -22,7 +22,7 @@ from connector.testing.smtp import ReceivedMail, SmtpServer
 from tests.engine.records import Records
 from tests.engine.service import running_worker
 from tests.modeler.modeler import HERE, Modeler
-from tests.modeler.steps import TEMPLATES, applied, drawn
+from tests.modeler.steps import TEMPLATES, applied, drawn, opened
 
 # The engine of 8.6 refuses what the schema proposes instead: an input mapping without a source.
 MADE_FOR_8_6 = (
@@ -67,6 +67,7 @@ ALL: Entries = {
         "Error expression",
     ): '=if error.code = "AUTH_FAILED" then bpmnError("LOGIN") else null',
     ("Error handling", "Error mapping"): '={"*": "MAIL"}',
+    ("Error handling", "When delivery is uncertain"): "Send again, with the same Message-ID",
     ("Retries", "Retries"): "5",
     ("Retries", "Retry backoff"): "PT1S",
 }
@@ -204,6 +205,14 @@ async def test_the_modeler_offers_it_where_it_fits(modeler: Modeler, element: El
     await drawn(modeler, element, "p")
     fitting = [each.name for each in ELEMENTS if each.applies_to == element.applies_to]
     assert await modeler.offered() == fitting
+
+
+async def test_what_was_filled_in_is_there_when_the_diagram_is_opened_again(modeler: Modeler) -> None:
+    await applied(modeler, ELEMENTS[0], "p")
+    saved = await filled(modeler, ALL)
+    await opened(modeler, saved)
+    assert await modeler.errors() == []
+    assert await modeler.save() == saved
 
 
 async def test_an_account_asks_for_no_server(
