@@ -6,7 +6,8 @@ credential. ::
 
     ConnectorError                code, message
     ├── InputError                INVALID_INPUT                    field, allowed
-    ├── SecretError               SECRET_NOT_FOUND/_NOT_ALLOWED    field
+    ├── SecretError               SECRET_NOT_FOUND/_NOT_ALLOWED,   field
+    │                             SECRETS_UNAVAILABLE
     ├── AccountError              ACCOUNT_NOT_FOUND
     ├── AttachmentError           ATTACHMENT_*, MESSAGE_TOO_LARGE, field
     │                             and of a URL: CONNECTION_*,
@@ -40,6 +41,7 @@ class ErrorCode(StrEnum):
     INVALID_INPUT = "INVALID_INPUT"
     SECRET_NOT_FOUND = "SECRET_NOT_FOUND"  # noqa: S105 - a code, not a secret
     SECRET_NOT_ALLOWED = "SECRET_NOT_ALLOWED"  # noqa: S105 - a code, not a secret
+    SECRETS_UNAVAILABLE = "SECRETS_UNAVAILABLE"
     ACCOUNT_NOT_FOUND = "ACCOUNT_NOT_FOUND"
     ATTACHMENT_NOT_FOUND = "ATTACHMENT_NOT_FOUND"
     ATTACHMENT_NOT_ALLOWED = "ATTACHMENT_NOT_ALLOWED"
@@ -70,6 +72,7 @@ class ErrorCode(StrEnum):
 
 _RETRYABLE = frozenset(
     {
+        ErrorCode.SECRETS_UNAVAILABLE,
         ErrorCode.CONNECTION_FAILED,
         ErrorCode.CONNECTION_TIMEOUT,
         ErrorCode.DNS_FAILED,
@@ -232,7 +235,7 @@ class InputError(_FieldError):
 
 
 class SecretError(_FieldError):
-    """A secret is named that no provider has, or that may not be used there."""
+    """A secret is named that no provider has, that may not be used there, or that cannot be asked for now."""
 
 
 class AccountError(ConnectorError):

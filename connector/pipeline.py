@@ -21,13 +21,14 @@ from connector import result
 from connector.delivery import Deliveries, Response
 from connector.engine.port import Fail, Hold, Job, Outcome, Throw
 from connector.errors import CancelledBeforeSendError, ConnectorError, MaskedError, masked
+from connector.hosts import listed
 from connector.identity import mail_key, request_hash
 from connector.ledger import Upkeep, open_upkeep
 from connector.message.attachments import ContentReader
 from connector.message.build import build, message_id
 from connector.message.envelope import Message
 from connector.observe.redaction import Redactor
-from connector.secrets import SecretResolver, open_secrets
+from connector.secrets import SecretResolver, Use, open_secrets
 from connector.settings.model import Settings
 from connector.task import reader
 from connector.task.headers import TaskHeaders, read_task_headers
@@ -134,6 +135,7 @@ class _Mail:
         self._clock = clock
         self._reader = reader(job.type)
         self._request: SendRequest | None = None
+        self._uses: tuple[Use, ...] = ()
         self.key = mail_key(job, self._reader.idempotency_key(job.variables), settings.engine.namespace)
 
     async def request_hash(self) -> str:
@@ -145,7 +147,8 @@ class _Mail:
     async def send(self, committing: Committing) -> Response:
         request = await self._read()
         message = await self._build(request)
-        receipt = await self._stages.transport.submit(message, request.server, committing)
+        with self._stages.secrets.forgotten_if_refused(self._uses):
+            receipt = await self._stages.transport.submit(message, request.server, committing)
         return self._response(message.message_id, request, receipt)
 
     async def assumed(self) -> Response:
@@ -156,12 +159,15 @@ class _Mail:
 
     async def _read(self) -> SendRequest:
         if self._request is None:
-            variables = await self._stages.secrets.resolve(self._job.variables)
+            resolved = await self._stages.secrets.resolve(self._job.variables)
+            smtp = self._settings.smtp
             context = ReadContext(
-                self._settings.message, self._clock(), self._settings.smtp.foreign_starttls_optional
+                self._settings.message, self._clock(), smtp.foreign_starttls_optional, listed(smtp.hosts)
             )
-            self._request = self._reader.read(variables, context)
-            server = self._request.server
+            request = self._reader.read(resolved.value, context)
+            server = request.server
+            self._stages.secrets.permit(resolved.uses, server.hostname, server.port)
+            self._request, self._uses = request, resolved.uses
             if server.password is not None:
                 self._stages.redactor.remember_login(
                     server.username or "", server.password.get_secret_value()
@@ -220,6 +226,6 @@ async def open_pipeline(
             redactor.remember(value)
             masks.remember(value)
 
-        secrets = open_secrets(settings.secrets, environ, remember)
+        secrets = await stack.enter_async_context(open_secrets(settings.secrets, environ, remember))
         deliveries = Deliveries(upkeep, settings.ledger)
         yield Pipeline(settings, Stages(secrets, content, transport, deliveries, redactor, masks))

@@ -23,8 +23,9 @@ ROOT = Path(__file__).parent.parent
 
 _MEANINGS = {
     ErrorCode.INVALID_INPUT: "A variable fails validation; `error.variables` has `field` and `allowed`.",
-    ErrorCode.SECRET_NOT_FOUND: "No provider has a secret of that name.",
-    ErrorCode.SECRET_NOT_ALLOWED: "The secret may not be used there.",
+    ErrorCode.SECRET_NOT_FOUND: "No provider has a secret of that name, or may read it.",
+    ErrorCode.SECRET_NOT_ALLOWED: "The secret is bound to other hosts (`secrets.bind`), and went nowhere.",
+    ErrorCode.SECRETS_UNAVAILABLE: "A secret provider cannot be reached or lets nobody in; nothing was sent.",
     ErrorCode.ACCOUNT_NOT_FOUND: "No such account, or neither `account` nor `authentication` is given.",
     ErrorCode.ATTACHMENT_NOT_FOUND: "A file or URL that may be read is not there.",
     ErrorCode.ATTACHMENT_NOT_ALLOWED: "Outside `attachments.roots`, or a host not in `attachments.urls`.",

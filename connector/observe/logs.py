@@ -23,8 +23,9 @@ from structlog.types import EventDict, Processor, WrappedLogger
 from connector.observe.redaction import MASK, Redactor
 from connector.settings.model import LogSettings
 
-# pyzeebe logs whole jobs, variables and all; httpx2 whole URLs; httpcore2 headers with their tokens.
-_TALKATIVE = ("pyzeebe", "httpx2", "httpcore2")
+# pyzeebe logs whole jobs, variables and all; httpx2 whole URLs; httpcore2 headers with their tokens; botocore
+# the answers of AWS, secrets and all, before anybody could tell the redaction; the others tokens and claims.
+_TALKATIVE = ("pyzeebe", "httpx2", "httpcore2", "botocore", "azure", "msal", "google")
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SENSITIVE = re.compile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from connector.secrets.port import UnusableSecretError
+from connector.secrets.port import usable
 
 _NOT_IN_VARIABLES = re.compile(r"[/.-]")
 
@@ -33,10 +33,7 @@ class EnvironmentSecrets:
     async def get(self, name: str) -> str | None:
         """Return the value of the first spelling that is set."""
         for spelling in (name, _NOT_IN_VARIABLES.sub("_", name).upper()):
-            value = self._environ.get(self._prefix + spelling)
-            if value == "":
-                reason = f"the environment variable {self._prefix}{spelling} is empty"
-                raise UnusableSecretError(reason)
-            if value is not None:
-                return value
+            variable = self._prefix + spelling
+            if (value := self._environ.get(variable)) is not None:
+                return usable(value, f"the environment variable {variable}")
         return None

@@ -10,9 +10,9 @@ import os
 import stat
 from pathlib import Path, PurePosixPath
 
-from connector.secrets.port import UnusableSecretError
+from connector.secrets.port import UnusableSecretError, usable
 
-_MAX_SIZE = 64 * 1024
+_MORE_THAN_ANY = 64 * 1024 + 1
 # O_NONBLOCK: without it, opening a FIFO waits for a writer.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -52,7 +52,7 @@ class FileSecrets:
         except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
             reason = f"its file cannot be read: {getattr(error, 'strerror', None) or 'its links form a loop'}"
             raise UnusableSecretError(reason) from None
-        return None if octets is None else _value(octets)
+        return None if octets is None else usable(octets, "its file")
 
     def _octets(self, name: str) -> bytes | None:
         path = (self._directory / name).resolve()
@@ -67,22 +67,6 @@ class FileSecrets:
             if not stat.S_ISREG(status.st_mode):
                 reason = "it is not a regular file"
                 raise UnusableSecretError(reason)
-            return os.read(descriptor, _MAX_SIZE + 1)
+            return os.read(descriptor, _MORE_THAN_ANY)
         finally:
             os.close(descriptor)
-
-
-def _value(octets: bytes) -> str:
-    if len(octets) > _MAX_SIZE:
-        reason = f"its file has more than {_MAX_SIZE} bytes"
-        raise UnusableSecretError(reason)
-    try:
-        value = octets.decode("utf-8")
-    except UnicodeDecodeError:
-        reason = "its file is not UTF-8 text"
-        raise UnusableSecretError(reason) from None  # the original error holds the value
-    value = value[:-2] if value.endswith("\r\n") else value.removesuffix("\n")
-    if not value:
-        reason = "its file is empty"
-        raise UnusableSecretError(reason)
-    return value

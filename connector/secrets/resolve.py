@@ -1,58 +1,56 @@
-"""Put the values of secrets where a task names them, and nowhere else.
+"""Put the values of secrets where a task or an account names them, and say where those values may go.
 
-The variables of a job enter, and leave with every reference resolved that stands in a place where secrets
-are meant. Apart from the reading of a task, so that only one place decides where process data may turn into
-a credential.
-
-Two spellings, as Camunda's runtime knows them: ``{{secrets.NAME}}``, blanks allowed inside the braces, is
-replaced anywhere in a text; bare ``secrets.NAME`` only where it is the whole text, blanks around it aside.
-Camunda's runtime also replaced the bare form in the middle of a text, and stumbled over prose such as
-"see secrets.Contact us". A value that was put in is never looked at again: a secret whose text says
-``secrets.OTHER`` is that text. Where nobody has the secret, the job fails; the reference is never used as if
-it were a password.
+Variables or one text enter; they leave with their secrets in place and with the list of secrets that were
+used, which :meth:`SecretResolver.permit` holds against the server once it is known. Where nobody has a
+secret, the job fails; the reference is never used as if it were a password.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from connector.errors import ErrorCode, InputError, SecretError
-from connector.secrets.port import SecretProvider, UnusableSecretError
-from connector.settings.model import SecretSettings
+from connector.errors import ConnectorError, ErrorCode, SecretError
+from connector.secrets.bindings import Bindings
+from connector.secrets.cache import CachedSecrets
+from connector.secrets.port import ProviderUnavailableError, SecretProvider, UnusableSecretError
+from connector.secrets.references import AUTHENTICATION, References, replaced_in_text
+from connector.settings.secrets import SecretSettings
 
-_NAME = r"[A-Za-z0-9][A-Za-z0-9/._-]*"
-_VALID_NAME = re.compile(_NAME)
-_BARE = re.compile(rf"\s*secrets\.({_NAME})\s*")
-# Any name, so that a misspelt one is refused instead of sent to a mail server.
-_BRACED = re.compile(r"\{\{\s*secrets\.([^{}]*)\}\}")
-_ALWAYS = "authentication"
+# What goes to the mail server and nowhere else. Not all of authentication: a token endpoint is another host.
+_TO_THE_SERVER = frozenset(f"{AUTHENTICATION}.{key}" for key in ("hostname", "port", "username", "password"))
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Spot:
-    """A place in the variables.
+class Use:
+    """One secret that was put into one field."""
+
+    name: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved(Generic[T]):
+    """A value with its secrets in place.
 
     Attributes:
-        field: As errors name it: ``smtpEmailAttachments[2].url``.
-        path: As ``secrets.fields`` names it, the same for every item of a list: ``smtpEmailAttachments.url``.
-        open: Whether secrets resolve here.
+        uses: The secrets that are in it.
     """
 
-    field: str
-    path: str
-    open: bool
+    value: T
+    uses: tuple[Use, ...]
 
 
 class SecretResolver:
-    """Resolves the secrets of tasks.
+    """Resolves the secrets of tasks and accounts.
 
     Args:
         providers: Where secrets are looked up; the first that has one wins.
-        settings: ``secrets.fields`` names the fields, beside ``authentication.*``, in which secrets
-            resolve, with everything inside them.
+        settings: The fields in which secrets resolve, and the hosts to which they are bound.
         remember: Told every value before it goes anywhere, so that logs and results can mask it.
     """
 
@@ -61,76 +59,114 @@ class SecretResolver:
     ) -> None:
         self._providers = tuple(providers)
         self._fields = frozenset(settings.fields)
+        self._bindings = Bindings(settings.bind)
         self._remember = remember
 
-    async def resolve(self, variables: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the variables with their secrets in place; what was given is left as it was.
-
-        Only texts are looked at, at any depth, never keys. ``authentication`` given as one text (JSON, or a
-        mistake) is left alone: a secret belongs to a key below it.
+    async def resolve(self, variables: Mapping[str, Any]) -> Resolved[dict[str, Any]]:
+        """Resolve the variables of a task; before anything is sent, :meth:`permit` must be asked.
 
         Args:
             variables: JSON values.
 
         Raises:
-            SecretError: ``SECRET_NOT_FOUND``, naming field, secret and where it was looked for.
+            SecretError: ``SECRET_NOT_FOUND``, naming field, secret and where it was looked for;
+                ``SECRET_NOT_ALLOWED`` for a bound secret in a field that does not go to the mail server;
+                ``SECRETS_UNAVAILABLE`` where a provider is down.
             InputError: Hundreds of contexts within each other.
         """
+        uses: list[Use] = []
+
+        async def look_up(name: str, field: str) -> str:
+            if field not in _TO_THE_SERVER and self._bindings.binds(name):
+                message = (
+                    f"{field}: the secret {name} is bound to mail servers (secrets.bind) and resolves only "
+                    "in authentication.username and authentication.password"
+                )
+                raise SecretError(ErrorCode.SECRET_NOT_ALLOWED, message, field=field)
+            uses.append(Use(name, field))
+            return await self._look_up(name, field)
+
+        return Resolved(await References(self._fields, look_up).replaced(variables), tuple(uses))
+
+    def permit(self, uses: Iterable[Use], host: str, port: int) -> None:
+        """Check that the secrets of a task may go to the server that it names.
+
+        Args:
+            uses: What :meth:`resolve` used.
+            host: The host that will be dialled, as :func:`~connector.hosts.canonical_host` gives it.
+            port: The port that will be dialled.
+
+        Raises:
+            SecretError: ``SECRET_NOT_ALLOWED``; neither host nor value is quoted, either may be a secret.
+        """
+        for use in uses:
+            if use.field in _TO_THE_SERVER:
+                self._permit(use.name, use.field, host, port)
+
+    async def resolve_text(self, text: str, field: str, host: str, port: int) -> Resolved[str]:
+        """Resolve a text that goes to a known server, such as the password of an account.
+
+        The bindings are asked before the secret is looked up.
+
+        Args:
+            text: As an operator wrote it; without a reference it stays as it is.
+            field: The setting, to name it in errors.
+            host: The server, as :func:`~connector.hosts.canonical_host` gives it.
+            port: Its port.
+
+        Raises:
+            SecretError: As :meth:`resolve` and :meth:`permit`.
+        """
+        uses: list[Use] = []
+
+        async def look_up(name: str, field: str) -> str:
+            self._permit(name, field, host, port)
+            uses.append(Use(name, field))
+            return await self._look_up(name, field)
+
+        return Resolved(await replaced_in_text(text, field, look_up), tuple(uses))
+
+    def forget(self, uses: Iterable[Use]) -> None:
+        """Ask the providers anew for these secrets next time, because a server refused them."""
+        for name in {use.name for use in uses}:
+            for provider in self._providers:
+                if isinstance(provider, CachedSecrets):
+                    provider.forget(name)
+
+    @contextmanager
+    def forgotten_if_refused(self, uses: Iterable[Use]) -> Iterator[None]:
+        """Forget these secrets when the server, within this block, refuses them (``AUTH_FAILED``)."""
         try:
-            return {name: await self._variable(name, value) for name, value in variables.items()}
-        except RecursionError:
-            message = "a variable in which secrets resolve is nested too deeply; make it flat"
-            raise InputError(_ALWAYS, message) from None
+            yield
+        except ConnectorError as error:
+            if error.code is ErrorCode.AUTH_FAILED:
+                self.forget(uses)
+            raise
 
-    async def _variable(self, name: str, value: Any) -> Any:
-        if name == _ALWAYS and not isinstance(value, str):
-            return await self._resolved(value, _Spot(name, name, open=True))
-        if any(field == name or field.startswith(f"{name}.") for field in self._fields):
-            return await self._resolved(value, _Spot(name, name, open=name in self._fields))
-        return value
-
-    async def _resolved(self, value: Any, spot: _Spot) -> Any:
-        match value:
-            case str() if spot.open and "secrets." in value:
-                return await self._text(value, spot.field)
-            case dict():
-                return {
-                    key: await self._resolved(item, self._below(spot, key)) for key, item in value.items()
-                }
-            case list():
-                return [
-                    await self._resolved(item, _Spot(f"{spot.field}[{index}]", spot.path, spot.open))
-                    for index, item in enumerate(value, 1)  # as the task readers count
-                ]
-            case _:
-                return value
-
-    def _below(self, spot: _Spot, key: str) -> _Spot:
-        path = f"{spot.path}.{key}"
-        return _Spot(f"{spot.field}.{key}", path, spot.open or path in self._fields)
-
-    async def _text(self, text: str, field: str) -> str:
-        if bare := _BARE.fullmatch(text):
-            return await self._look_up(bare[1], field)
-        # split() gives literal text and names in turn.
-        pieces = _BRACED.split(text)
-        for index in range(1, len(pieces), 2):
-            pieces[index] = await self._look_up(pieces[index].strip(), field)
-        return "".join(pieces)
+    def _permit(self, name: str, field: str, host: str, port: int) -> None:
+        if not self._bindings.permits(name, host, port):
+            message = (
+                f"{field}: the secret {name} is bound to other mail servers than this host and port "
+                "(secrets.bind); use one of those, or have this one added there"
+            )
+            raise SecretError(ErrorCode.SECRET_NOT_ALLOWED, message, field=field)
 
     async def _look_up(self, name: str, field: str) -> str:
-        if not _VALID_NAME.fullmatch(name):
-            message = f"{field}: what stands between {{{{secrets. and }}}} is no name of a secret"
-            raise SecretError(ErrorCode.SECRET_NOT_FOUND, message, field=field)
         for provider in self._providers:
-            try:
-                value = await provider.get(name)
-            except UnusableSecretError as error:
-                message = f"{field}: the secret {name} cannot be used ({provider.place}): {error}"
-                raise SecretError(ErrorCode.SECRET_NOT_FOUND, message, field=field) from error
-            if value is not None:
+            if (value := await _asked(provider, name, field)) is not None:
                 self._remember(value)
                 return value
         places = ", ".join(provider.place for provider in self._providers) or "no place: none is configured"
         message = f"{field}: there is no secret {name}; looked for in {places}"
         raise SecretError(ErrorCode.SECRET_NOT_FOUND, message, field=field)
+
+
+async def _asked(provider: SecretProvider, name: str, field: str) -> str | None:
+    try:
+        return await provider.get(name)
+    except UnusableSecretError as error:
+        message = f"{field}: the secret {name} cannot be used ({provider.place}): {error}"
+        raise SecretError(ErrorCode.SECRET_NOT_FOUND, message, field=field) from error
+    except ProviderUnavailableError as error:
+        message = f"{field}: the secret {name} cannot be looked up now ({provider.place}): {error}"
+        raise SecretError(ErrorCode.SECRETS_UNAVAILABLE, message, field=field) from error

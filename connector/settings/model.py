@@ -15,12 +15,14 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, model_validator
 
 from connector.settings.ledger import LedgerSettings
+from connector.settings.secrets import SecretSettings
 from connector.settings.values import (
     DomainName,
     Duration,
     ErrorMapping,
     HostAndPort,
     Hosts,
+    MailServers,
     ReadableFile,
     Seconds,
     Section,
@@ -170,6 +172,13 @@ class SmtpSettings(Section):
     ca_file: ReadableFile | None = Field(
         None, description="PEM bundle of the authorities to trust instead of the system's."
     )
+    hosts: MailServers = Field(
+        (),
+        description=(
+            "Mail servers that a task's authentication may name, as smtp.example.com (ports 25, 465 and 587) "
+            "or smtp.example.com:2525. Default: any."
+        ),
+    )
     foreign_starttls_optional: bool = Field(
         False,
         description=(
@@ -206,23 +215,6 @@ class MessageSettings(Section):
     business_day_end: time = Field(time(17, 0), description="When `today` and `tomorrow` end.")
     message_id_domain: DomainName = Field(
         None, description="Right-hand side of Message-ID. Default: the sender's domain."
-    )
-
-
-class SecretSettings(Section):
-    """Where `secrets.NAME` is looked up; the first hit wins: environment, then directory."""
-
-    prefix: str = Field(
-        "SECRET_", min_length=1, description="Environment variables that are secrets start with this."
-    )
-    directory: Path | None = Field(
-        None, description="Directory with one file for each secret, as Docker and Kubernetes mount them."
-    )
-    fields: tuple[str, ...] = Field(
-        (),
-        description=(
-            "Input variables beside authentication.* in which secrets resolve, as smtpEmailMailBoxName."
-        ),
     )
 
 

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from connector.errors import InputError, checked_mapping
+from connector.hosts import MailHosts
 from connector.message.addresses import ascii_domain
 from connector.message.destinations import AllowedHosts
 
@@ -100,6 +101,11 @@ def _allowed_hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
     return entries
 
 
+def _mail_servers(entries: tuple[str, ...]) -> tuple[str, ...]:
+    MailHosts(entries)
+    return entries
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_not_negative)]
 Seconds = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
 HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
@@ -108,6 +114,7 @@ DomainName = Annotated[str | None, AfterValidator(_domain)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 UrlWithoutLogin = Annotated[str, AfterValidator(_without_login)]
 Hosts = Annotated[tuple[str, ...], AfterValidator(_allowed_hosts)]
+MailServers = Annotated[tuple[str, ...], AfterValidator(_mail_servers)]
 ErrorMapping = Annotated[dict[str, str], BeforeValidator(_error_mapping)]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from connector.hosts import MailHosts
 from connector.settings.model import MessageSettings
 from connector.task.definitions import Definition
 from connector.task.request import SendRequest
@@ -21,11 +22,13 @@ class ReadContext:
         now: The current time, with its zone.
         foreign_starttls_optional: On other vendors' task types, ``auto`` does without TLS when the server
             offers none.
+        hosts: The mail servers that ``authentication`` may name; None for any.
     """
 
     settings: MessageSettings
     now: datetime
     foreign_starttls_optional: bool = False
+    hosts: MailHosts | None = None
 
 
 class TaskReader(Protocol):

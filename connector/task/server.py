@@ -9,29 +9,27 @@ from __future__ import annotations
 import ipaddress
 import re
 
-import idna
 from pydantic import SecretStr
 
+from connector.errors import InputError
+from connector.hosts import MAIL_PORTS, MailHosts, canonical_host
 from connector.message.text import check_text
 from connector.task.definitions import SECURITY
 from connector.task.inputs import Inputs
 from connector.task.request import Security, Server
 from connector.task.values import Value, choice, kind, text
 
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOSTNAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
-# The system's resolver reads these as an address in one of its old forms: `127.1`, `0x7f000001`.
-_NUMERIC_LABEL = re.compile(r"\d+|0[xX][0-9a-fA-F]*")
 _MAX_HOSTNAME = 255  # RFC 1035 section 2.3.4; an IPv6 address with its zone fits as well
 _TLS_PORT = 465
 
 
-def read_server(inputs: Inputs, *, starttls_optional: bool = False) -> Server:
+def read_server(inputs: Inputs, *, starttls_optional: bool = False, hosts: MailHosts | None = None) -> Server:
     """Read where to submit the mail and how to log in.
 
     Args:
         inputs: The keys of ``authentication``; those that their definitions require must be there.
         starttls_optional: What ``auto`` means where neither the port nor a loopback host decides.
+        hosts: The servers that a task may name; None for any.
 
     Returns:
         The server, ``auto`` settled; anonymous relay when there is no username.
@@ -41,8 +39,11 @@ def read_server(inputs: Inputs, *, starttls_optional: bool = False) -> Server:
     """
     inputs.refuse_unknown()
     inputs.refuse_unavailable()
-    hostname = _hostname(inputs.require("hostname", "fill in the mail server's name"))
+    named = inputs.require("hostname", "fill in the mail server's name")
+    hostname = _hostname(named)
     port = _port(inputs.require("port", "fill in the mail server's port, such as 587"))
+    if hosts is not None and not hosts.lists(hostname, port):
+        raise _not_listed(named, hosts)
     username, password = _credentials(inputs)
     security = inputs.get("security")
     return Server(
@@ -74,27 +75,22 @@ def _hostname(value: Value) -> str:
         raise value.error(f"is longer than {_MAX_HOSTNAME} characters, which no host name is")
     if "://" in name:
         raise value.error("must be the name alone, without smtp:// in front")
-    if name.startswith("[") and name.endswith("]"):
-        name = name[1:-1]
-    try:
-        return str(ipaddress.ip_address(name))
-    except ValueError:
-        return _dns_name(value, name)
-
-
-def _dns_name(value: Value, name: str) -> str:
+    host = canonical_host(name)
+    if host is not None:
+        return host
     if re.fullmatch(r"[^:]+:\d+", name):
         raise value.error("must be the name alone; the port belongs in authentication.port")
-    try:
-        # UTS #46 folds what people type; RFC 5891 then gives the ASCII form. A name that is ASCII already
-        # may have an underscore, as container networks allow, which IDNA does not.
-        ascii_name = name if name.isascii() else idna.encode(name, uts46=True).decode("ascii")
-    except (idna.IDNAError, UnicodeError):
-        ascii_name = ""
-    ascii_name = ascii_name.removesuffix(".").lower()
-    if not _HOSTNAME.fullmatch(ascii_name) or _NUMERIC_LABEL.fullmatch(ascii_name.rpartition(".")[2]):
-        raise value.error("is no host name or IP address; write it as mail.example.com, without blanks")
-    return ascii_name
+    raise value.error("is no host name or IP address; write it as mail.example.com, without blanks")
+
+
+def _not_listed(hostname: Value, hosts: MailHosts) -> InputError:
+    """Name the servers that a task may use; never the one it asked for, which may hold a secret."""
+    ports = ", ".join(map(str, MAIL_PORTS))
+    return hostname.error(
+        f"with this port it is none of the mail servers that tasks may name: {', '.join(hosts.entries)} "
+        f"(where no port is given: {ports}); take one of them, or have it added to the setting smtp.hosts",
+        allowed=hosts.entries,
+    )
 
 
 def _port(value: Value) -> int:

@@ -179,7 +179,7 @@ class _Task:
         if authentication is None or not (named or self.inputs.requires("authentication")):
             raise AccountError(f"The task names no mail server; {_FILL_IN_SERVER}")
         relaxed = self.dialect.foreign and self.context.foreign_starttls_optional
-        return read_server(authentication, starttls_optional=relaxed)
+        return read_server(authentication, starttls_optional=relaxed, hosts=self.context.hosts)
 
     def sender(self) -> Mailbox:
         value = self.inputs.require("smtpEmailMailBoxName", "fill in the sender's address")

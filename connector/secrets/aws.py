@@ -1,0 +1,118 @@
+"""Secrets from AWS Secrets Manager, by botocore.
+
+A name enters, the current version of a secret leaves, or one key of its JSON. By botocore and not by boto3,
+which only adds another layer: it finds credentials everywhere AWS puts them (environment, profile, web
+identity, container, instance) and signs. It blocks, so it runs in threads; its clients are made for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from connector.secrets.port import ProviderUnavailableError, UnusableSecretError, refuse_detours, usable
+from connector.settings.secrets import AwsSettings
+
+# Answers with a 4xx status that say nothing about this secret. The credentials are the worker's own: when
+# they end, botocore fetches new ones.
+_LATER = frozenset(
+    {
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "RequestExpired",
+        "RequestTimeout",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "UnrecognizedClientException",
+    }
+)
+
+
+class AwsSecrets:
+    """Looks up ``prefix + name`` in one region.
+
+    Args:
+        settings: With a region.
+        timeout: Seconds for connecting, and for an answer.
+    """
+
+    def __init__(self, settings: AwsSettings, timeout: float) -> None:
+        self._settings = settings
+        self._client = botocore.session.get_session().create_client(
+            "secretsmanager",
+            region_name=settings.region,
+            endpoint_url=settings.endpoint,
+            config=Config(
+                connect_timeout=timeout,
+                read_timeout=timeout,
+                retries={"mode": "standard", "total_max_attempts": 2},
+                max_pool_connections=32,
+            ),
+        )
+
+    @property
+    def place(self) -> str:
+        """Which region, and which names in it."""
+        return f"AWS Secrets Manager in {self._settings.region}, {self._settings.prefix}*"
+
+    async def get(self, name: str) -> str | None:
+        """Return the secret's current version, or a key of it."""
+        refuse_detours(name)
+        secret_id, key = self._settings.prefix + name, None
+        if self._settings.json_keys:
+            secret_id, _, key = secret_id.rpartition("/")
+            if not secret_id:  # a key of no secret
+                return None
+        value = await asyncio.to_thread(self._read, secret_id)
+        return value if value is None or key is None else _key(value, key)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await asyncio.to_thread(self._client.close)
+
+    def _read(self, secret_id: str) -> str | None:
+        try:
+            answer = self._client.get_secret_value(SecretId=secret_id)
+        except ClientError as error:
+            _raise_unless_absent(error, secret_id)
+            return None
+        except BotoCoreError as error:  # no connection, no credentials
+            reason = f"it cannot be asked: {type(error).__name__}; check network, region and credentials"
+            raise ProviderUnavailableError(reason) from None
+        return usable(answer.get("SecretString") or answer.get("SecretBinary") or "", "its value")
+
+
+def _raise_unless_absent(error: ClientError, secret_id: str) -> None:
+    """Tell "no such secret" from everything else that AWS answers with an error."""
+    code = str(error.response.get("Error", {}).get("Code", "unknown error"))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+    if code == "ResourceNotFoundException":
+        return
+    if status >= 500 or code in _LATER:
+        reason = f"it answered {code}"
+        raise ProviderUnavailableError(reason) from None
+    # The words of AWS name the worker's role, which is no business of a diagram's.
+    reason = f"it answered {code}; the worker needs secretsmanager:GetSecretValue on {secret_id}"
+    raise UnusableSecretError(reason) from None
+
+
+def _key(value: str, key: str) -> str | None:
+    try:
+        content = json.loads(value)
+    except ValueError:  # its text quotes the value
+        content = None
+    if not isinstance(content, dict):
+        reason = "it is no JSON object, as secrets.aws.json_keys says"
+        raise UnusableSecretError(reason)
+    if key not in content:
+        return None
+    if not isinstance(content[key], str):
+        reason = f"its key {key} is no text"
+        raise UnusableSecretError(reason)
+    return usable(content[key], f"its key {key}")

@@ -1,0 +1,116 @@
+"""Secrets from Google Secret Manager, over its REST interface.
+
+A name enters, the latest version of a secret leaves. ``google-auth`` finds the worker's credentials and keeps
+a token; the one request needed is made here, since Google's client library would tie gRPC and protobuf, which
+the engine's link uses, to its own versions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from collections.abc import Callable
+
+import google.auth
+import google.auth.exceptions
+import google.auth.transport.requests
+from google.auth.credentials import Credentials
+
+from connector.secrets.http import JsonReply, ask, open_client
+from connector.secrets.port import ProviderUnavailableError, UnusableSecretError, usable
+from connector.settings.secrets import GcpSettings
+
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_NOT_IN_NAMES = re.compile(r"[/.]")
+_LONGEST = 255  # characters of a name
+
+
+class GcpSecrets:
+    """Looks up ``prefix + name`` with ``-`` for ``/`` and ``.``, which Secret Manager's names cannot have.
+
+    Args:
+        settings: With a project.
+        timeout: Seconds for each step of a request.
+        remember: Told the tokens, so that logs mask them.
+        credentials: Who asks; found where Google puts it when None, at the first look-up.
+    """
+
+    def __init__(
+        self,
+        settings: GcpSettings,
+        timeout: float,
+        remember: Callable[[str], None],
+        credentials: Credentials | None = None,
+    ) -> None:
+        self._settings = settings
+        self._remember = remember
+        self._credentials = credentials
+        self._client = open_client(settings.endpoint, timeout)
+        self._lock = asyncio.Lock()
+
+    @property
+    def place(self) -> str:
+        """Which project."""
+        return f"Google Secret Manager, project {self._settings.project}"
+
+    async def get(self, name: str) -> str | None:
+        """Return the secret's latest version."""
+        secret = _NOT_IN_NAMES.sub("-", self._settings.prefix + name)
+        if len(secret) > _LONGEST:
+            reason = f"its name has more than {_LONGEST} characters"
+            raise UnusableSecretError(reason)
+        headers = {"Authorization": f"Bearer {await self._token()}"}
+        reply = await ask(self._client, self._path(secret), headers=headers)
+        if reply.status == 200:
+            return _value(reply)
+        if reply.status == 404:
+            return None
+        if reply.status == 401:
+            reason = "the worker's identity is refused (401); check its credentials"
+            raise ProviderUnavailableError(reason)
+        raise UnusableSecretError(_explanation(reply, secret))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    def _path(self, secret: str) -> str:
+        location = f"/locations/{self._settings.location}" if self._settings.location else ""
+        return f"/v1/projects/{self._settings.project}{location}/secrets/{secret}/versions/latest:access"
+
+    async def _token(self) -> str:
+        async with self._lock:  # one refresh for all that wait
+            token = await asyncio.to_thread(self._fresh_token)
+        self._remember(token)
+        return token
+
+    def _fresh_token(self) -> str:
+        try:
+            if self._credentials is None:
+                self._credentials, _ = google.auth.default(scopes=[_SCOPE])
+            if not self._credentials.valid:
+                request = google.auth.transport.requests.Request()
+                self._credentials.refresh(request)  # type: ignore[no-untyped-call]
+        except google.auth.exceptions.GoogleAuthError as error:
+            reason = f"there is no token for it: {type(error).__name__}; check the worker's credentials"
+            raise ProviderUnavailableError(reason) from None
+        return str(self._credentials.token)
+
+
+def _value(reply: JsonReply) -> str:
+    data = reply.context("payload").get("data", "")
+    try:
+        octets = base64.b64decode(str(data), validate=True)
+    except ValueError:
+        reason = "its answer holds no base64"
+        raise ProviderUnavailableError(reason) from None
+    return usable(octets, "its value")
+
+
+def _explanation(reply: JsonReply, secret: str) -> str:
+    if reply.status == 403:
+        return (
+            f"permission denied (403); the worker needs the role Secret Manager Secret Accessor on {secret}"
+        )
+    return f"it answered {reply.status} for {secret}; its latest version may be disabled or destroyed"

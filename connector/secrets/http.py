@@ -1,0 +1,88 @@
+"""One JSON request to a service that keeps secrets, as Vault's and Google's HTTP interfaces have it.
+
+A request enters; status and JSON leave, or :class:`ProviderUnavailableError` for everything that says nothing
+about the secret asked for: no connection, TLS, overload, and answers of somebody else. Redirects are not
+followed: the request carries a token, which must not go to another host.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from connector.secrets.port import ProviderUnavailableError
+
+# 412: Vault's standby has not yet seen the token; 472, 473: it is a standby of another cluster.
+_LATER = frozenset({408, 412, 425, 429, 472, 473})
+
+
+@dataclass(frozen=True, slots=True)
+class JsonReply:
+    """Status and body; the body is empty when there was none."""
+
+    status: int
+    body: Mapping[str, Any]
+
+    def context(self, *path: str) -> Mapping[str, Any]:
+        """The context at a path within the body; empty when there is none."""
+        node: Any = self.body
+        for key in path:
+            node = node.get(key) if isinstance(node, Mapping) else None
+        return node if isinstance(node, Mapping) else {}
+
+
+def open_client(base_url: str, timeout: float, ca_file: Path | None = None) -> httpx2.AsyncClient:
+    """Make a client for one service; whoever opened it closes it.
+
+    Args:
+        base_url: What all paths are below.
+        timeout: Seconds for each of connecting, sending and waiting for an answer.
+        ca_file: PEM bundle of the authorities to trust instead of the system's.
+    """
+    trust = ssl.create_default_context(cafile=ca_file)
+    return httpx2.AsyncClient(base_url=base_url, verify=trust, timeout=timeout)
+
+
+async def ask(
+    client: httpx2.AsyncClient,
+    path: str,
+    *,
+    headers: Mapping[str, str],
+    send: Mapping[str, str] | None = None,
+) -> JsonReply:
+    """Send a GET, or a POST of JSON when there is something to send.
+
+    Raises:
+        ProviderUnavailableError: It cannot be reached, is overloaded, or is not what it should be.
+    """
+    method = "GET" if send is None else "POST"
+    try:
+        reply = await client.request(method, path, headers=dict(headers), json=send)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        reason = f"it cannot be reached: {str(error) or type(error).__name__}"
+        raise ProviderUnavailableError(reason) from None
+    if reply.status_code >= 500 or reply.status_code in _LATER:
+        reason = f"it answered {reply.status_code}"
+        raise ProviderUnavailableError(reason)
+    if reply.is_redirect:
+        reason = f"it answered {reply.status_code}, a redirect, which is not followed; name its own address"
+        raise ProviderUnavailableError(reason)
+    return JsonReply(reply.status_code, _json(reply))
+
+
+def _json(reply: httpx2.Response) -> Mapping[str, Any]:
+    if not reply.content:
+        return {}
+    try:
+        body = reply.json()
+    except ValueError:  # its text may quote what was answered
+        body = None
+    if not isinstance(body, dict):
+        reason = f"what answered {reply.status_code} speaks no JSON; check the address"
+        raise ProviderUnavailableError(reason)
+    return body

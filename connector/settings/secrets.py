@@ -1,0 +1,238 @@
+"""What an operator may say about secrets: where they are kept, and to which hosts they may go."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+
+from connector.hosts import MailHosts
+from connector.settings.values import Duration, ReadableFile, Seconds, Section
+
+_SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_PATTERN = re.compile(r"[A-Za-z0-9*][A-Za-z0-9/._*-]*")
+_PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+
+
+def _service_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("expected a URL, as https://secrets.example.com")
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user name or password")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ValueError("secrets would travel in clear: it must start with https://, except on this host")
+    return url.rstrip("/")
+
+
+def _path(path: str) -> str:
+    path = path.strip("/")
+    if path and not _PATH.fullmatch(path):
+        raise ValueError("expected a path of letters, digits, '.', '_', '-' and '/', as apps/mail")
+    return path
+
+
+def _bindings(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        # ValueError, as pydantic reports only that one.
+        raise ValueError(  # noqa: TRY004
+            'expected names of secrets with hosts, as {MAIL_PASSWORD: [smtp.example.com, "192.0.2.1:2525"]}'
+        )
+    return {name: [hosts] if isinstance(hosts, str) else hosts for name, hosts in value.items()}
+
+
+def _checked_bindings(bindings: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    for name, hosts in bindings.items():
+        if not _PATTERN.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a secret; letters, digits and /._- are, and * for any")
+        MailHosts(hosts)
+    return bindings
+
+
+def _needs(module: str, extra: str) -> None:
+    try:
+        found = importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        found = False
+    if not found:
+        raise ValueError(
+            f"the library for it is not installed: pip install 'zeebe-smtp-connector[{extra}]', "
+            "or remove this section"
+        )
+
+
+ServiceUrl = Annotated[str, AfterValidator(_service_url)]
+SecretPath = Annotated[str, AfterValidator(_path)]
+Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9/._-]*$")]
+Bindings = Annotated[
+    dict[str, tuple[str, ...]], BeforeValidator(_bindings), AfterValidator(_checked_bindings)
+]
+
+
+class VaultSettings(Section):
+    """HashiCorp Vault or OpenBao, a KV secrets engine; asked when `address` is set.
+
+    One way to log in at most; none where an agent beside the worker adds the token.
+    """
+
+    address: ServiceUrl | None = Field(
+        None, description="URL of Vault or OpenBao, as https://vault.example.com:8200. Default: not asked."
+    )
+    namespace: str | None = Field(None, description="Namespace, where there are several.")
+    ca_file: ReadableFile | None = Field(
+        None, description="PEM bundle of the authorities to trust instead of the system's."
+    )
+    mount: SecretPath = Field("secret", min_length=1, description="Where the KV secrets engine is mounted.")
+    kv_version: Literal[1, 2] = Field(2, description="Version of the KV secrets engine: 1 or 2.")
+    path: SecretPath = Field(
+        "",
+        description=(
+            "Path below the mount that all names are below: with apps/mail, secrets.relay/password is the "
+            "field password of the secret apps/mail/relay."
+        ),
+    )
+    token: SecretStr | None = Field(None, description="Log in with this token.")
+    token_file: Path | None = Field(
+        None, description="Log in with the token in this file, as Vault Agent writes it; read each time."
+    )
+    role_id: str | None = Field(None, description="Log in with AppRole: the role id.")
+    secret_id: SecretStr | None = Field(None, description="The AppRole's secret id, where it needs one.")
+    approle_mount: SecretPath = Field("approle", min_length=1, description="Where AppRole is mounted.")
+    kubernetes_role: str | None = Field(
+        None, description="Log in with the pod's service account, in this role."
+    )
+    kubernetes_mount: SecretPath = Field(
+        "kubernetes", min_length=1, description="Where the Kubernetes auth method is mounted."
+    )
+    kubernetes_token_file: Path = Field(
+        _SERVICE_ACCOUNT_TOKEN, description="The service account's token; read at each login."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> VaultSettings:
+        logins = [
+            name
+            for name in ("token", "token_file", "role_id", "kubernetes_role")
+            if getattr(self, name) is not None
+        ]
+        if len(logins) > 1:
+            raise ValueError(f"{' and '.join(logins)} are different ways to log in: keep one of them")
+        if self.secret_id is not None and self.role_id is None:
+            raise ValueError("secret_id needs role_id")
+        if logins and self.address is None:
+            raise ValueError(f"{logins[0]} needs address")
+        return self
+
+
+class AwsSettings(Section):
+    """AWS Secrets Manager; asked when `region` is set. Credentials: the SDK's usual chain."""
+
+    region: str | None = Field(
+        None, description="Region of AWS Secrets Manager, as eu-central-1. Default: not asked."
+    )
+    prefix: Prefix = Field("", description="Put before every name, as prod/mail/.")
+    json_keys: bool = Field(
+        False,
+        description=(
+            "Secrets are JSON objects: secrets.relay/password is the key password of the secret relay."
+        ),
+    )
+    endpoint: ServiceUrl | None = Field(
+        None, description="URL of the service, for a VPC endpoint. Default: the region's."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> AwsSettings:
+        if self.region is not None:
+            _needs("botocore", "aws")
+        return self
+
+
+class AzureSettings(Section):
+    """Azure Key Vault; asked when `vault_url` is set. Credentials: DefaultAzureCredential."""
+
+    vault_url: ServiceUrl | None = Field(
+        None, description="URL of the Key Vault, as https://mail.vault.azure.net. Default: not asked."
+    )
+    prefix: Prefix = Field("", description="Put before every name; `/`, `.` and `_` become `-`.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> AzureSettings:
+        if self.vault_url is not None:
+            for module in ("azure.keyvault.secrets", "azure.identity"):
+                _needs(module, "azure")
+        return self
+
+
+class GcpSettings(Section):
+    """Google Secret Manager; asked when `project` is set. Credentials: Application Default Credentials."""
+
+    project: Annotated[str, Field(pattern=r"^[a-z0-9:.-]+$")] | None = Field(
+        None, description="Google Cloud project whose Secret Manager is asked. Default: not asked."
+    )
+    prefix: Prefix = Field("", description="Put before every name; `/` and `.` become `-`.")
+    endpoint: ServiceUrl = Field(
+        "https://secretmanager.googleapis.com",
+        description="URL of the service, as https://secretmanager.europe-west3.rep.googleapis.com.",
+    )
+    location: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] | None = Field(
+        None, description="Location of regional secrets, as europe-west3; set endpoint too."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> GcpSettings:
+        if self.project is not None:
+            _needs("google.auth", "gcp")
+        return self
+
+
+class SecretSettings(Section):
+    """Where `secrets.NAME` is looked up; the first hit wins, in the order of this section."""
+
+    prefix: str = Field(
+        "SECRET_", min_length=1, description="Environment variables that are secrets start with this."
+    )
+    directory: Path | None = Field(
+        None, description="Directory with one file for each secret, as Docker and Kubernetes mount them."
+    )
+    vault: VaultSettings = VaultSettings()
+    aws: AwsSettings = AwsSettings()
+    azure: AzureSettings = AzureSettings()
+    gcp: GcpSettings = GcpSettings()
+    fields: tuple[str, ...] = Field(
+        (),
+        description=(
+            "Input variables beside authentication.* in which secrets resolve, as smtpEmailMailBoxName."
+        ),
+    )
+    bind: Bindings = Field(
+        default_factory=dict,
+        description=(
+            "Mail servers by secret, `*` in a name for anything: such a secret goes to no other host, as "
+            "{MAIL_PASSWORD: [smtp.example.com]}; without a port, 25, 465 and 587. "
+            "In the environment as JSON."
+        ),
+    )
+    ttl: Duration = Field(
+        timedelta(minutes=5),
+        description="How long a value from Vault or a cloud is used before it is asked for again.",
+    )
+    stale: Duration = Field(
+        timedelta(hours=1),
+        description="How long after that it may still be used while the provider cannot be reached.",
+    )
+    timeout: Seconds = Field(
+        timedelta(seconds=10), description="One look-up in Vault or a cloud, login included."
+    )
