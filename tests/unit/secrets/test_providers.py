@@ -11,7 +11,7 @@ from connector.secrets import open_secrets
 from connector.secrets.environment import EnvironmentSecrets
 from connector.secrets.files import FileSecrets
 from connector.secrets.port import UnusableSecretError
-from connector.settings.model import SecretSettings
+from connector.settings.secrets import SecretSettings
 
 
 async def test_a_variable_is_found_by_its_exact_name_first() -> None:
@@ -133,7 +133,8 @@ async def test_the_environment_comes_before_the_directory(tmp_path: Path) -> Non
     (tmp_path / "A").write_text("file")
     (tmp_path / "B").write_text("file")
     remembered: list[str] = []
-    secrets = open_secrets(SecretSettings(directory=tmp_path), {"SECRET_A": "variable"}, remembered.append)
-    resolved = await secrets.resolve({"authentication": {"a": "secrets.A", "b": "{{secrets.B}}"}})
-    assert resolved == {"authentication": {"a": "variable", "b": "file"}}
+    settings = SecretSettings(directory=tmp_path)
+    async with open_secrets(settings, {"SECRET_A": "variable"}, remembered.append) as secrets:
+        resolved = await secrets.resolve({"authentication": {"a": "secrets.A", "b": "{{secrets.B}}"}})
+    assert resolved.value == {"authentication": {"a": "variable", "b": "file"}}
     assert remembered == ["variable", "file"]

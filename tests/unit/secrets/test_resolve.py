@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connector.errors import ErrorCode, InputError, SecretError
 from connector.secrets.port import UnusableSecretError
 from connector.secrets.resolve import SecretResolver
-from connector.settings.model import SecretSettings
+from connector.settings.secrets import SecretSettings
 
 
 class Vault:
@@ -51,7 +51,7 @@ def resolver(*fields: str, remembered: list[str] | None = None) -> SecretResolve
 
 async def resolved(text: str) -> str:
     variables = await resolver().resolve({"authentication": {"password": text}})
-    password = variables["authentication"]["password"]
+    password = variables.value["authentication"]["password"]
     assert isinstance(password, str)
     return password
 
@@ -100,7 +100,7 @@ async def test_authentication_resolves_at_any_depth_and_nothing_else_does() -> N
         "other": {"authentication": {"password": reference}},
         "authentication.password": reference,
     }
-    assert await resolver().resolve(variables) == {
+    assert (await resolver().resolve(variables)).value == {
         **variables,
         "authentication": {"password": "t0p-secret", "oauth": {"scopes": ["a", "t0p-secret"], "port": 25}},
     }
@@ -108,12 +108,12 @@ async def test_authentication_resolves_at_any_depth_and_nothing_else_does() -> N
 
 async def test_authentication_as_one_text_is_left_to_be_refused() -> None:
     variables = {"authentication": '{"password": "{{secrets.TOKEN}}"}'}
-    assert await resolver().resolve(variables) == variables
+    assert (await resolver().resolve(variables)).value == variables
 
 
 async def test_keys_are_never_resolved() -> None:
     variables = {"authentication": {"secrets.TOKEN": "x"}}
-    assert await resolver().resolve(variables) == variables
+    assert (await resolver().resolve(variables)).value == variables
 
 
 async def test_listed_fields_resolve_with_what_is_inside_them() -> None:
@@ -124,13 +124,13 @@ async def test_listed_fields_resolve_with_what_is_inside_them() -> None:
         "smtpEmailAttachments": [{"url": reference, "name": reference}, reference],
     }
     fields = ("smtpEmailMailBoxName", "smtpEmailHeaders.X-Token", "smtpEmailAttachments.url")
-    assert await resolver(*fields).resolve(variables) == {
+    assert (await resolver(*fields).resolve(variables)).value == {
         "smtpEmailMailBoxName": "t0p-secret",
         "smtpEmailHeaders": {"X-Token": "t0p-secret", "X-Tokens": reference},
         "smtpEmailAttachments": [{"url": "t0p-secret", "name": reference}, reference],
     }
     whole = await resolver("smtpEmailAttachments").resolve(variables)
-    assert whole["smtpEmailAttachments"] == [{"url": "t0p-secret", "name": "t0p-secret"}, "t0p-secret"]
+    assert whole.value["smtpEmailAttachments"] == [{"url": "t0p-secret", "name": "t0p-secret"}, "t0p-secret"]
 
 
 async def test_what_was_given_is_not_changed() -> None:
@@ -150,7 +150,7 @@ async def test_the_first_provider_that_has_it_wins_and_the_next_is_not_asked() -
     first, second = Vault({"A": "first"}), Vault({"A": "second", "B": "second"})
     resolve = SecretResolver([first, second], SecretSettings(), lambda _: None).resolve
     found = await resolve({"authentication": {"a": "secrets.A", "b": "secrets.B"}})
-    assert found == {"authentication": {"a": "first", "b": "second"}}
+    assert found.value == {"authentication": {"a": "first", "b": "second"}}
     assert second.asked == ["B"]
 
 
@@ -211,5 +211,5 @@ async def test_endless_nesting_is_an_input_error() -> None:
 async def test_outside_of_authentication_nothing_ever_changes(variables: dict[str, Any]) -> None:
     vault = Vault(SECRETS)
     resolve = SecretResolver([vault], SecretSettings(), lambda _: None).resolve
-    assert await resolve(variables) == variables
+    assert (await resolve(variables)).value == variables
     assert vault.asked == []
