@@ -150,5 +150,3 @@ async def test_many_names_at_once(keeper: Keeper) -> None:
     keeper.put("value")
     found = await asyncio.gather(*(keeper.provider.get(NAME if n % 2 else f"x/y{n}") for n in range(40)))
     assert found == [None, "value"] * 20
-
-

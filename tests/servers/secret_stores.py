@@ -218,5 +218,3 @@ def google(store: SecretStore, request: Request) -> Reply:
         return Reply(404, {"error": {"code": 404, "status": "NOT_FOUND"}})
     octets = value if isinstance(value, bytes) else value.encode()
     return Reply(200, {"name": request.path, "payload": {"data": base64.b64encode(octets).decode()}})
-
-
