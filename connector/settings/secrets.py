@@ -7,7 +7,7 @@ import json
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
@@ -36,6 +36,13 @@ def _path(path: str) -> str:
     path = path.strip("/")
     if path and not _PATH.fullmatch(path):
         raise ValueError("expected a path of letters, digits, '.', '_', '-' and '/', as apps/mail")
+    return path
+
+
+def _mount(path: str) -> str:
+    path = _path(path)
+    if not path:
+        raise ValueError("expected where it is mounted, as secret")
     return path
 
 
@@ -75,6 +82,7 @@ def _needs(module: str, extra: str) -> None:
 
 ServiceUrl = Annotated[str, AfterValidator(_service_url)]
 SecretPath = Annotated[str, AfterValidator(_path)]
+Mount = Annotated[str, AfterValidator(_mount)]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9/._-]*$")]
 Bindings = Annotated[
     dict[str, tuple[str, ...]], BeforeValidator(_bindings), AfterValidator(_checked_bindings)
@@ -94,8 +102,8 @@ class VaultSettings(Section):
     ca_file: ReadableFile | None = Field(
         None, description="PEM bundle of the authorities to trust instead of the system's."
     )
-    mount: SecretPath = Field("secret", min_length=1, description="Where the KV secrets engine is mounted.")
-    kv_version: Literal[1, 2] = Field(2, description="Version of the KV secrets engine: 1 or 2.")
+    mount: Mount = Field("secret", description="Where the KV secrets engine is mounted.")
+    kv_version: int = Field(2, ge=1, le=2, description="Version of the KV secrets engine: 1 or 2.")
     path: SecretPath = Field(
         "",
         description=(
@@ -109,13 +117,11 @@ class VaultSettings(Section):
     )
     role_id: str | None = Field(None, description="Log in with AppRole: the role id.")
     secret_id: SecretStr | None = Field(None, description="The AppRole's secret id, where it needs one.")
-    approle_mount: SecretPath = Field("approle", min_length=1, description="Where AppRole is mounted.")
+    approle_mount: Mount = Field("approle", description="Where AppRole is mounted.")
     kubernetes_role: str | None = Field(
         None, description="Log in with the pod's service account, in this role."
     )
-    kubernetes_mount: SecretPath = Field(
-        "kubernetes", min_length=1, description="Where the Kubernetes auth method is mounted."
-    )
+    kubernetes_mount: Mount = Field("kubernetes", description="Where the Kubernetes auth method is mounted.")
     kubernetes_token_file: Path = Field(
         _SERVICE_ACCOUNT_TOKEN, description="The service account's token; read at each login."
     )

@@ -113,10 +113,12 @@ vault_kv1 = contextmanager(_vault("kv", 1))
 
 @contextmanager
 def aws(directory: Path, authority: trustme.CA) -> Iterator[Keeper]:
-    with patched_environment(AWS_ACCESS_KEY_ID="AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY="worker's own key"):
-        with secret_store(secret_stores.aws) as store:
-            settings = AwsSettings(region="eu-central-1", endpoint=f"http://127.0.0.1:{store.port}")
-            yield kept_in(store, AwsSecrets(settings, TIMEOUT), NAME)
+    with (
+        patched_environment(AWS_ACCESS_KEY_ID="AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY="worker's own key"),
+        secret_store(secret_stores.aws) as store,
+    ):
+        settings = AwsSettings(region="eu-central-1", endpoint=f"http://127.0.0.1:{store.port}")
+        yield kept_in(store, AwsSecrets(settings, TIMEOUT), NAME)
 
 
 @contextmanager

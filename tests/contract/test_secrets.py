@@ -92,16 +92,14 @@ async def test_a_value_that_is_too_long_is_refused(keeper: Keeper) -> None:
 @pytest.mark.parametrize("name", ["mail/../mail/relay-password", "mail/../../sys/relay-password"])
 async def test_a_name_that_leads_elsewhere_gives_nothing(keeper: Keeper, name: str) -> None:
     keeper.put("value")
-    try:
-        assert await keeper.provider.get(name) is None
-    except UnusableSecretError as error:
-        assert "'..'" in str(error)
+    (found,) = await asyncio.gather(keeper.provider.get(name), return_exceptions=True)
+    assert found is None or "'..'" in str(found)
 
 
 async def test_a_denied_secret_is_not_absent_and_says_what_to_grant(remote: Keeper) -> None:
     remote.put("canary")
     service(remote).denied.add(remote.kept_as)
-    with pytest.raises(UnusableSecretError, match="polic|role|GetSecretValue") as caught:
+    with pytest.raises(UnusableSecretError, match=r"polic|role|GetSecretValue") as caught:
         await remote.provider.get(NAME)
     assert "canary" not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -118,7 +116,7 @@ async def test_a_service_that_fails_is_not_absent(remote: Keeper) -> None:
 
 async def test_a_service_that_nobody_runs_is_not_absent(remote: Keeper) -> None:
     service(remote).stop()
-    with pytest.raises(ProviderUnavailableError, match="cannot be|no token"):
+    with pytest.raises(ProviderUnavailableError, match=r"cannot be|no token"):
         await remote.provider.get(NAME)
 
 

@@ -31,7 +31,7 @@ class SecretStore:
         tokens: The tokens that are good.
     """
 
-    values: dict[str, str | bytes] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
     denied: set[str] = field(default_factory=set)
     down: bool = False
     going: threading.Event = field(default_factory=threading.Event)
@@ -47,7 +47,7 @@ class SecretStore:
     def __post_init__(self) -> None:
         self.going.set()
 
-    def find(self, name: str) -> str | bytes | None:
+    def find(self, name: str) -> Any:
         """Read a secret, waiting while the service is held."""
         self.read.append(name)
         self.arrived.set()
@@ -139,6 +139,10 @@ def vault(store: SecretStore, request: Request) -> Reply:
         return Reply(404, {"errors": [f'no handler for route "{mount}/{path}". route entry not found.']})
     if request.headers.get("x-vault-token") not in store.tokens:
         return Reply(403, {"errors": ["permission denied"]})
+    return _vault_read(store, mount, path)
+
+
+def _vault_read(store: SecretStore, mount: str, path: str) -> Reply:
     if mount == "secret" and not path.startswith("data/"):
         words = "Invalid path for a versioned K/V secrets engine."
         return Reply(404, {"data": None, "warnings": [words]})

@@ -28,7 +28,7 @@ from tests.jobs import job
 from tests.servers import secret_stores
 from tests.servers.secret_stores import SecretStore, secret_store
 
-PASSWORD = "cAnArY-pass/word+1"  # noqa: S105 - a password for the tests
+PASSWORD = "cAnArY-pass/word+1"
 
 
 @asynccontextmanager
@@ -40,7 +40,7 @@ async def pipeline(
         yield opened
 
 
-def mail(hostname: str, port: int, password: str = "secrets.PW", **changed: Any) -> dict[str, Any]:  # noqa: S107
+def mail(hostname: str, port: int, password: str = "secrets.PW", **changed: Any) -> dict[str, Any]:
     login = {"username": "worker", "password": password}
     return {
         "authentication": {"hostname": hostname, "port": port, **login},

@@ -186,7 +186,16 @@ def test_the_level_holds_for_everybody(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize(
-    "library", ["pyzeebe.grpc_internals.zeebe_job_adapter", "httpx2", "httpcore2.http11"]
+    "library",
+    [
+        "pyzeebe.grpc_internals.zeebe_job_adapter",
+        "httpx2",
+        "httpcore2.http11",
+        "botocore.parsers",
+        "azure.core",
+        "msal",
+        "google.auth",
+    ],
 )
 def test_what_libraries_say_of_jobs_and_urls_is_off_even_at_debug(
     library: str, capsys: pytest.CaptureFixture[str]
