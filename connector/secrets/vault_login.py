@@ -66,7 +66,7 @@ class TokenFile:
 
     async def token(self) -> str:
         """What the file holds now."""
-        token = await read_token(self._file, "secrets.vault.token_file")
+        token = await read_token(self._file, "secrets.vault.agent_token_file")
         self._remember(token)
         return token
 
@@ -152,8 +152,8 @@ def open_login(
             return {"role": role, "jwt": jwt}
 
         return RoleLogin(client, settings.kubernetes_mount, service_account, headers, remember)
-    if settings.token_file is not None:
-        return TokenFile(settings.token_file, remember)
+    if settings.agent_token_file is not None:
+        return TokenFile(settings.agent_token_file, remember)
     return GivenToken(settings.token.get_secret_value() if settings.token else None)
 
 

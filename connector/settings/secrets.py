@@ -112,7 +112,7 @@ class VaultSettings(Section):
         ),
     )
     token: SecretStr | None = Field(None, description="Log in with this token.")
-    token_file: Path | None = Field(
+    agent_token_file: Path | None = Field(
         None, description="Log in with the token in this file, as Vault Agent writes it; read each time."
     )
     role_id: str | None = Field(None, description="Log in with AppRole: the role id.")
@@ -130,7 +130,7 @@ class VaultSettings(Section):
     def _complete(self) -> VaultSettings:
         logins = [
             name
-            for name in ("token", "token_file", "role_id", "kubernetes_role")
+            for name in ("token", "agent_token_file", "role_id", "kubernetes_role")
             if getattr(self, name) is not None
         ]
         if len(logins) > 1:

@@ -1,4 +1,8 @@
-"""A private OpenBao, or Vault, in its development mode: on loopback, in memory, gone when it ends."""
+"""A private OpenBao, or Vault, in its development mode: on loopback, in memory, gone when it ends.
+
+No registry that the tests install from has either, so they run on it where somebody has put it; everywhere
+else on the double in ``secret_stores`` alone, which is held to the same list.
+"""
 
 from __future__ import annotations
 
@@ -57,8 +61,10 @@ class OpenBao:
 
 
 @contextmanager
-def running(program: str) -> Iterator[OpenBao]:
+def running() -> Iterator[OpenBao]:
     """Run a server with KV version 2 at ``secret`` and version 1 at ``kv``."""
+    program = binary()
+    assert program is not None, "put bao on the path, or name it in OPENBAO"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"

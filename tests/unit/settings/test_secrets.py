@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from connector.settings.show import as_json
-from connector.settings.sources import SettingsError, load
+from connector.settings.sources import SettingsError, environment_names, leaves, load
 
 VAULT = {"secrets.vault.address": "https://vault.example.com:8200"}
 
@@ -113,3 +113,9 @@ def test_a_missing_library_names_the_extra(
     with pytest.raises(SettingsError, match=rf"secrets\.{extra}: .*'zeebe-smtp-connector\[{extra}\]'"):
         load({}, overrides=overrides)
     load({})
+
+
+def test_no_setting_is_another_ones_file() -> None:
+    """NAME_FILE holds the path of a file with NAME's value, so no setting may be called so itself."""
+    names = {environment_names(path)[0] for path, _ in leaves()}
+    assert [name for name in names if f"{name}_FILE" in names] == []
