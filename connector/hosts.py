@@ -83,7 +83,7 @@ class MailHosts:
 
 @lru_cache(maxsize=16)
 def listed(entries: tuple[str, ...]) -> MailHosts | None:
-    """Give the list that a setting makes, the same one each time; None for no entries, which mean any server."""
+    """Give the list that a setting makes, the same one each time; None for none, which means any server."""
     return MailHosts(entries) if entries else None
 
 

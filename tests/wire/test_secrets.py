@@ -35,7 +35,7 @@ PASSWORD = "cAnArY-pass/word+1"
 async def pipeline(
     environ: Mapping[str, str], /, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[Pipeline]:
-    loaded = load({}, overrides=dict(settings or {})).settings
+    loaded = load({}, overrides={"ledger.kind": "memory", **(settings or {})}).settings
     async with open_pipeline(loaded, Redactor(), environ) as opened:
         yield opened
 
@@ -127,8 +127,9 @@ async def test_a_listed_server_is_used_and_its_other_ports_are_not() -> None:
     async with SmtpServer(users={"worker": PASSWORD}) as relay, SmtpServer() as other:
         settings = {"smtp.hosts": f"127.0.0.1:{relay.port}"}
         async with pipeline({"SECRET_PW": PASSWORD}, settings) as opened:
-            assert isinstance(await opened.handle(job(mail("127.0.0.1", relay.port))), Complete)
-            outcome = await opened.handle(job(mail("127.0.0.1", other.port)))
+            first = await opened.handle(job(mail("127.0.0.1", relay.port), element_instance_key=1))
+            outcome = await opened.handle(job(mail("127.0.0.1", other.port), element_instance_key=2))
+        assert isinstance(first, Complete)
         assert error(outcome)["code"] == "INVALID_INPUT"
         assert other.connections == []
 
@@ -176,10 +177,11 @@ async def test_after_a_refused_login_the_new_password_is_used_at_once(
     async with SmtpServer(users=users) as relay, with_vault(authority, tmp_path) as (store, opened):
         store.values["mail/PW"] = "old-password"
         variables = mail(relay.hostname, relay.port)
-        assert isinstance(await opened.handle(job(variables)), Complete)
+        assert isinstance(await opened.handle(job(variables, element_instance_key=1)), Complete)
         users["worker"] = store.values["mail/PW"] = "new-password"
-        assert error(await opened.handle(job(variables)))["code"] == "AUTH_FAILED"
-        assert isinstance(await opened.handle(job(variables)), Complete)
+        refused = await opened.handle(job(variables, element_instance_key=2))
+        assert error(refused)["code"] == "AUTH_FAILED"
+        assert isinstance(await opened.handle(job(variables, element_instance_key=2)), Complete)
         assert len(store.read) == 2
 
 
