@@ -4,7 +4,9 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY connector connector
 COPY bpmn-examples bpmn-examples
-RUN python -m venv /opt/connector && /opt/connector/bin/pip install --no-cache-dir -c constraints.txt '.[postgres]'
+# Extras, such as postgres,aws: the libraries for what the settings name.
+ARG EXTRAS=postgres
+RUN python -m venv /opt/connector && /opt/connector/bin/pip install --no-cache-dir -c constraints.txt ".[$EXTRAS]"
 
 FROM python:3.13-slim
 COPY --from=build /opt/connector /opt/connector

@@ -102,6 +102,7 @@ def secret_store(service: Service, tls: ssl.SSLContext | None = None) -> Iterato
 
     class Listener(ThreadingHTTPServer):
         daemon_threads = True  # clients keep their connections
+        request_queue_size = 64
 
         def handle_error(self, request: object, client_address: object) -> None:
             pass  # clients of these tests hang up in the middle

@@ -106,7 +106,7 @@ async def test_what_a_request_brings_after_it_was_forgotten_is_not_kept(
     remote.answer = "v2"
     after = asyncio.create_task(cached.get("A"))
     remote.arrived.clear()
-    await remote.arrived.wait()
+    await asyncio.wait_for(remote.arrived.wait(), 10)
     remote.going.set()
     assert (await before, await after) == ("v1", "v2")
     assert await cached.get("A") == "v2"
