@@ -19,6 +19,7 @@ credential. ::
     │                             attempt
     ├── WorkerCrashedError        WORKER_CRASHED
     ├── HeldElsewhereError        CANCELLED
+    ├── PostponedError            CANCELLED, by our own rate limit
     └── CancelledBeforeSendError  CANCELLED
 """
 
@@ -351,6 +352,24 @@ class CancelledBeforeSendError(ConnectorError):
         )
         self.spends_retry = False
         self.retry_after = timedelta(0)
+
+
+class PostponedError(ConnectorError):
+    """The account's own limit leaves no room now: the job is handed back as it was, to come again later.
+
+    Args:
+        account: Its name.
+        pause: After how long there will be room.
+    """
+
+    def __init__(self, account: str, pause: timedelta) -> None:
+        super().__init__(
+            ErrorCode.CANCELLED,
+            f"The account {account} has sent as much as accounts.{account}.rate allows for now: the job was "
+            "given back; nothing was sent and no retry was spent.",
+        )
+        self.spends_retry = False
+        self.retry_after = pause
 
 
 class MaskedError(ConnectorError):

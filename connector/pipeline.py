@@ -3,7 +3,7 @@
 A :class:`~connector.engine.port.Job` enters and an :class:`~connector.engine.port.Outcome` always leaves,
 also when the job's task is cancelled: whoever runs it can report what became of the mail. ::
 
-    headers -> ledger -> secrets -> task -> content -> message -> transport -> ledger -> result
+    headers -> ledger -> secrets -> task -> account -> content -> message -> transport -> ledger -> result
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from functools import partial
 import structlog
 
 from connector import result
+from connector.accounts import Accounts, Origin, with_secrets
 from connector.delivery import Deliveries, Response
 from connector.engine.port import Fail, Hold, Job, Outcome, Throw
 from connector.errors import CancelledBeforeSendError, ConnectorError, MaskedError, masked
@@ -33,7 +34,8 @@ from connector.settings.model import Settings
 from connector.task import reader
 from connector.task.headers import TaskHeaders, read_task_headers
 from connector.task.port import ReadContext
-from connector.task.request import SendRequest, WhenUncertain
+from connector.task.request import SendRequest, Server, WhenUncertain
+from connector.transport.pacing import Paced
 from connector.transport.port import Committing, Receipt, Transport
 from connector.transport.smtp import SmtpTransport
 
@@ -54,7 +56,7 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What does the I/O on the way of a job, and what knows its secrets.
+    """What does the I/O on the way of a job, and what knows its secrets and accounts.
 
     Attributes:
         redactor: Masks whatever was ever a credential in the logs.
@@ -62,6 +64,7 @@ class Stages:
             diagram holds is known to its readers, and must not change the results of other processes.
     """
 
+    accounts: Accounts
     secrets: SecretResolver
     content: ContentReader
     transport: Transport
@@ -160,19 +163,30 @@ class _Mail:
     async def _read(self) -> SendRequest:
         if self._request is None:
             resolved = await self._stages.secrets.resolve(self._job.variables)
-            smtp = self._settings.smtp
-            context = ReadContext(
-                self._settings.message, self._clock(), smtp.foreign_starttls_optional, listed(smtp.hosts)
-            )
-            request = self._reader.read(resolved.value, context)
-            server = request.server
-            self._stages.secrets.permit(resolved.uses, server.hostname, server.port)
-            self._request, self._uses = request, resolved.uses
-            if server.password is not None:
-                self._stages.redactor.remember_login(
-                    server.username or "", server.password.get_secret_value()
-                )
+            request = self._reader.read(resolved.value, self._context())
+            self._stages.secrets.permit(resolved.uses, request.server.hostname, request.server.port)
+            server, uses = await with_secrets(request.server, self._stages.secrets)
+            self._remember_login(server)
+            self._request, self._uses = replace(request, server=server), (*resolved.uses, *uses)
         return self._request
+
+    def _context(self) -> ReadContext:
+        return ReadContext(
+            self._settings.message,
+            self._clock(),
+            self._stages.accounts,
+            Origin(self._job.bpmn_process_id, self._job.tenant_id),
+            self._settings.smtp.foreign_starttls_optional,
+            listed(self._settings.smtp.hosts),
+        )
+
+    def _remember_login(self, server: Server) -> None:
+        if server.password is None:
+            return
+        password = server.password.get_secret_value()
+        self._stages.redactor.remember_login(server.username or "", password)
+        if server.account is not None:  # nobody who reads diagrams knows this one
+            self._stages.masks.remember(password)
 
     async def _build(self, request: SendRequest) -> Message:
         content = await self._stages.content.load(request)
@@ -181,7 +195,8 @@ class _Mail:
 
     def _response(self, name: str, request: SendRequest, receipt: Receipt) -> Response:
         """Describe the mail, which is out: whatever goes wrong here must not look like a failed attempt."""
-        receipt = replace(receipt, warnings=(*request.warnings, *receipt.warnings))
+        warnings = (*request.warnings, *receipt.warnings)
+        receipt = replace(receipt, warnings=warnings, account=request.server.account)
         now, redact = self._clock(), self._stages.masks.redact
         try:
             return result.response(self._job.type, name, receipt, now, redact)
@@ -219,7 +234,7 @@ async def open_pipeline(
         if transport is None:
             smtp = SmtpTransport(settings.smtp)
             stack.push_async_callback(smtp.aclose)
-            transport = smtp
+            transport = Paced(smtp)
         masks = Redactor()
 
         def remember(value: str) -> None:
@@ -228,4 +243,6 @@ async def open_pipeline(
 
         secrets = await stack.enter_async_context(open_secrets(settings.secrets, environ, remember))
         deliveries = Deliveries(upkeep, settings.ledger)
-        yield Pipeline(settings, Stages(secrets, content, transport, deliveries, redactor, masks))
+        accounts = Accounts(settings)
+        stages = Stages(accounts, secrets, content, transport, deliveries, redactor, masks)
+        yield Pipeline(settings, stages)

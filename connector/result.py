@@ -48,7 +48,7 @@ def response(
         "status": "SUCCESS",
         "message": _SENT,
         "messageId": redact(message_id),
-        "account": None,
+        "account": receipt.account,
         "transport": receipt.transport,
         "accepted": masked(list(receipt.accepted), redact),
         "rejected": _rejected(receipt, redact),

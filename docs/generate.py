@@ -14,8 +14,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from connector.errors import ErrorCode
+from connector.settings.accounts import AccountSettings
 from connector.settings.environment import ALIASES
 from connector.settings.model import Settings
+from connector.settings.presets import PRESETS, Provider
 from connector.settings.sources import environment_names, leaves
 from connector.task.definitions import INFOSYS, NATIVE, Definition
 
@@ -26,7 +28,10 @@ _MEANINGS = {
     ErrorCode.SECRET_NOT_FOUND: "No provider has a secret of that name, or may read it.",
     ErrorCode.SECRET_NOT_ALLOWED: "The secret is bound to other hosts (`secrets.bind`), and went nowhere.",
     ErrorCode.SECRETS_UNAVAILABLE: "A secret provider cannot be reached or lets nobody in; nothing was sent.",
-    ErrorCode.ACCOUNT_NOT_FOUND: "No such account, or neither `account` nor `authentication` is given.",
+    ErrorCode.ACCOUNT_NOT_FOUND: (
+        "No such account for this process; or neither `account` nor `authentication` is given, and there is "
+        "no default."
+    ),
     ErrorCode.ATTACHMENT_NOT_FOUND: "A file or URL that may be read is not there.",
     ErrorCode.ATTACHMENT_NOT_ALLOWED: "Outside `attachments.roots`, or a host not in `attachments.urls`.",
     ErrorCode.MESSAGE_TOO_LARGE: "Larger than a limit in the settings, or than the server's SIZE.",
@@ -55,9 +60,23 @@ _MEANINGS = {
         "`ledger.max_crashes` attempts in a row ended with the worker's death; the job is not begun again."
     ),
     ErrorCode.CANCELLED: (
-        "The worker stopped, lost the job, or found another one sending the mail; retries are unchanged."
+        "The worker stopped, lost the job, found another one sending the mail, or the account's `rate` left "
+        "no room; retries are unchanged."
     ),
 }
+
+_ACCOUNTS = """\
+# Settings of an account
+
+Generated from the model that the worker itself reads its settings by. `NAME` is the account's: letters,
+digits, `-` and `_`; in the environment in upper case, with `_` for `-`.
+[How to name accounts](../how-to/accounts.md).
+
+{settings}
+## Presets
+
+{presets}
+"""
 
 _NEGATED = {alias.name for alias in ALIASES if alias.negated}
 
@@ -93,6 +112,7 @@ def pages() -> dict[Path, str]:
     return {
         readme: _replaced(text, "error codes", _error_codes()),
         ROOT / "docs/reference/inputs.md": _inputs(),
+        ROOT / "docs/reference/accounts.md": _accounts(),
     }
 
 
@@ -116,10 +136,14 @@ def _settings() -> str:
 
 def _setting_rows() -> Iterator[tuple[str, str, str, str]]:
     for path, field in leaves():
-        names = "<br>".join(
-            f"`{name}`{' (the opposite)' if name in _NEGATED else ''}" for name in environment_names(path)
-        )
-        yield f"`{path}`", names, _default(path, field), field.description or ""
+        yield _setting_row(path, field)
+
+
+def _setting_row(path: str, field: FieldInfo) -> tuple[str, str, str, str]:
+    names = "<br>".join(
+        f"`{name}`{' (the opposite)' if name in _NEGATED else ''}" for name in environment_names(path)
+    )
+    return f"`{path}`", names, _default(path, field), field.description or ""
 
 
 def _default(path: str, field: FieldInfo) -> str:
@@ -128,11 +152,32 @@ def _default(path: str, field: FieldInfo) -> str:
         return "this host's name"
     if default in (None, (), {}, ""):
         return ""
-    tree: Any = Settings().model_dump(mode="json")
+    # An account has no defaults without the one thing that it needs.
+    accounts = {"NAME": AccountSettings(host="localhost")}
+    tree: Any = Settings(accounts=accounts).model_dump(mode="json")
     for part in path.split("."):
         tree = tree[part]
     shown = tree if isinstance(tree, list) else [tree]
     return ", ".join(f"`{str(item).lower() if isinstance(item, bool) else item}`" for item in shown)
+
+
+def _accounts() -> str:
+    presets = (
+        (f"`{name}`", _hosts(provider), str(provider.port), f"`{provider.security.value}`")
+        for name, provider in PRESETS.items()
+        if provider.security
+    )
+    rows = (_setting_row(path, field) for path, field in leaves(accounts=["NAME"]) if "NAME" in path)
+    return _ACCOUNTS.format(
+        settings=_table(("Setting", "Environment", "Default", "Meaning"), rows),
+        presets=_table(("Preset", "Host", "Port", "Security"), presets),
+    )
+
+
+def _hosts(provider: Provider) -> str:
+    """List the hosts of a provider, by region where it has several."""
+    by_region = ", ".join(f"`{host}` ({region})" for region, host in provider.regions)
+    return by_region or f"`{provider.host}`"
 
 
 def _error_codes() -> str:

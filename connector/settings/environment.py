@@ -56,9 +56,19 @@ _SCHEMES = {"grpc": "false", "http": "false", "grpcs": "true", "https": "true"}
 
 # Kubernetes tells every pod about a service called smtp-connector in variables that look like ours:
 # SMTP_CONNECTOR_PORT=tcp://10.0.0.1:80, SMTP_CONNECTOR_SERVICE_HOST, SMTP_CONNECTOR_PORT_80_TCP_ADDR, …
-KUBERNETES_SERVICE = re.compile(
+_KUBERNETES_SERVICE = re.compile(
     rf"{PREFIX}(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
+
+# A number in SMTP_CONNECTOR_ACCOUNTS_SALES_PORT is a person's; Kubernetes would write tcp://… there.
+_PORT_OF_AN_ACCOUNT = re.compile(rf"{PREFIX}ACCOUNTS_\w+(?<!_SERVICE)_PORT")
+
+
+def kubernetes_wrote(name: str, value: str) -> bool:
+    """Whether a variable that looks like ours tells of a Kubernetes service."""
+    if _PORT_OF_AN_ACCOUNT.fullmatch(name) and value.isdigit():
+        return False
+    return _KUBERNETES_SERVICE.fullmatch(name) is not None
 
 
 def interpret(alias: Alias, text: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
+from connector.settings.accounts import AccountSettings, name_faults, tag_faults
 from connector.settings.ledger import LedgerSettings
 from connector.settings.secrets import SecretSettings
 from connector.settings.values import (
@@ -247,9 +248,19 @@ class Settings(Section):
     engine: EngineSettings = EngineSettings()
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     smtp: SmtpSettings = SmtpSettings()
+    accounts: dict[str, AccountSettings] = Field(
+        default_factory=dict,
+        description="Named accounts; the one called default is for tasks that name none.",
+    )
     attachments: AttachmentSettings = AttachmentSettings()
     message: MessageSettings = MessageSettings()
     secrets: SecretSettings = SecretSettings()
     ledger: LedgerSettings = LedgerSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _accounts_apart(self) -> Settings:
+        for fault in (*name_faults(self.accounts), *tag_faults(self.accounts)):
+            raise ValueError(fault)
+        return self

@@ -30,11 +30,16 @@ def as_table(loaded: Loaded) -> str:
 
 def _rows(loaded: Loaded) -> Iterator[tuple[str, Any, str]]:
     tree = loaded.settings.model_dump(mode="json")
-    for path, _ in leaves():
+    presets: dict[str, str] = {}
+    for name, account in loaded.settings.accounts.items():
+        tree["accounts"][name] |= account.effective
+        if account.preset != "custom":
+            presets |= {f"accounts.{name}.{key}": f"preset {account.preset}" for key in account.effective}
+    for path, _ in leaves(accounts=loaded.settings.accounts):
         value = tree
         for part in path.split("."):
             value = value[part]
-        yield path, value, loaded.sources.get(path, _DEFAULT)
+        yield path, value, loaded.sources.get(path) or presets.get(path, _DEFAULT)
 
 
 def _text(value: Any) -> str:

@@ -11,7 +11,7 @@ YAML, default.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -20,7 +20,14 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from connector.settings.environment import ALIASES, KUBERNETES_SERVICE, PREFIX, Alias, interpret
+from connector.settings.accounts import (
+    DEFAULT_ACCOUNT,
+    NOT_AVAILABLE,
+    AccountSettings,
+    environment_form,
+    name_faults,
+)
+from connector.settings.environment import ALIASES, PREFIX, Alias, interpret, kubernetes_wrote
 from connector.settings.model import Settings
 
 CONFIG_VARIABLE = "SMTP_CONNECTOR_CONFIG"
@@ -53,11 +60,22 @@ class _Value:
     source: str
 
 
-def leaves(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Yield every setting's dotted path with its definition, in the order of the tree."""
+def leaves(
+    model: type[BaseModel] = Settings, prefix: str = "", *, accounts: Iterable[str] = ()
+) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield every setting's dotted path with its definition, in the order of the tree.
+
+    Args:
+        model: The section to begin with.
+        prefix: Its own path, with a dot at its end.
+        accounts: The names for which the settings of an account are yielded.
+    """
     for name, field in model.model_fields.items():
         path = f"{prefix}{name}"
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        if path == "accounts":
+            for account in accounts:
+                yield from leaves(AccountSettings, f"{path}.{account}.")
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from leaves(field.annotation, f"{path}.")
         else:
             yield path, field
@@ -65,7 +83,7 @@ def leaves(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tupl
 
 def environment_names(path: str) -> tuple[str, ...]:
     """Give the environment variables that set ``path``: ours, then those that Camunda's users know."""
-    own = PREFIX + path.upper().replace(".", "_")
+    own = PREFIX + environment_form(path)
     return own, *(alias.name for alias in ALIASES if alias.path == path)
 
 
@@ -88,22 +106,37 @@ def load(
     """
     if config is None and environ.get(CONFIG_VARIABLE):
         config = Path(environ[CONFIG_VARIABLE])
-    found: dict[str, _Value] = {}
-    if config is not None:
-        found |= _from_yaml(config)
-    found |= _from_environment(environ)
-    found |= _from_command_line(overrides or {})
+    tree = _parsed(config) if config is not None else None
+    given = {path: text for path, text in (overrides or {}).items() if text is not None}
+    fields = dict(leaves(accounts=_account_names(tree, given)))
+    found = _from_yaml(tree, config, fields) if config is not None else {}
+    found |= _from_environment(environ, fields)
+    found |= _from_command_line(given, fields)
     secret_files = (Path(text) for name, text in environ.items() if text and _is_secret_file(name))
     files = (*([config] if config is not None else []), *secret_files)
     return Loaded(_validate(found), {path: item.source for path, item in found.items()}, files)
 
 
-def _from_command_line(overrides: Mapping[str, str | None]) -> dict[str, _Value]:
-    fields = dict(leaves())
-    given = {path: text for path, text in overrides.items() if text is not None}
+def _account_names(tree: object, overrides: Iterable[str]) -> list[str]:
+    """The accounts that may be set: those of the file, those of the command line, and the default.
+
+    The environment adds none: in it, a misspelt name could not be told from a new account.
+    """
+    listed = tree.get("accounts") if isinstance(tree, dict) else None
+    names = {DEFAULT_ACCOUNT: None} | dict.fromkeys(map(str, listed if isinstance(listed, dict) else ()))
+    for path in overrides:
+        section, _, name = path.rpartition(".")[0].partition(".")
+        if section == "accounts" and name:
+            names |= {name.partition(".")[0]: None}
+    if faults := list(name_faults(names)):
+        raise SettingsError("\n".join(faults))
+    return list(names)
+
+
+def _from_command_line(given: Mapping[str, str], fields: Mapping[str, FieldInfo]) -> dict[str, _Value]:
     for path in given:
         if path not in fields:
-            raise SettingsError(f"{path}: no such setting{_nearest(path, set(fields))}")
+            raise SettingsError(f"{path}: {_unknown(path, set(fields))}")
     return {path: _Value(_items(text, fields[path]), "command line") for path, text in given.items()}
 
 
@@ -132,11 +165,11 @@ def _explain(error: Any, found: Mapping[str, _Value]) -> str:
 # --- environment and secret files -------------------------------------------------------------------
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, _Value]:
-    fields = dict(leaves())
+def _from_environment(environ: Mapping[str, str], fields: Mapping[str, FieldInfo]) -> dict[str, _Value]:
     aliases = [Alias(environment_names(path)[0], path) for path in fields] + list(ALIASES)
     _refuse_unknown(environ, {CONFIG_VARIABLE, *(alias.name for alias in aliases)})
     values: dict[str, list[_Value]] = {}
+    _refuse_ambiguous(environ, fields)
     for alias in aliases:
         if variable := _one_variable(environ, alias.name):
             for path, text in interpret(alias, variable.value).items():
@@ -180,9 +213,21 @@ def _agreed(path: str, values: list[_Value]) -> _Value:
     return first
 
 
+def _refuse_ambiguous(environ: Mapping[str, str], paths: Iterable[str]) -> None:
+    """Refuse a variable that means two settings, as one account's name may end like another one's setting."""
+    meant: dict[str, str] = {}
+    for path in paths:
+        name = environment_names(path)[0]
+        other = meant.setdefault(name, path)
+        if other != path and (environ.get(name) or environ.get(f"{name}_FILE")):
+            raise SettingsError(
+                f"{name} could mean {other} or {path}: set it in the file, or rename an account"
+            )
+
+
 def _refuse_unknown(environ: Mapping[str, str], known: set[str]) -> None:
     for name in sorted(environ):
-        if not name.startswith(PREFIX) or KUBERNETES_SERVICE.fullmatch(name):
+        if not name.startswith(PREFIX) or kubernetes_wrote(name, environ[name]):
             continue
         if name not in known and (
             name == f"{CONFIG_VARIABLE}_FILE" or name.removesuffix("_FILE") not in known
@@ -193,9 +238,9 @@ def _refuse_unknown(environ: Mapping[str, str], known: set[str]) -> None:
 # --- the YAML file ----------------------------------------------------------------------------------
 
 
-def _from_yaml(file: Path) -> dict[str, _Value]:
+def _parsed(file: Path) -> object:
     try:
-        tree = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader with one rule more
+        return yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader with one rule more
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: cannot read the settings file: {_reason(error)}") from None
     except (yaml.YAMLError, RecursionError) as error:
@@ -204,10 +249,10 @@ def _from_yaml(file: Path) -> dict[str, _Value]:
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         what = "a key stands twice" if isinstance(error, _DuplicateKeyError) else "not valid YAML"
         raise SettingsError(f"{file}: {what}{place}") from None
-    if tree is None:
-        return {}
-    paths = {path for path, _ in leaves()}
-    return {path: _Value(value, str(file)) for path, value in _walk(tree, "", paths, file)}
+
+
+def _from_yaml(tree: object, file: Path, fields: Iterable[str]) -> dict[str, _Value]:
+    return {path: _Value(value, str(file)) for path, value in _walk(tree, "", set(fields), file)}
 
 
 class _DuplicateKeyError(yaml.MarkedYAMLError):
@@ -236,13 +281,24 @@ def _walk(node: Any, path: str, paths: set[str], file: Path) -> Iterator[tuple[s
         return
     known = {leaf for leaf in paths if not path or leaf.startswith(f"{path}.")}
     if not known:
-        raise SettingsError(f"{file}: {path}: no such setting{_nearest(path, paths | _sections(paths))}")
-    if node is None:
+        raise SettingsError(f"{file}: {path}: {_unknown(path, paths)}")
+    if node is None and not _is_account(path):
         return
-    if not isinstance(node, dict):
+    if not isinstance(node, dict) or (not node and _is_account(path)):
         raise SettingsError(f"{file}: {path or 'the file'}: expected keys with values, such as {min(known)}")
     for key, value in node.items():
         yield from _walk(value, f"{path}.{key}" if path else str(key), paths, file)
+
+
+def _is_account(path: str) -> bool:
+    """Whether this is the path of an account; one without a single key would be forgotten in silence."""
+    return path.startswith("accounts.") and path.count(".") == 1
+
+
+def _unknown(path: str, paths: set[str]) -> str:
+    if path.startswith("accounts.") and path.rpartition(".")[2] in NOT_AVAILABLE:
+        return "not available in this version; remove it"
+    return f"no such setting{_nearest(path, paths | _sections(paths))}"
 
 
 def _sections(paths: set[str]) -> set[str]:

@@ -127,11 +127,14 @@ NATIVE = (
     Definition(
         "authentication",
         Kind.CONTEXT,
-        "The mail server and how to log in; needed unless account is given.",
+        "The mail server and how to log in; needed unless account is given, or the operator has one for the "
+        "process or for all.",
         members=AUTHENTICATION,
     ),
     Definition("account", Kind.TEXT, "Name of a configured account, instead of authentication."),
-    Definition("smtpEmailMailBoxName", Kind.TEXT, "The sender, one address.", required=True),
+    Definition(
+        "smtpEmailMailBoxName", Kind.TEXT, "The sender, one address; needed unless the account has one."
+    ),
     Definition(
         "smtpEmailToRecipients", Kind.LIST, "Recipients; at least one of to, Cc and Bcc must have some."
     ),
@@ -219,7 +222,15 @@ NATIVE = (
 )
 
 _INFOSYS_REQUIRED = frozenset(
-    {"authentication", "hostname", "port", "username", "password", "smtpEmailToRecipients"}
+    {
+        "authentication",
+        "hostname",
+        "port",
+        "username",
+        "password",
+        "smtpEmailMailBoxName",
+        "smtpEmailToRecipients",
+    }
 )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from connector.accounts import Accounts, Origin
 from connector.hosts import MailHosts
 from connector.settings.model import MessageSettings
 from connector.task.definitions import Definition
@@ -22,11 +23,15 @@ class ReadContext:
         now: The current time, with its zone.
         foreign_starttls_optional: On other vendors' task types, ``auto`` does without TLS when the server
             offers none.
+        accounts: What ``account`` may name.
+        origin: Where the job comes from, which decides about its accounts.
         hosts: The mail servers that ``authentication`` may name; None for any.
     """
 
     settings: MessageSettings
     now: datetime
+    accounts: Accounts
+    origin: Origin
     foreign_starttls_optional: bool = False
     hosts: MailHosts | None = None
 

@@ -40,7 +40,7 @@ def read_server(inputs: Inputs, *, starttls_optional: bool = False, hosts: MailH
     inputs.refuse_unknown()
     inputs.refuse_unavailable()
     named = inputs.require("hostname", "fill in the mail server's name")
-    hostname = _hostname(named)
+    hostname = read_hostname(named)
     port = _port(inputs.require("port", "fill in the mail server's port, such as 587"))
     if hosts is not None and not hosts.lists(hostname, port):
         raise _not_listed(named, hosts)
@@ -69,7 +69,12 @@ def _is_loopback(hostname: str) -> bool:
         return hostname == "localhost"
 
 
-def _hostname(value: Value) -> str:
+def read_hostname(value: Value) -> str:
+    """Read a host: its name in the ASCII form, lower case, or its IP address.
+
+    Raises:
+        InputError: Neither; the value is not quoted.
+    """
     name = text(value).strip(" ")
     if len(name) > _MAX_HOSTNAME:
         raise value.error(f"is longer than {_MAX_HOSTNAME} characters, which no host name is")
@@ -79,7 +84,7 @@ def _hostname(value: Value) -> str:
     if host is not None:
         return host
     if re.fullmatch(r"[^:]+:\d+", name):
-        raise value.error("must be the name alone; the port belongs in authentication.port")
+        raise value.error("must be the name alone; the port belongs in port")
     raise value.error("is no host name or IP address; write it as mail.example.com, without blanks")
 
 

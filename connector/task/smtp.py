@@ -13,10 +13,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from connector.errors import AccountError, InputError
+from connector.accounts import Account
+from connector.errors import InputError
 from connector.message.addresses import Mailbox
 from connector.message.fields import check_subject
 from connector.message.text import check_text
+from connector.settings.accounts import MessageDefaults
 from connector.task.attachments import read_attachments
 from connector.task.definitions import (
     CONTENT_TYPES,
@@ -45,12 +47,11 @@ from connector.task.request import (
     Server,
     WhenUncertain,
 )
-from connector.task.server import read_server
+from connector.task.route import read_route
 from connector.task.values import Value, as_boolean, boolean, choice, items, shown, text
 
 _RECIPIENTS = ("smtpEmailToRecipients", "smtpEmailCcRecipients", "smtpEmailBccRecipients")
-_SERVER = ("hostname", "port", "username", "password", "oauth")
-_FILL_IN_SERVER = "fill in authentication with hostname, port, username and password"
+_NO_DEFAULTS = MessageDefaults()
 # 4,096 is PATH_MAX; a longer line is a body.
 _HTML_FILE = re.compile(r"[^<\r\n]{1,4090}\.x?html?", re.IGNORECASE)
 _ANY_FILE = re.compile(r"[^<\r\n]{1,4096}")
@@ -121,7 +122,8 @@ class SendReader:
         """
         inputs = Inputs(variables, self._dialect.definitions)
         inputs.refuse_unavailable()
-        task = _Task(inputs, self._dialect, context)
+        server, account = read_route(inputs, context, foreign=self._dialect.foreign)
+        task = _Task(inputs, self._dialect, context, server, account)
         warnings = misspelling_warnings(variables, self.variable_names)
         return task.request((*warnings, *task.null_warnings()))
 
@@ -136,13 +138,19 @@ class _Task:
     inputs: Inputs
     dialect: Dialect
     context: ReadContext
+    server: Server
+    account: Account | None
+
+    @property
+    def defaults(self) -> MessageDefaults:
+        return self.account.defaults if self.account else _NO_DEFAULTS
 
     def request(self, warnings: tuple[str, ...]) -> SendRequest:
-        server, sender = self.server(), self.sender()
+        sender = self.sender()
         to, cc, bcc = self.recipients()
         content_type = self.content_type()
         return SendRequest(
-            server=server,
+            server=self.server,
             sender=sender,
             to=to,
             cc=cc,
@@ -156,7 +164,7 @@ class _Task:
             read_receipt=self.read_receipt(sender),
             delivery_receipt=self.delivery_receipt(),
             follow_up=self.follow_up(),
-            reply_to=self.mailboxes("smtpEmailDirectReplyTo"),
+            reply_to=self.reply_to(),
             headers=self.headers(),
             in_reply_to=self.in_reply_to(),
             references=self.message_ids("smtpEmailReferences"),
@@ -165,29 +173,19 @@ class _Task:
             warnings=warnings,
         )
 
-    def server(self) -> Server:
-        account, authentication = self.inputs.get("account"), self.inputs.inside("authentication")
-        named = authentication is not None and authentication.given(*_SERVER)
-        if account and named:
-            raise account.error("cannot be given together with authentication; remove one of them")
-        if self.inputs.requires("authentication") and authentication is None:
-            self.inputs.require("authentication", _FILL_IN_SERVER)
-        if account:
-            raise AccountError(
-                f"account: no account named {shown(text(account))} is configured; {_FILL_IN_SERVER}"
-            )
-        if authentication is None or not (named or self.inputs.requires("authentication")):
-            raise AccountError(f"The task names no mail server; {_FILL_IN_SERVER}")
-        relaxed = self.dialect.foreign and self.context.foreign_starttls_optional
-        return read_server(authentication, starttls_optional=relaxed, hosts=self.context.hosts)
-
     def sender(self) -> Mailbox:
+        value = self.inputs.get("smtpEmailMailBoxName")
+        if value is None and self.account is not None and self.account.sender is not None:
+            return self.account.sender
         value = self.inputs.require("smtpEmailMailBoxName", "fill in the sender's address")
         return read_mailbox(value, allow_local=self.dialect.bare_local_parts)
 
     def mailboxes(self, name: str) -> tuple[Mailbox, ...]:
         value = self.inputs.get(name)
         return read_mailboxes(value, allow_local=self.dialect.bare_local_parts) if value else ()
+
+    def reply_to(self) -> tuple[Mailbox, ...]:
+        return self.mailboxes("smtpEmailDirectReplyTo") or (self.account.reply_to if self.account else ())
 
     def recipients(self) -> tuple[tuple[Mailbox, ...], ...]:
         to, cc, bcc = (self.mailboxes(name) for name in _RECIPIENTS)
@@ -197,8 +195,10 @@ class _Task:
         return to, cc, bcc
 
     def null_warnings(self) -> tuple[str, ...]:
-        """Tell of recipients that FEEL made null although the mail goes to others."""
+        """Tell of senders and recipients that FEEL made null although the mail can go without."""
         warnings = []
+        if self.inputs.null("smtpEmailMailBoxName"):
+            warnings.append("smtpEmailMailBoxName is null; the account's address is used")
         if self.inputs.null(_RECIPIENTS[0]):
             warnings.append(f"{_RECIPIENTS[0]} is null; the mail goes to the copies' recipients only")
         for name in _RECIPIENTS:
@@ -233,18 +233,18 @@ class _Task:
     def importance(self) -> Importance | None:
         value = self.inputs.get("smtpEmailImportance")
         if value is None:
-            return None
+            return self.defaults.importance
         flag = as_boolean(value.data)
         return choice(value if flag is None else Value(value.field, str(flag)), IMPORTANCE)
 
     def sensitivity(self) -> Sensitivity | None:
         value = self.inputs.get("smtpEmailSensitivity")
-        return choice(value, SENSITIVITY) if value else None
+        return choice(value, SENSITIVITY) if value else self.defaults.sensitivity
 
     def read_receipt(self, sender: Mailbox) -> Mailbox | None:
         value = self.inputs.get("smtpEmailReadReceipt")
         if value is None:
-            return None
+            return sender if self.defaults.read_receipt else None
         flag = as_boolean(value.data)
         if flag is not None:
             return sender if flag else None
@@ -255,7 +255,7 @@ class _Task:
     def delivery_receipt(self) -> tuple[DeliveryReceipt, ...]:
         value = self.inputs.get("smtpEmailDeliveryReceipt")
         if value is None:
-            return ()
+            return self.defaults.delivery_receipt
         events = tuple(dict.fromkeys(choice(item, DELIVERY_RECEIPTS) for item in items(value)))
         if DeliveryReceipt.NEVER in events and len(events) > 1:
             raise value.error("never excludes the other values; remove it or them")
@@ -267,7 +267,10 @@ class _Task:
 
     def headers(self) -> tuple[tuple[str, str], ...]:
         value = self.inputs.get("smtpEmailHeaders")
-        return read_headers(value) if value else ()
+        own = read_headers(value) if value else ()
+        named = {name.lower() for name, _ in own}
+        usual = (item for item in self.defaults.headers.items() if item[0].lower() not in named)
+        return (*own, *usual)
 
     def message_ids(self, name: str) -> tuple[str, ...]:
         value = self.inputs.get(name)
@@ -287,4 +290,5 @@ class _Task:
 
     def when_uncertain(self) -> WhenUncertain | None:
         value = self.inputs.get("smtpEmailWhenUncertain")
-        return choice(value, WHEN_UNCERTAIN) if value else None
+        usual = self.account.when_uncertain if self.account else None
+        return choice(value, WHEN_UNCERTAIN) if value else usual

@@ -38,16 +38,23 @@ class Conversation:
         server: ``host:port``, for messages.
         timeouts: The time limits.
         concealment: What must not be shown of the server's replies.
+        section: The settings in which the time limits can be changed.
     """
 
     def __init__(
-        self, link: Link, server: str, timeouts: TimeoutSettings, concealment: Concealment | None = None
+        self,
+        link: Link,
+        server: str,
+        timeouts: TimeoutSettings,
+        concealment: Concealment | None = None,
+        section: str = "smtp.timeouts",
     ) -> None:
         self.link = link
         self.server = server
         self.concealment = concealment or Concealment()
         self.unanswered = 1  # the greeting is owed
         self._timeouts = timeouts
+        self._section = section
 
     def seconds(self, phase: Phase) -> float:
         """The time limit of a phase, in seconds."""
@@ -66,7 +73,7 @@ class Conversation:
                 yield
         except TimeoutError:
             self.link.abort()
-            setting = _SETTING.get(phase, "command")
+            setting = f"{self._section}.{_SETTING.get(phase, 'command')}"
             raise failures.timed_out(phase, self.server, setting, self.seconds(phase)) from None
         except (OSError, UnicodeError, MalformedReplyError) as error:
             self.link.abort()

@@ -130,12 +130,12 @@ def timed_out(phase: Phase, server: str, setting: str, seconds: float) -> Transp
     Args:
         phase: Where.
         server: ``host:port``.
-        setting: The member of ``smtp.timeouts`` that ended the wait.
+        setting: The time limit that ended the wait, as ``smtp.timeouts.tls``.
         seconds: Its value.
     """
     return TransportError(
         ErrorCode.CONNECTION_TIMEOUT,
-        f"{server} did nothing for {seconds:g} s (smtp.timeouts.{setting}).",
+        f"{server} did nothing for {seconds:g} s ({setting}).",
         phase=phase,
         server=server,
     )

@@ -21,6 +21,7 @@ class Receipt:
         accepted: The recipients it took.
         rejected: The recipients it refused, with its words for each.
         transport: What carried it, as the response names it.
+        account: The account that it went through; None when the task gave the server.
         warnings: What was asked for and could not be had, such as DSN on a server without it; one begins
             with ``partial: `` when somebody was refused, with ``uncertain: `` when some of them may have it.
     """
@@ -30,6 +31,7 @@ class Receipt:
     rejected: tuple[Rejection, ...] = ()
     warnings: tuple[str, ...] = ()
     transport: str = "smtp"
+    account: str | None = None
 
 
 Committing = Callable[[], Awaitable[None]]

@@ -24,7 +24,7 @@ from connector.transport.concealment import Concealment
 from connector.transport.conversation import Conversation
 from connector.transport.link import Link
 from connector.transport.port import Committing, Receipt, nothing_to_record
-from connector.transport.tls import encrypt, host_to_verify
+from connector.transport.tls import encrypt, host_to_verify, refused_later
 
 # RFC 8305 section 5: how long one address may take before the next is tried beside it.
 _NEXT_ADDRESS_SECONDS = 0.25
@@ -33,11 +33,11 @@ _FAREWELL_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What every session of this worker has in common.
+    """What this side brings into a session.
 
     Attributes:
         timeouts: The time limits.
-        context: Whom to trust.
+        context: Whom to trust, and our own certificate.
         helo_name: Our name for EHLO; without one, the address literal of the connection.
     """
 
@@ -117,7 +117,8 @@ async def open_session(server: Server, client: Client) -> Session:
     """
     username = server.username or ""
     password = server.password.get_secret_value() if server.password else ""
-    talk = Conversation(Link(), str(server), client.timeouts, Concealment(username, password))
+    section = f"accounts.{server.account}.timeouts" if server.account else "smtp.timeouts"
+    talk = Conversation(Link(), str(server), client.timeouts, Concealment(username, password), section)
     try:
         capabilities = await _prepare(talk, server, client)
         if username:
@@ -129,16 +130,23 @@ async def open_session(server: Server, client: Client) -> Session:
 
 
 async def _prepare(talk: Conversation, server: Server, client: Client) -> Capabilities:
+    try:
+        return await _set_up(talk, server, client)
+    except TransportError as error:
+        raise refused_later(error, server) or error from error.__cause__
+
+
+async def _set_up(talk: Conversation, server: Server, client: Client) -> Capabilities:
     await _connect(talk, server)
     if server.security is Security.TLS:
-        await encrypt(talk, client.context, server.hostname, Phase.TLS)
+        await encrypt(talk, client.context, server, Phase.TLS)
     _demand(talk, Phase.GREETING, await talk.receive(Phase.GREETING), 220)
     capabilities = await _greet(talk, client, server.security)
     if server.security is Security.STARTTLS and not capabilities.starttls:
         raise _tls_not_offered(talk)
     if server.security in (Security.STARTTLS, Security.STARTTLS_OPTIONAL) and capabilities.starttls:
         _demand(talk, Phase.STARTTLS, await talk.ask(Phase.STARTTLS, "STARTTLS"), 220)
-        await encrypt(talk, client.context, server.hostname, Phase.STARTTLS)
+        await encrypt(talk, client.context, server, Phase.STARTTLS)
         # RFC 3207 section 4.2: what was announced in clear is forgotten; an attacker may have written it.
         capabilities = await _greet(talk, client, server.security)
     return capabilities

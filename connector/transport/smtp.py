@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from pathlib import Path
+from dataclasses import replace
 
 from connector.errors import ErrorCode, Phase, TransportError
 from connector.message.envelope import Message
 from connector.settings.model import SmtpSettings
-from connector.task.request import Server
+from connector.task.request import Server, TlsPolicy
 from connector.transport.port import Committing, Receipt, nothing_to_record
 from connector.transport.session import Client, Session, open_session
-from connector.transport.tls import build_context
+from connector.transport.trust import Contexts, UnusableTrustError
 
 _QUALIFIED_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _NAME_LOOKUP_SECONDS = 5.0
@@ -29,13 +29,14 @@ class SmtpTransport:
     Safe to use from many tasks of one event loop at a time. Make it once, close it with :meth:`aclose`.
 
     Args:
-        settings: Time limits, our name, and whom to trust.
+        settings: Time limits, our name, and whom to trust, where the server's account does not say.
     """
 
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
-        self._client: Client | None = None
-        self._preparing = asyncio.Lock()
+        self._contexts = Contexts()
+        self._name: str | None = None  # not looked for yet; empty when there is none
+        self._naming = asyncio.Lock()
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def submit(
@@ -71,28 +72,34 @@ class SmtpTransport:
             task.add_done_callback(self._leaving.discard)
 
     async def _prepared(self, server: Server) -> Client:
-        async with self._preparing:
-            if self._client is None:
-                self._client = await self._prepare(server)
-        return self._client
-
-    async def _prepare(self, server: Server) -> Client:
-        """Read the authorities and find our name, both off the event loop, once."""
-        ca_file = self._settings.ca_file
+        """What an account says, and where it says nothing the general settings."""
+        policy = server.tls
+        if policy.ca_file is None and policy.trust_store is None:
+            policy = replace(policy, ca_file=self._settings.ca_file)
         try:
-            context = await asyncio.to_thread(build_context, ca_file)
-        except OSError as error:
-            raise _unusable_trust(ca_file, error, server) from error
-        name = self._settings.helo_name or await _qualified_name()
-        return Client(self._settings.timeouts, context, name)
+            context = await self._contexts.get(policy)
+        except UnusableTrustError as error:
+            raise _unusable(policy, error, server) from error
+        name = server.helo_name or self._settings.helo_name or await self._own_name()
+        return Client(server.timeouts or self._settings.timeouts, context, name)
+
+    async def _own_name(self) -> str | None:
+        """Find our name, once."""
+        async with self._naming:
+            if self._name is None:
+                self._name = await _qualified_name() or ""
+        return self._name or None
 
 
-def _unusable_trust(ca_file: Path | None, error: OSError, server: Server) -> TransportError:
-    source = f"smtp.ca_file {ca_file}" if ca_file else "The system's bundle of authorities"
-    reason = error.strerror or "it holds no certificate in PEM form"
+def _unusable(policy: TlsPolicy, error: UnusableTrustError, server: Server) -> TransportError:
+    source = "The system's bundle of authorities"
+    if error.key:
+        own = server.account is not None and getattr(server.tls, error.key) is not None
+        section = f"accounts.{server.account}" if own else "smtp"
+        source = f"{section}.{error.key} {getattr(policy, error.key)}"
     return TransportError(
         ErrorCode.TLS_FAILED,
-        f"{source} cannot be used: {reason}. Nothing was sent.",
+        f"{source} cannot be used: {error}. Nothing was sent.",
         phase=Phase.TLS,
         server=str(server),
     )

@@ -8,16 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connector.accounts import Accounts, Origin
 from connector.errors import ConnectorError
 from connector.message.text import check_text
-from connector.settings.model import INFOSYS_TASK_TYPE, SEND_TASK_TYPE, MessageSettings
+from connector.settings.model import INFOSYS_TASK_TYPE, SEND_TASK_TYPE, MessageSettings, Settings
 from connector.task import reader
 from connector.task.definitions import AUTHENTICATION, NATIVE
 from connector.task.headers import TaskHeaders, read_task_headers
 from connector.task.port import ReadContext
 from connector.task.request import SendRequest
 
-CONTEXT = ReadContext(MessageSettings(time_zone="Europe/Berlin"), datetime(2026, 11, 20, 10, 0, tzinfo=UTC))
+CONTEXT = ReadContext(
+    MessageSettings(time_zone="Europe/Berlin"),
+    datetime(2026, 11, 20, 10, 0, tzinfo=UTC),
+    Accounts(Settings()),
+    Origin("order", "<default>"),
+)
 COMPLETE: dict[str, Any] = {
     "authentication": {"hostname": "localhost", "port": 25, "username": "u", "password": "p"},
     "smtpEmailMailBoxName": "orders@example.com",

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from connector.accounts import Accounts, Origin
 from connector.errors import InputError
-from connector.settings.model import INFOSYS_TASK_TYPE, SEND_TASK_TYPE, MessageSettings
+from connector.settings.model import INFOSYS_TASK_TYPE, SEND_TASK_TYPE, MessageSettings, Settings
 from connector.task import reader
 from connector.task.port import ReadContext
 from connector.task.request import SendRequest
@@ -14,6 +15,7 @@ from connector.task.request import SendRequest
 # A Friday, 11:00 in Berlin.
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 SETTINGS = MessageSettings(time_zone="Europe/Berlin", business_day_end=time(17, 0))
+ORIGIN = Origin("order", "<default>")
 ABSENT = object()
 COMPLETE: dict[str, Any] = {
     "authentication": {
@@ -35,9 +37,17 @@ def variables(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in merged.items() if value is not ABSENT}
 
 
-def read(task_type: str = SEND_TASK_TYPE, *, relaxed: bool = False, **changes: Any) -> SendRequest:
-    """Read complete variables with some changed."""
-    context = ReadContext(SETTINGS, NOW, foreign_starttls_optional=relaxed)
+def read(
+    task_type: str = SEND_TASK_TYPE,
+    *,
+    relaxed: bool = False,
+    accounts: dict[str, Any] | None = None,
+    origin: Origin = ORIGIN,
+    **changes: Any,
+) -> SendRequest:
+    """Read complete variables with some changed, among these accounts."""
+    configured = Accounts(Settings.model_validate({"accounts": accounts or {}}))
+    context = ReadContext(SETTINGS, NOW, configured, origin, foreign_starttls_optional=relaxed)
     return reader(task_type).read(variables(**changes), context)
 
 

@@ -6,9 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from connector.accounts import Accounts
 from connector.errors import ConnectorError, InputError
 from connector.message.addresses import Mailbox
-from connector.settings.model import INFOSYS_TASK_TYPE
+from connector.settings.model import INFOSYS_TASK_TYPE, Settings
 from connector.task import reader
 from connector.task.port import ReadContext
 from connector.task.request import (
@@ -20,7 +21,7 @@ from connector.task.request import (
     Sensitivity,
 )
 from tests.shared import shared_cases
-from tests.unit.task.task_inputs import NOW, SETTINGS, read, read_infosys, refused
+from tests.unit.task.task_inputs import NOW, ORIGIN, SETTINGS, read, read_infosys, refused
 
 TO = "smtpEmailToRecipients"
 
@@ -124,7 +125,9 @@ def test_its_mail_goes_to_all_or_to_nobody_unless_said_otherwise() -> None:
 @pytest.mark.parametrize("case", shared_cases("infosys-cases.json"))
 def test_a_shared_case(case: dict[str, Any]) -> None:
     def read_case() -> None:
-        reader(INFOSYS_TASK_TYPE).read(case["variables"], ReadContext(SETTINGS, NOW))
+        reader(INFOSYS_TASK_TYPE).read(
+            case["variables"], ReadContext(SETTINGS, NOW, Accounts(Settings()), ORIGIN)
+        )
 
     if case["expect"]["outcome"] == "sent":
         read_case()

@@ -189,7 +189,7 @@ def test_no_server_at_all(data: Any) -> None:
 
 @pytest.mark.parametrize("data", [ABSENT, {"hostname": "", "password": ""}])
 def test_an_account_that_is_not_configured(data: Any) -> None:
-    with pytest.raises(AccountError, match="no account named 'sales' is configured"):
+    with pytest.raises(AccountError, match="the process order has no account named 'sales'; it may use none"):
         read(authentication=data, account="sales")
 
 

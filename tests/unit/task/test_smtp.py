@@ -42,7 +42,7 @@ def test_what_is_not_given_asks_for_nothing() -> None:
 OPTIONAL = [
     definition.name
     for definition in NATIVE
-    if not definition.required and definition.name not in {"authentication", TO}
+    if not definition.required and definition.name not in {"authentication", TO, "smtpEmailMailBoxName"}
 ]
 
 

@@ -64,7 +64,7 @@ def test_the_code_of_a_reply(phase: Phase, reply: str, code: ErrorCode) -> None:
     [(1, "a0@x"), (3, "a0@x, a1@x, a2@x"), (4, "a0@x, a1@x, a2@x, …")],
 )
 def test_the_first_of_those_refused_for_good_are_named(refused: int, named: str) -> None:
-    error = failures.timed_out(Phase.RCPT, SERVER, "command", 60)
+    error = failures.timed_out(Phase.RCPT, SERVER, "smtp.timeouts.command", 60)
     gone = [Rejection(f"a{number}@x", Reply(550, "5.1.1 No")) for number in range(refused)]
     error.rejected = (Rejection("later@x", Reply(450, "4.2.0 Wait")), *gone)
     failures.name_refused(error, 9)
@@ -73,7 +73,7 @@ def test_the_first_of_those_refused_for_good_are_named(refused: int, named: str)
 
 
 def test_those_refused_for_now_are_not_named() -> None:
-    error = failures.timed_out(Phase.RCPT, SERVER, "command", 60)
+    error = failures.timed_out(Phase.RCPT, SERVER, "smtp.timeouts.command", 60)
     error.rejected = (Rejection("later@x", Reply(450, "4.2.0 Wait")),)
     message = error.message
     failures.name_refused(error, 1)

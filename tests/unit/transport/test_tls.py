@@ -3,15 +3,20 @@ import ssl
 import pytest
 
 from connector.errors import Phase
+from connector.task.request import Server, TlsPolicy
 from connector.transport.link import ClearTextBeforeTlsError
-from connector.transport.tls import build_context, explain, host_to_verify
+from connector.transport.tls import host_to_verify
+from connector.transport.tls_faults import explain
+from connector.transport.trust import build_context
 from tests.wire import smtp_submission as given
+
+SERVER = Server("localhost", 587)
 
 
 def handshake_error(server_context: ssl.SSLContext, hostname: str = "localhost") -> ssl.SSLError:
     """Let the real client context shake hands with a server in memory, alerts included."""
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
-    context = build_context(given.ca_file())
+    context = build_context(TlsPolicy(ca_file=given.ca_file()))
     client = context.wrap_bio(to_client, to_server, server_hostname=hostname)
     server = server_context.wrap_bio(to_server, to_client, server_side=True)
     for _ in range(10):
@@ -38,26 +43,28 @@ def handshake_error(server_context: ssl.SSLContext, hostname: str = "localhost")
 )
 def test_openssls_own_errors_are_explained(server: object, words: str) -> None:
     assert callable(server)
-    assert words in explain(handshake_error(server()), Phase.STARTTLS)
+    assert words in explain(handshake_error(server()), Phase.STARTTLS, SERVER)
 
 
 def test_an_ip_address_is_verified_as_such() -> None:
-    assert "not for this IP address" in explain(handshake_error(given.good_context(), "192.0.2.1"), Phase.TLS)
+    assert "not for this IP address" in explain(
+        handshake_error(given.good_context(), "192.0.2.1"), Phase.TLS, SERVER
+    )
 
 
 @pytest.mark.parametrize("phase", [Phase.TLS, Phase.STARTTLS])
 def test_clear_text_means_another_thing_before_and_after_starttls(phase: Phase) -> None:
-    words = explain(ClearTextBeforeTlsError(), phase)
+    words = explain(ClearTextBeforeTlsError(), phase, SERVER)
     assert ("port 465" in words) == (phase is Phase.TLS)
     assert ("attacker" in words) == (phase is Phase.STARTTLS)
 
 
 def test_a_silent_end_of_the_handshake_has_its_likely_cause() -> None:
-    assert "most likely it speaks no TLS 1.2" in explain(ConnectionResetError(), Phase.STARTTLS)
+    assert "most likely it speaks no TLS 1.2" in explain(ConnectionResetError(), Phase.STARTTLS, SERVER)
 
 
 def test_the_context_verifies() -> None:
-    context = build_context(None)
+    context = build_context(TlsPolicy())
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

@@ -1,0 +1,224 @@
+"""What an operator may say about named accounts: where mail goes, who sends it, and who may use it.
+
+An account stands in the settings below ``accounts`` under a name of its own. Values as an operator writes
+them enter; checked ones leave, with what the provider's preset knows filled in. Which account a job uses is
+decided in :mod:`connector.accounts`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from itertools import pairwise
+
+from pydantic import Field, SecretStr, model_validator
+
+from connector.settings.account_values import Address, Headers, HostName, TlsVersion
+from connector.settings.presets import PRESETS, Preset
+from connector.settings.values import DomainName, ReadableFile, Seconds, Section
+from connector.task.request import DeliveryReceipt, Importance, Security, Sensitivity, WhenUncertain
+
+DEFAULT_ACCOUNT = "default"
+# What the contract promises and this version does not have: refused by name, never ignored.
+NOT_AVAILABLE = frozenset({"oauth", "signing"})
+# No dot, which separates the parts of a setting's path.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+
+
+class AccountTimeouts(Section):
+    """Time limits for one account in place of those of ``smtp.timeouts``."""
+
+    connect: Seconds | None = Field(None, description="In place of smtp.timeouts.connect.")
+    greeting: Seconds | None = Field(None, description="In place of smtp.timeouts.greeting.")
+    tls: Seconds | None = Field(None, description="In place of smtp.timeouts.tls.")
+    auth: Seconds | None = Field(None, description="In place of smtp.timeouts.auth.")
+    command: Seconds | None = Field(None, description="In place of smtp.timeouts.command.")
+    data: Seconds | None = Field(None, description="In place of smtp.timeouts.data.")
+    dot: Seconds | None = Field(None, description="In place of smtp.timeouts.dot.")
+
+
+class MessageDefaults(Section):
+    """What a mail of an account has where its task says nothing."""
+
+    importance: Importance | None = Field(None, description="`high`, `normal` or `low`.")
+    sensitivity: Sensitivity | None = Field(
+        None, description="`normal`, `personal`, `private` or `confidential`."
+    )
+    read_receipt: bool = Field(False, description="Ask the reader for a confirmation to the sender.")
+    delivery_receipt: tuple[DeliveryReceipt, ...] = Field(
+        (), description="When the server reports on delivery: `success`, `failure`, `delay`; or `never`."
+    )
+    headers: Headers = Field(
+        default_factory=dict,
+        description="Extra header fields; the task's own of the same name wins. In the environment as JSON.",
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> MessageDefaults:
+        if DeliveryReceipt.NEVER in self.delivery_receipt and len(self.delivery_receipt) > 1:
+            raise ValueError("delivery_receipt: never excludes the other values")
+        return self
+
+
+class AccountSettings(Section):
+    """One account."""
+
+    preset: Preset = Field(
+        "custom", description="Provider, which fills host, port and security; `custom` fills nothing."
+    )
+    region: str | None = Field(
+        None, description="Region of the provider: with `ses` as eu-central-1, with `mailgun` us or eu."
+    )
+    host: HostName | None = Field(None, description="Mail server. Default: the preset's.")
+    port: int | None = Field(
+        None, ge=1, le=65535, description="Its port. Default: the preset's, otherwise 465 with `tls` and 587."
+    )
+    security: Security | None = Field(
+        None,
+        description=(
+            "`tls`, `starttls`, `starttls-optional` or `none`. Default: the preset's, otherwise `tls` on "
+            "port 465 and `starttls`."
+        ),
+    )
+    min_tls: TlsVersion = Field("1.2", description="Oldest version of TLS to speak: `1.2` or `1.3`.")
+    ca_file: ReadableFile | None = Field(
+        None, description="PEM bundle of the authorities to trust, in place of smtp.ca_file."
+    )
+    trust_store: ReadableFile | None = Field(
+        None,
+        description="The same as a Java trust store, PKCS#12 or JKS.",
+    )
+    trust_store_password: SecretStr | None = Field(
+        None, description="Password of trust_store, or secrets.NAME."
+    )
+    client_cert: ReadableFile | None = Field(
+        None, description="Client certificate with its chain: PEM, or PKCS#12 with its key in it."
+    )
+    client_key: ReadableFile | None = Field(
+        None, description="Its private key in PEM, where client_cert does not hold it."
+    )
+    client_key_password: SecretStr | None = Field(
+        None, description="Passphrase of the key or the PKCS#12 file, or secrets.NAME."
+    )
+    username: str | None = Field(
+        None, description="Login name, or secrets.NAME; without one mail is relayed anonymously."
+    )
+    password: SecretStr | None = Field(
+        None, description="Password, or secrets.NAME, which is looked up for every mail."
+    )
+    address: Address | None = Field(None, description="Sender where a task has no smtpEmailMailBoxName.")
+    display_name: str | None = Field(None, description="Name beside that address.")
+    reply_to: tuple[Address, ...] = Field(
+        (), description="Where answers go when a task has no smtpEmailDirectReplyTo."
+    )
+    helo_name: DomainName = Field(None, description="Name for EHLO, in place of smtp.helo_name.")
+    timeouts: AccountTimeouts = AccountTimeouts()
+    rate: float | None = Field(
+        None, gt=0, description="Mails per second, from each worker; 0.5 is one in two seconds."
+    )
+    max_wait: Seconds = Field(
+        timedelta(seconds=5),
+        description="How long a mail waits here for its turn; then its job goes back with a pause.",
+    )
+    max_connections: int | None = Field(None, ge=1, description="Connections at a time, from each worker.")
+    defaults: MessageDefaults = MessageDefaults()
+    process_ids: tuple[str, ...] = Field(
+        (), description="BPMN process ids whose tasks use this account when they name none."
+    )
+    allowed_process_ids: tuple[str, ...] = Field(
+        (), description="BPMN process ids that may use it at all; empty for every one."
+    )
+    allowed_tenants: tuple[str, ...] = Field(
+        (), description="Tenants that may use it at all; empty for every one."
+    )
+    uncertain: WhenUncertain | None = Field(None, description="In place of ledger.uncertain.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> AccountSettings:
+        for fault in (*self._server_faults(), *self._trust_faults(), *self._identity_faults()):
+            raise ValueError(fault)
+        return self
+
+    def _server_faults(self) -> Iterator[str]:
+        provider = PRESETS[self.preset]
+        if fault := provider.region_fault(self.region):
+            yield fault
+        elif provider.host is None and self.host is None:
+            yield "needs host, or a preset such as office365"
+        if (self.username is None) != (self.password is None):
+            yield "username and password go together"
+        if self.password is not None and "\0" in self.password.get_secret_value():
+            yield "password holds a NUL, which AUTH cannot carry (RFC 4616)"
+
+    def _trust_faults(self) -> Iterator[str]:
+        if self.ca_file and self.trust_store:
+            yield "ca_file and trust_store say the same: keep one of them"
+        if self.trust_store_password and not self.trust_store:
+            yield "trust_store_password is there without trust_store"
+        if (self.client_key or self.client_key_password) and not self.client_cert:
+            yield "client_key and client_key_password need client_cert"
+        if self.effective_security is Security.NONE and (
+            self.ca_file or self.trust_store or self.client_cert
+        ):
+            yield "security none uses no certificates: remove them, or choose tls or starttls"
+
+    def _identity_faults(self) -> Iterator[str]:
+        if self.display_name and self.address is None:
+            yield "display_name needs address"
+        strangers = set(self.process_ids) - set(self.allowed_process_ids or self.process_ids)
+        if strangers:
+            yield f"process_ids has {min(strangers)}, which allowed_process_ids does not allow"
+
+    @property
+    def effective_host(self) -> str:
+        """The mail server, the preset's where none is set."""
+        return self.host or PRESETS[self.preset].host_in(self.region)
+
+    @property
+    def effective_security(self) -> Security:
+        """How the link is protected: as set, as the preset says for its own port, or as the port says."""
+        preset = PRESETS[self.preset]
+        usual = preset.security if self.port in {None, preset.port} else None
+        return self.security or usual or (Security.TLS if self.port == 465 else Security.STARTTLS)
+
+    @property
+    def effective_port(self) -> int:
+        """The port: as set, as the preset says for its own security, or as the security says."""
+        preset = PRESETS[self.preset]
+        usual = preset.port if self.security in {None, preset.security} else None
+        return self.port or usual or (465 if self.security is Security.TLS else 587)
+
+    @property
+    def effective(self) -> dict[str, str | int]:
+        """Host, port and security, settled, as an operator would write them."""
+        return {
+            "host": self.effective_host,
+            "port": self.effective_port,
+            "security": self.effective_security.value,
+        }
+
+
+def environment_form(name: str) -> str:
+    """Spell an account's name as it stands inside an environment variable."""
+    return re.sub(r"[^A-Z0-9]", "_", name.upper())
+
+
+def name_faults(names: Iterable[str]) -> Iterator[str]:
+    """Say which names no account can have, each in one line."""
+    names = sorted(map(str, names), key=environment_form)
+    for name in names:
+        if not _NAME.fullmatch(name):
+            yield f"accounts.{name[:60]}: a name has at most 63 letters, digits, hyphens and underscores"
+    for one, other in pairwise(names):
+        if environment_form(one) == environment_form(other):
+            yield f"accounts.{one} and accounts.{other} are one name in the environment: rename one of them"
+
+
+def tag_faults(accounts: Mapping[str, AccountSettings]) -> Iterator[str]:
+    """Say which BPMN process ids lead to several accounts, each in one line."""
+    tags = Counter(tag for account in accounts.values() for tag in set(account.process_ids))
+    for tag in sorted(tag for tag, times in tags.items() if times > 1):
+        names = ", ".join(sorted(name for name, account in accounts.items() if tag in account.process_ids))
+        yield f"the process id {tag} stands in process_ids of several accounts ({names}): keep one"
