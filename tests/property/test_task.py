@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.accounts import Accounts, Origin
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, InputError
 from connector.message.text import check_text
 from connector.settings.model import INFOSYS_TASK_TYPE, SEND_TASK_TYPE, MessageSettings, Settings
 from connector.task import reader
@@ -141,11 +141,12 @@ def test_a_line_break_in_a_header_text_is_always_refused(before: str, character:
         ("smtpEmailHeaders", {"X-Case": broken}),
         ("smtpEmailHeaders", {f"X{broken}": "1"}),
         ("smtpEmailReferences", f"<{broken}>"),
-        ("smtpEmailIdempotencyKey", broken),
         ("smtpEmailAttachments", [{"name": broken, "content": ""}]),
         ("smtpEmailAttachments", [broken]),
     ):
         assert isinstance(read(SEND_TASK_TYPE, {**COMPLETE, name: value}), ConnectorError)
+    with pytest.raises(InputError):
+        reader(SEND_TASK_TYPE).idempotency_key({"smtpEmailIdempotencyKey": broken})
 
 
 @pytest.mark.timeout(20)
