@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from connector.settings.accounts import AccountSettings, name_faults, tag_faults
 from connector.settings.ledger import LedgerSettings
+from connector.settings.pool import PoolSettings
 from connector.settings.secrets import SecretSettings
 from connector.settings.values import (
     DomainName,
@@ -167,6 +168,7 @@ class SmtpSettings(Section):
     """How mail is submitted."""
 
     timeouts: TimeoutSettings = TimeoutSettings()
+    pool: PoolSettings = PoolSettings()
     helo_name: DomainName = Field(
         None, description="Name for EHLO. Default: this host's fully qualified name, or its address literal."
     )

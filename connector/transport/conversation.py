@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 from connector.errors import Phase, Reply, TransportError
 from connector.settings.model import TimeoutSettings
@@ -28,6 +27,26 @@ _SETTING = {
     Phase.CONTENT: "data",
     Phase.DOT: "dot",
 }
+
+
+class Step:
+    """See :meth:`Conversation.step`; written out because a generator takes three times as long."""
+
+    __slots__ = ("_phase", "_talk")
+
+    def __init__(self, talk: Conversation, phase: Phase) -> None:
+        self._talk = talk
+        self._phase = phase
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End, with an error of the phase in place of what was raised."""
+        if error is not None and (meaning := self._talk.failed(self._phase, error)) is not None:
+            raise meaning from error
 
 
 class Conversation:
@@ -53,6 +72,7 @@ class Conversation:
         self.server = server
         self.concealment = concealment or Concealment()
         self.unanswered = 1  # the greeting is owed
+        self.mail_begun = False  # MAIL went out, and neither the reply to the dot nor RSET ended it
         self._timeouts = timeouts
         self._section = section
 
@@ -61,26 +81,23 @@ class Conversation:
         limit = getattr(self._timeouts, _SETTING.get(phase, "command"))
         return float(limit.total_seconds())
 
-    @asynccontextmanager
-    async def step(self, phase: Phase) -> AsyncIterator[None]:
-        """Do one step of a phase within its limit.
+    def step(self, phase: Phase) -> Step:
+        """Do one step of a phase, which must raise ``TimeoutError`` at its limit (:meth:`seconds`).
 
         Raises:
             TransportError: ``CONNECTION_TIMEOUT``, ``CONNECTION_FAILED`` or ``DNS_FAILED``.
         """
-        try:
-            async with asyncio.timeout(self.seconds(phase)):
-                yield
-        except TimeoutError:
-            self.link.abort()
+        return Step(self, phase)
+
+    def failed(self, phase: Phase, error: BaseException) -> TransportError | None:
+        """End the conversation: what ended a step, as the error that it means for a mail, if it means one."""
+        self.link.abort()
+        if isinstance(error, TimeoutError):
             setting = f"{self._section}.{_SETTING.get(phase, 'command')}"
-            raise failures.timed_out(phase, self.server, setting, self.seconds(phase)) from None
-        except (OSError, UnicodeError, MalformedReplyError) as error:
-            self.link.abort()
-            raise failures.broken(phase, self.server, error) from error
-        except BaseException:
-            self.link.abort()
-            raise
+            return failures.timed_out(phase, self.server, setting, self.seconds(phase))
+        if isinstance(error, OSError | UnicodeError | MalformedReplyError):
+            return failures.broken(phase, self.server, error)
+        return None
 
     def send(self, phase: Phase, *commands: str) -> None:
         """Write commands in one go; each is owed a reply.
@@ -90,10 +107,10 @@ class Conversation:
             ValueError: A command holds a control character. Addresses were checked long before; this is
                 the last line of defence against a second command inside one (RFC 5321 section 4.1.2).
         """
-        if any(_CONTROL.search(command) for command in commands):
+        if _CONTROL.search("".join(commands)):
             raise ValueError("an SMTP command must not hold a control character")
         try:
-            self.link.write("".join(f"{command}\r\n" for command in commands).encode())
+            self.link.write(("\r\n".join(commands) + "\r\n").encode())
         except OSError as error:
             raise failures.broken(phase, self.server, error) from error
         self.unanswered += len(commands)
@@ -104,8 +121,10 @@ class Conversation:
         Raises:
             TransportError: None came.
         """
-        async with self.step(phase):
-            reply = await self.link.reply()
+        reply = self.link.next_reply()
+        if reply is None:
+            with self.step(phase):
+                reply = await self.link.reply(self.seconds(phase))
         self.unanswered -= 1
         return reply
 
@@ -113,12 +132,14 @@ class Conversation:
         """Write a piece of content and wait until it has left this process.
 
         Raises:
-            TransportError: It has not, or the server had replied before it was its turn: it refuses what it
+            TransportError: It has not, or the server has replied before it was its turn: it refuses what it
                 has seen so far, or its replies are out of step and the next would be taken for the dot's.
         """
         await self._write(data)
-        async with self.step(Phase.CONTENT):
-            await self.link.flushed()
+        with self.step(Phase.CONTENT):
+            if self.link.held:
+                await self.link.flushed(self.seconds(Phase.CONTENT))
+            await asyncio.sleep(0)  # let the loop read: after a send that fails it reads no more
 
     async def release(self, dot: bytes) -> Reply:
         """Write the last octets of a message and wait for the server's verdict on it.
@@ -130,11 +151,12 @@ class Conversation:
         await self._write(dot)
         self.unanswered += 1
         try:
-            async with self.step(Phase.CONTENT):
-                gone = await self.link.flushed()
-            if not gone:
+            if self.link.held:
+                with self.step(Phase.CONTENT):
+                    await self.link.flushed(self.seconds(Phase.CONTENT))
+            if self.link.held:
                 await self._refuse_early_reply()
-            return await self.receive(Phase.DOT if gone else Phase.CONTENT)
+            return await self.receive(Phase.CONTENT if self.link.held else Phase.DOT)
         except (TransportError, asyncio.CancelledError) as error:
             if self.link.held:  # thrown away with the link: it never left
                 raise
@@ -143,11 +165,11 @@ class Conversation:
             ) from error
 
     async def _write(self, data: bytes | memoryview) -> None:
-        async with self.step(Phase.CONTENT):
-            await asyncio.sleep(0)  # let the loop read first: after a send that fails it reads no more
-            if not self.link.replied:
+        if not self.link.replied:
+            with self.step(Phase.CONTENT):
                 self.link.write(data)
-        await self._refuse_early_reply()
+        if self.link.replied:
+            await self._refuse_early_reply()
 
     async def _refuse_early_reply(self) -> None:
         if self.link.replied:

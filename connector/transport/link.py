@@ -2,7 +2,7 @@
 
 It stands where aiosmtplib's ``SMTPProtocol`` would: that one drops replies that nobody waits for (so no
 pipelining, RFC 2920) and discards what arrives between STARTTLS and the handshake instead of reporting the
-attack. It knows nothing of commands, phases or time limits.
+attack. It knows nothing of commands and phases, and of time limits only how long it is to wait.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Link(asyncio.Protocol):
         self._failure: Exception | None = None
         self._held = False
         self._change: asyncio.Future[None] | None = None
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection; ``held`` must be true while even one octet is still in this process."""
@@ -71,6 +73,9 @@ class Link(asyncio.Protocol):
 
     def _fail(self, reason: Exception) -> None:
         self._failure = self._failure or reason
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._transport is not None:
             self._transport.abort()
         self._changed()
@@ -79,12 +84,32 @@ class Link(asyncio.Protocol):
         if self._change is not None and not self._change.done():
             self._change.set_result(None)
 
-    async def _wait(self) -> None:
+    async def _wait(self, deadline: float) -> None:
+        """Wait for any change; the connection fails with ``TimeoutError`` when time is up."""
+        self._deadline = deadline
+        # One timer that is left to run serves many waits: setting one up for each costs as much as the
+        # whole reading of a reply.
+        if self._timer is None or self._timer.when() > deadline:
+            self._watch()
         self._change = asyncio.get_running_loop().create_future()
         try:
             await self._change
         finally:
             self._change = None
+
+    def _watch(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(self._deadline, self._look_at_the_clock)
+
+    def _look_at_the_clock(self) -> None:
+        self._timer = None
+        if self._change is None:
+            return
+        if asyncio.get_running_loop().time() < self._deadline:
+            self._watch()
+        else:
+            self._fail(TimeoutError("the server did nothing in time"))
 
     @property
     def broken(self) -> bool:
@@ -101,22 +126,36 @@ class Link(asyncio.Protocol):
         """Whether a reply has come that nobody has read."""
         return bool(self._replies)
 
+    @property
+    def quiet(self) -> bool:
+        """Whether it is whole and nothing has come that nobody has read."""
+        return self._failure is None and not self._replies and not self.parser.pending
+
     def address(self, end: str) -> str:
         """The IP address of one end: ``peername`` or ``sockname``."""
         socket_address = self._transport.get_extra_info(end) if self._transport is not None else None
         return str(socket_address[0]) if socket_address else ""
 
-    async def reply(self) -> Reply:
+    def next_reply(self) -> Reply | None:
+        """The next reply, if it has come."""
+        return self._replies.popleft() if self._replies else None
+
+    async def reply(self, seconds: float) -> Reply:
         """The next reply; one that came before the connection broke is still given.
 
+        Args:
+            seconds: How long to wait for it; then the connection is broken.
+
         Raises:
+            TimeoutError: It did not come in time.
             OSError: The connection is broken.
             MalformedReplyError: The server does not speak SMTP.
         """
+        deadline = asyncio.get_running_loop().time() + seconds
         while not self._replies:
             if self._failure is not None:
                 raise self._failure
-            await self._wait()
+            await self._wait(deadline)
         return self._replies.popleft()
 
     def write(self, data: bytes | memoryview) -> None:
@@ -131,14 +170,23 @@ class Link(asyncio.Protocol):
         if self._transport.is_closing():  # send(2) itself failed
             raise ConnectionResetError("the server closed the connection")
 
-    async def flushed(self) -> bool:
+    async def flushed(self, seconds: float) -> bool:
         """Wait until nothing is held any more, or a reply comes, or the connection breaks.
+
+        Args:
+            seconds: How long to wait; then the connection is broken.
 
         Returns:
             Whether every octet has been handed to the kernel.
+
+        Raises:
+            TimeoutError: Nothing changed in time.
         """
+        deadline = asyncio.get_running_loop().time() + seconds
         while self._held and not self._replies and self._failure is None:
-            await self._wait()
+            await self._wait(deadline)
+        if self._held and isinstance(self._failure, TimeoutError):
+            raise self._failure
         return not self._held
 
     async def start_tls(self, context: ssl.SSLContext, hostname: str, seconds: float) -> None:
@@ -173,9 +221,10 @@ class Link(asyncio.Protocol):
             self._transport.write(b"QUIT\r\n")
         self.abort()
 
-    async def close(self) -> None:
-        """Close in good order and wait for the other side."""
+    async def close(self, seconds: float) -> None:
+        """Close in good order and wait so long for the other side."""
         if self._transport is not None and self._failure is None:
             self._transport.close()
+            deadline = asyncio.get_running_loop().time() + seconds
             while self._failure is None:
-                await self._wait()
+                await self._wait(deadline)

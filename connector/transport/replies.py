@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from connector.errors import Reply
 
@@ -16,6 +17,7 @@ _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 # RFC 5321 section 4.5.3.1.5 allows 512 octets a line; servers exceed it, an attacker without end.
 _LONGEST_LINE = 8_192
 _LONGEST_REPLY = 65_536
+_USUAL_LINE = 128
 
 
 class MalformedReplyError(Exception):
@@ -28,11 +30,18 @@ def printable(octets: bytes) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
+@lru_cache(maxsize=256)
+def _usual(line: bytes) -> Reply | None:
+    """A reply of one short line: a server says the same few again and again, three of four for each mail."""
+    match = _LINE.fullmatch(line)
+    return Reply(int(match[1]), printable(match[3] or b"")) if match and match[2] != b"-" else None
+
+
 class ReplyParser:
     """Puts replies together from however the network cuts them."""
 
     def __init__(self) -> None:
-        self._unread = bytearray()
+        self._unread = b""
         self._lines: list[str] = []
         self._octets = 0
 
@@ -47,24 +56,25 @@ class ReplyParser:
         Raises:
             MalformedReplyError: A line is no reply line, or too long.
         """
-        self._unread += data
-        while (end := self._unread.find(b"\n")) >= 0:
-            line = bytes(self._unread[:end]).rstrip(b"\r")
-            del self._unread[: end + 1]
-            if (reply := self._line(line)) is not None:
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        for line in lines:
+            if (reply := self._line(line.rstrip(b"\r"))) is not None:
                 yield reply
         if len(self._unread) > _LONGEST_LINE:
             raise MalformedReplyError("a line without end")
 
     def _line(self, line: bytes) -> Reply | None:
+        if not self._lines and len(line) <= _USUAL_LINE and (reply := _usual(line)) is not None:
+            return reply
         match = _LINE.fullmatch(line)
         self._octets += len(line)
         if match is None or len(line) > _LONGEST_LINE or self._octets > _LONGEST_REPLY:
             raise MalformedReplyError("no SMTP reply" if match is None else "a reply without end")
-        self._lines.append(printable(match[3] or b""))
-        if match[2] == b"-":
+        code, separator, octets = match.groups(b"")
+        self._lines.append(printable(octets))
+        if separator == b"-":
             return None
         # A server that changes the code between lines means the last one, as Postfix reads it.
-        reply = Reply(int(match[1]), "\n".join(self._lines))
+        reply = Reply(int(code), "\n".join(self._lines))
         self._lines, self._octets = [], 0
         return reply

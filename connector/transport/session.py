@@ -61,6 +61,11 @@ class Session:
         """Whether another message, or QUIT, can follow; :meth:`reset` comes first after a failure."""
         return not self._talk.link.broken
 
+    @property
+    def ready(self) -> bool:
+        """Whether it waits for MAIL and has said nothing since, as a server does that wants to end it."""
+        return not (self._talk.mail_begun or self._talk.unanswered) and self._talk.link.quiet
+
     async def submit(self, message: Message, committing: Committing = nothing_to_record) -> Receipt:
         """Hand one message over, in several transactions where the server limits recipients.
 
@@ -72,7 +77,7 @@ class Session:
             TransportError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
         """
         receipt = await splitting.submit(self._talk, self._capabilities, message, committing)
-        return replace(receipt, warnings=self._warnings + receipt.warnings)
+        return replace(receipt, warnings=self._warnings + receipt.warnings) if self._warnings else receipt
 
     async def reset(self) -> None:
         """Forget a transaction that was refused, so that another can begin (RFC 5321 section 4.1.1.5).
@@ -85,6 +90,7 @@ class Session:
         if reply.code != 250:
             self.abort()
             raise self._talk.refusal(Phase.MAIL, reply)
+        self._talk.mail_begun = False
 
     async def quit(self) -> None:
         """Take leave within two seconds; how that goes changes nothing for any mail."""
@@ -93,7 +99,7 @@ class Session:
                 async with asyncio.timeout(_FAREWELL_SECONDS):
                     await self._catch_up()
                     await self._talk.ask(Phase.MAIL, "QUIT")
-                    await self._talk.link.close()
+                    await self._talk.link.close(_FAREWELL_SECONDS)
             finally:
                 self.abort()
 
@@ -153,7 +159,7 @@ async def _set_up(talk: Conversation, server: Server, client: Client) -> Capabil
 
 
 async def _connect(talk: Conversation, server: Server) -> None:
-    async with talk.step(Phase.CONNECT):
+    with talk.step(Phase.CONNECT):
         connecting = asyncio.get_running_loop().create_connection(
             lambda: talk.link,
             host_to_verify(server.hostname),
@@ -162,7 +168,8 @@ async def _connect(talk: Conversation, server: Server) -> None:
         )
         # asyncio forgets to close the winner's socket when this race is cancelled at its end. So it is left
         # to end by itself, and the link, aborted by then, closes the connection as soon as it is made.
-        await asyncio.shield(connecting)
+        async with asyncio.timeout(talk.seconds(Phase.CONNECT)):
+            await asyncio.shield(connecting)
 
 
 async def _greet(talk: Conversation, client: Client, security: Security) -> Capabilities:

@@ -1,7 +1,8 @@
 """The SMTP transport: a message and a server in, a receipt out.
 
-It stands at the border: it holds what outlives a mail (the trust, our name, connections that take their
-leave) and leaves the protocol to :mod:`~connector.transport.session`. One connection carries one mail.
+It stands at the border: it holds what outlives a mail (the trust, our name, the connections that are kept)
+and leaves the protocol to :mod:`~connector.transport.session`. Here is decided whether a mail may be sent
+once more: only if the connection had ended before this mail began.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from connector.errors import ErrorCode, Phase, TransportError
 from connector.message.envelope import Message
 from connector.settings.model import SmtpSettings
 from connector.task.request import Server, TlsPolicy
+from connector.transport.pool import Pool
 from connector.transport.port import Committing, Receipt, nothing_to_record
 from connector.transport.session import Client, Session, open_session
 from connector.transport.trust import Contexts, UnusableTrustError
@@ -37,12 +39,12 @@ class SmtpTransport:
         self._contexts = Contexts()
         self._name: str | None = None  # not looked for yet; empty when there is none
         self._naming = asyncio.Lock()
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._pool = Pool(settings.pool, self._open)
 
     async def submit(
         self, message: Message, server: Server, committing: Committing = nothing_to_record
     ) -> Receipt:
-        """Hand the message over, once, on a connection of its own.
+        """Hand the message over, once, on a connection of its own or on one that was used before.
 
         Cancelling it closes the connection: before the final dot nothing was delivered and
         ``CancelledError`` goes on; after it the outcome is ``DELIVERY_UNCERTAIN``.
@@ -54,22 +56,24 @@ class SmtpTransport:
         Raises:
             TransportError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
         """
-        session = await open_session(server, await self._prepared(server))
+        connection = await self._pool.take(server)
         try:
-            return await session.submit(message, committing)
+            try:
+                return await connection.session.submit(message, committing)
+            except TransportError as error:
+                if not (connection.mails and _closed_while_idle(error)):
+                    raise
+            await self._pool.renew(connection)
+            return await connection.session.submit(message, committing)
         finally:
-            self._leave(session)
+            self._pool.give_back(connection)
 
     async def aclose(self) -> None:
-        """Wait until every connection has taken its leave, two seconds at most."""
-        await asyncio.gather(*self._leaving, return_exceptions=True)
+        """Take leave on every connection that is kept, two seconds at most."""
+        await self._pool.aclose()
 
-    def _leave(self, session: Session) -> None:
-        """Say QUIT behind the caller's back: no outcome may wait for it or be lost through it."""
-        if session.usable:
-            task = asyncio.create_task(session.quit())
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+    async def _open(self, server: Server) -> Session:
+        return await open_session(server, await self._prepared(server))
 
     async def _prepared(self, server: Server) -> Client:
         """What an account says, and where it says nothing the general settings."""
@@ -89,6 +93,16 @@ class SmtpTransport:
             if self._name is None:
                 self._name = await _qualified_name() or ""
         return self._name or None
+
+
+def _closed_while_idle(error: TransportError) -> bool:
+    """Whether a kept connection was over before this mail began: no reply to MAIL, or 421.
+
+    Nothing of the mail can have been accepted then. A server that is merely silent is no such case.
+    """
+    if error.phase is not Phase.MAIL:
+        return False
+    return error.code is ErrorCode.CONNECTION_FAILED if error.reply is None else error.reply.code == 421
 
 
 def _unusable(policy: TlsPolicy, error: UnusableTrustError, server: Server) -> TransportError:

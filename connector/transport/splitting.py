@@ -49,7 +49,9 @@ async def submit(
     while left:
         further, remaining = await _go_on(talk, capabilities, message, left)
         receipt, left = _joined(receipt, left, further), remaining
-    return replace(receipt, warnings=(*_partial(receipt, len(recipients)), *receipt.warnings))
+    if not receipt.rejected:
+        return receipt
+    return replace(receipt, warnings=(_partial(receipt, len(recipients)), *receipt.warnings))
 
 
 async def _go_on(
@@ -93,9 +95,7 @@ def _joined(so_far: Receipt, asked_again: tuple[str, ...], further: Receipt) -> 
     )
 
 
-def _partial(receipt: Receipt, recipients: int) -> tuple[str, ...]:
+def _partial(receipt: Receipt, recipients: int) -> str:
     refused = len(receipt.rejected)
-    if not refused:
-        return ()
     were = "was" if refused == 1 else "were"
-    return (f"partial: {refused} of {recipients} recipients {were} refused; see rejected",)
+    return f"partial: {refused} of {recipients} recipients {were} refused; see rejected"

@@ -5,6 +5,7 @@ A context enters, an encrypted link leaves, or an error that says what to change
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import ssl
 
@@ -44,9 +45,11 @@ async def encrypt(talk: Conversation, context: ssl.SSLContext, server: Server, p
     Raises:
         TransportError: ``TLS_FAILED`` for what a person has to change, ``CONNECTION_*`` otherwise.
     """
-    async with talk.step(Phase.TLS):
+    limit = talk.seconds(Phase.TLS)
+    with talk.step(Phase.TLS):
         try:
-            await talk.link.start_tls(context, host_to_verify(server.hostname), talk.seconds(Phase.TLS) + 1)
+            async with asyncio.timeout(limit):
+                await talk.link.start_tls(context, host_to_verify(server.hostname), limit + 1)
         except (ssl.SSLError, ClearTextBeforeTlsError, ConnectionResetError) as error:
             if _is_tcp_reset(error):
                 raise

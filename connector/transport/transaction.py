@@ -8,6 +8,7 @@ the outcome uncertain (RFC 1047).
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from connector.transport.conversation import Conversation
 from connector.transport.port import Committing, Receipt
 
 CHUNK_SIZE = 65_536
+_CHECKED_AT_ONCE = 1_000_000
 # Commands written at a time: few enough that no reply ever waits for room in a buffer, or is taken for a
 # flood, and enough that round trips do not count.
 GROUP_SIZE = 200
@@ -32,33 +34,44 @@ _QUOTED_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _UNQUOTED_UNSAFE = re.compile(r"[<>\s]")
 
 
+def cuts(data: bytes, size: int) -> Iterator[tuple[int, int]]:
+    """Cut a message at line ends into pieces of about this size; gives where each begins and ends."""
+    start = 0
+    while start < len(data):
+        end = data.find(b"\r\n", start + size - 2) + 2
+        end = end if end > 1 else len(data)
+        yield start, end
+        start = end
+
+
 def stuffed_chunks(data: bytes) -> Iterator[bytes | memoryview]:
-    """Cut a message at line ends and double the dots that lines begin with (RFC 5321 section 4.5.2).
+    """Cut a message and double the dots that lines begin with (RFC 5321 section 4.5.2).
 
     A message without such dots, the usual one, is not copied.
     """
     view = memoryview(data)
-    start = 0
-    while start < len(data):
-        end = data.find(b"\r\n", start + CHUNK_SIZE - 2) + 2
-        end = end if end > 1 else len(data)
+    for start, end in cuts(data, CHUNK_SIZE):
         if data[start] == 0x2E or data.find(b"\r\n.", start, end) >= 0:
             stuffed = data[start:end].replace(b"\r\n.", b"\r\n..")
             yield b"." + stuffed if data[start] == 0x2E else stuffed
         else:
             yield view[start:end]
-        start = end
 
 
-def check_line_ends(data: bytes) -> None:
+async def check_line_ends(data: bytes) -> None:
     """Refuse octets that servers could disagree about where the message ends ("SMTP smuggling").
 
     Raises:
         ValueError: A CR or LF stands alone, or the last line has no end. The message builder never makes
             such bytes; this is the last line of defence.
     """
-    line_ends = data.count(b"\r\n")
-    if not data.endswith(b"\r\n") or data.count(b"\r") != line_ends or data.count(b"\n") != line_ends:
+    good = data.endswith(b"\r\n")
+    for start, end in cuts(data, _CHECKED_AT_ONCE):
+        lines = data.count(b"\r\n", start, end)
+        good = good and lines == data.count(b"\r", start, end) == data.count(b"\n", start, end)
+        if end < len(data):
+            await asyncio.sleep(0)  # the loop is for others too: a megabyte takes 2 ms
+    if not good:
         raise ValueError("a message must consist of lines that end with CRLF, and have no other CR or LF")
 
 
@@ -68,7 +81,8 @@ def path(address: str) -> str:
     Raises:
         ValueError: It could end the path early and add parameters of its own.
     """
-    if _UNQUOTED_UNSAFE.search(_QUOTED_STRING.sub("", address, count=1)):
+    unquoted = _QUOTED_STRING.sub("", address, count=1) if '"' in address else address
+    if _UNQUOTED_UNSAFE.search(unquoted):
         raise ValueError("an address in a command must not hold blanks or angle brackets")
     return f"<{address}>"
 
@@ -113,7 +127,7 @@ class Transaction:
             TransportError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
             ValueError: The message breaks a promise of :class:`~connector.message.envelope.Message`.
         """
-        check_line_ends(self._message.data)
+        await check_line_ends(self._message.data)
         self._check_capabilities()
         try:
             await self._hand_over_envelope()
@@ -177,6 +191,7 @@ class Transaction:
         if not self._talk.unanswered:
             size = min(GROUP_SIZE if self._capabilities.pipelining else 1, len(self._unsent))
             self._talk.send(phase, *(self._unsent.popleft() for _ in range(size)))
+            self._talk.mail_begun = True
         return await self._talk.receive(phase)
 
     def _mail(self) -> str:
@@ -246,6 +261,7 @@ class Transaction:
             self._talk.link.abort()  # whatever followed would be taken for content
             raise
         reply = await self._talk.release(b".\r\n")
+        self._talk.mail_begun = False
         if reply.code >= 400:
             raise self._refused(Phase.DOT, reply)
         if not _positive(reply):

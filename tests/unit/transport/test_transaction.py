@@ -31,14 +31,14 @@ def test_a_message_without_dots_is_not_copied() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\r", b"\n", b"a", b"a\n", b"a\r", b"a\r\r\n", b"a\n\r\n", b"a\r\nb"])
-def test_bare_line_ends_are_refused(data: bytes) -> None:
+async def test_bare_line_ends_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="CRLF"):
-        check_line_ends(data)
+        await check_line_ends(data)
 
 
 @pytest.mark.parametrize("data", [b"\r\n", b"a\r\n", b"a\r\n\r\nb\r\n"])
-def test_whole_lines_pass(data: bytes) -> None:
-    check_line_ends(data)
+async def test_whole_lines_pass(data: bytes) -> None:
+    await check_line_ends(data)
 
 
 @pytest.mark.parametrize(
