@@ -19,7 +19,7 @@ credential. ::
     │                             attempt
     ├── WorkerCrashedError        WORKER_CRASHED
     ├── HeldElsewhereError        CANCELLED
-    ├── PostponedError            CANCELLED, by our own rate limit
+    ├── PostponedError            CANCELLED, by our own limits
     └── CancelledBeforeSendError  CANCELLED
 """
 
@@ -355,18 +355,19 @@ class CancelledBeforeSendError(ConnectorError):
 
 
 class PostponedError(ConnectorError):
-    """The account's own limit leaves no room now: the job is handed back as it was, to come again later.
+    """A limit of our own leaves no room now: the job is handed back as it was, to come again later.
+
+    To wait for room here would hold a slot that a mail to another server could use.
 
     Args:
-        account: Its name.
+        reason: Which limit.
         pause: After how long there will be room.
     """
 
-    def __init__(self, account: str, pause: timedelta) -> None:
+    def __init__(self, reason: str, pause: timedelta) -> None:
         super().__init__(
             ErrorCode.CANCELLED,
-            f"The account {account} has sent as much as accounts.{account}.rate allows for now: the job was "
-            "given back; nothing was sent and no retry was spent.",
+            f"{reason} The job was given back; nothing was sent and no retry was spent.",
         )
         self.spends_retry = False
         self.retry_after = pause

@@ -21,7 +21,7 @@ from connector import result
 from connector.accounts import Accounts, Origin, with_secrets
 from connector.delivery import Deliveries, Response
 from connector.engine.port import Fail, Hold, Job, Outcome, Throw
-from connector.errors import CancelledBeforeSendError, ConnectorError, MaskedError, masked
+from connector.errors import CancelledBeforeSendError, ConnectorError, ErrorCode, MaskedError, masked
 from connector.hosts import listed
 from connector.identity import mail_key, request_hash
 from connector.ledger import Upkeep, open_upkeep
@@ -148,11 +148,24 @@ class _Mail:
         return (await self._read()).when_uncertain or self._settings.ledger.uncertain
 
     async def send(self, committing: Committing) -> Response:
+        try:
+            return await self._submit(committing)
+        except ConnectorError as error:
+            if error.code is not ErrorCode.AUTH_FAILED or not await self._login_changed():
+                raise
+        return await self._submit(committing)
+
+    async def _submit(self, committing: Committing) -> Response:
         request = await self._read()
         message = await self._build(request)
-        with self._stages.secrets.forgotten_if_refused(self._uses):
-            receipt = await self._stages.transport.submit(message, request.server, committing)
+        receipt = await self._stages.transport.submit(message, request.server, committing)
         return self._response(message.message_id, request, receipt)
+
+    async def _login_changed(self) -> bool:
+        """Ask anew for the secrets that the server refused: a password may have been rotated just now."""
+        self._stages.secrets.forget(self._uses)
+        former, self._request = await self._read(), None
+        return self._uses != () and (await self._read()).server != former.server
 
     async def assumed(self) -> Response:
         request = await self._read()

@@ -7,12 +7,11 @@ secret, the job fails; the reference is never used as if it were a password.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from connector.errors import ConnectorError, ErrorCode, SecretError
+from connector.errors import ErrorCode, SecretError
 from connector.secrets.bindings import Bindings
 from connector.secrets.cache import CachedSecrets
 from connector.secrets.port import ProviderUnavailableError, SecretProvider, UnusableSecretError
@@ -132,16 +131,6 @@ class SecretResolver:
             for provider in self._providers:
                 if isinstance(provider, CachedSecrets):
                     provider.forget(name)
-
-    @contextmanager
-    def forgotten_if_refused(self, uses: Iterable[Use]) -> Iterator[None]:
-        """Forget these secrets when the server, within this block, refuses them (``AUTH_FAILED``)."""
-        try:
-            yield
-        except ConnectorError as error:
-            if error.code is ErrorCode.AUTH_FAILED:
-                self.forget(uses)
-            raise
 
     def _permit(self, name: str, field: str, host: str, port: int) -> None:
         if not self._bindings.permits(name, host, port):

@@ -31,6 +31,9 @@ class PoolSettings(Section):
         description="How long an unused connection is kept; shorter than the server waits for a command.",
     )
     wait: Seconds = Field(
-        timedelta(seconds=300),
-        description="How long a mail waits for a connection to be free before its job is tried again later.",
+        timedelta(seconds=5),
+        description=(
+            "How long a mail waits for a connection to be free; then its job is given back for five seconds, "
+            "with its retries, so that a slow server does not keep worker.max_jobs busy."
+        ),
     )

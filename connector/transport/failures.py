@@ -141,17 +141,6 @@ def timed_out(phase: Phase, server: str, setting: str, seconds: float) -> Transp
     )
 
 
-def none_free(server: str, seconds: float) -> TransportError:
-    """The error for a mail that got no connection, because others kept them all in use."""
-    return TransportError(
-        ErrorCode.CONNECTION_TIMEOUT,
-        f"No connection to {server} was free for {seconds:g} s (smtp.pool.wait): the server is slow, or "
-        "takes fewer at a time than smtp.pool.max_connections.",
-        phase=Phase.CONNECT,
-        server=server,
-    )
-
-
 def again(error: TransportError) -> TransportError:
     """The same error for another mail that would have met it too."""
     twin = TransportError(error.code, error.message, phase=error.phase, server=error.server)

@@ -100,5 +100,6 @@ class Paced:
         if pace is None:
             pace = self._paces[account, rate] = Pace(rate, self._clock)
         if pace.wait > quota.max_wait:
-            raise PostponedError(account, timedelta(seconds=pace.promise()))
+            reason = f"The account {account} has sent as much as accounts.{account}.rate allows for now."
+            raise PostponedError(reason, timedelta(seconds=pace.promise()))
         await pace.turn()

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
 
-from connector.errors import TransportError
+from connector.errors import PostponedError, TransportError
 from connector.settings.pool import PoolSettings
 from connector.task.request import Server
-from connector.transport import failures
 from connector.transport.lane import Connection, Grant, Lane
 from connector.transport.session import Session
 
 # For RSET after a refused mail, and for all goodbyes at the end: nobody's mail depends on either.
 _TIDYING_SECONDS = 2.0
+# When a job comes again that found every connection in use.
+_COME_AGAIN_SECONDS = 5.0
 
 
 class Pool:
@@ -46,7 +48,8 @@ class Pool:
         An idle one, else a new one where the limit allows it, else the next that is given back.
 
         Raises:
-            TransportError: It could not be opened, or none was free within ``smtp.pool.wait``.
+            TransportError: It could not be opened.
+            PostponedError: None was free within ``smtp.pool.wait``.
             RuntimeError: The pool is closed.
         """
         self._check_open()
@@ -118,7 +121,7 @@ class Pool:
                     lane.leave_queue(place)
                     raise
         except TimeoutError:
-            raise failures.none_free(str(lane.server), limit) from None
+            raise _none_free(lane, limit) from None
         finally:
             self._forget(lane)
 
@@ -210,3 +213,11 @@ class Pool:
         task = asyncio.create_task(chore)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
+
+
+def _none_free(lane: Lane, seconds: float) -> PostponedError:
+    reason = (
+        f"All {lane.limit} connections to {lane.server} were in use for {seconds:g} s (smtp.pool.wait): it "
+        "is slow, or gets more mail than smtp.pool.max_connections lets through."
+    )
+    return PostponedError(reason, timedelta(seconds=_COME_AGAIN_SECONDS))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
-from connector.errors import ErrorCode, Phase, TransportError
+from connector.errors import ErrorCode, PostponedError, TransportError
 from connector.task.request import Security, Server
 from connector.testing.behaviour import (
     Action,
@@ -123,9 +124,9 @@ async def test_waiting_for_a_connection_has_its_limit() -> None:
     ):
         first = asyncio.create_task(smtp.submit(message(), to(server)))
         await hold.reached.wait()
-        with pytest.raises(TransportError) as caught:
+        with pytest.raises(PostponedError) as caught:
             await smtp.submit(second(), to(server))
-        assert (caught.value.code, caught.value.phase) == (ErrorCode.CONNECTION_TIMEOUT, Phase.CONNECT)
+        assert caught.value.retry_after == timedelta(seconds=5)
         assert "smtp.pool.wait" in caught.value.message
         hold.until.set()
         await first

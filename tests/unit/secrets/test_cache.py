@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from connector.errors import ErrorCode, Phase, SecretError, TransportError
+from connector.errors import ErrorCode, SecretError
 from connector.secrets.cache import CachedSecrets
 from connector.secrets.port import ProviderUnavailableError, UnusableSecretError
-from connector.secrets.resolve import SecretResolver, Use
+from connector.secrets.resolve import SecretResolver
 from connector.settings.secrets import SecretSettings
 
 TTL, STALE = 300.0, 3600.0
@@ -198,23 +198,14 @@ async def test_names_are_not_kept_without_end(cached: CachedSecrets, remote: Rem
     assert remote.asked == 1501
 
 
-def refused(code: ErrorCode) -> TransportError:
-    return TransportError(code, "no", phase=Phase.AUTH, server="smtp.example.com:587")
-
-
-@pytest.mark.parametrize(
-    ("code", "asked"),
-    [(ErrorCode.AUTH_FAILED, 2), (ErrorCode.AUTH_UNAVAILABLE, 1), (ErrorCode.DNS_FAILED, 1)],
-)
-async def test_only_a_refused_login_makes_its_secrets_forgotten(
-    cached: CachedSecrets, remote: Remote, code: ErrorCode, asked: int
+async def test_a_secret_that_a_server_refused_is_asked_for_anew(
+    cached: CachedSecrets, remote: Remote
 ) -> None:
     secrets = SecretResolver([cached], SecretSettings(), lambda _: None)
+    resolved = await secrets.resolve_text("secrets.A", "f", "smtp.example.com", 587)
+    secrets.forget(resolved.uses)
     await secrets.resolve_text("secrets.A", "f", "smtp.example.com", 587)
-    with pytest.raises(TransportError), secrets.forgotten_if_refused([Use("A", "f")]):
-        raise refused(code)
-    await secrets.resolve_text("secrets.A", "f", "smtp.example.com", 587)
-    assert remote.asked == asked
+    assert remote.asked == 2
 
 
 async def test_a_provider_that_is_away_fails_the_job_for_another_try(
