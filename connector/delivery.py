@@ -66,6 +66,11 @@ class Dispatch(Protocol):
         """What names the mail; the same at every attempt."""
         ...
 
+    @property
+    def task(self) -> str:
+        """The element instance; several may have one key, and each an incident of its own."""
+        ...
+
     async def request_hash(self) -> str:
         """A digest of what the task wants sent, the same at every attempt."""
         ...
@@ -139,7 +144,9 @@ class Deliveries:
     async def _begin(self, dispatch: Dispatch, *, resend: bool) -> Decision:
         request_hash = await dispatch.request_hash()
         try:
-            return await self._ledger.begin(dispatch.key, request_hash, self._upkeep.lease, resend=resend)
+            return await self._ledger.begin(
+                dispatch.key, request_hash, self._upkeep.lease, resend=resend, task=dispatch.task
+            )
         except LedgerUnavailableError as error:
             raise LedgerError(str(error)) from error
 
@@ -194,7 +201,7 @@ class Deliveries:
         if policy is WhenUncertain.ASSUME_SENT:
             return await self._assume(attempt, dispatch)
         await self._upkeep.recorded(attempt, Unanswered())
-        self._apply(policy, attempt, error, hold)
+        self._apply(policy, attempt, error, dispatch, hold)
         raise error
 
     async def _in_doubt(self, doubt: Uncertain, dispatch: Dispatch, hold: Hold) -> Response:
@@ -205,10 +212,12 @@ class Deliveries:
         if policy is WhenUncertain.RESEND:
             return await self._decided(await self._begin(dispatch, resend=True), dispatch, hold)
         error = UncertainError(f"{datetime.fromtimestamp(doubt.since, UTC):%Y-%m-%dT%H:%M:%SZ}")
-        self._apply(policy, doubt.attempt, error, hold)
+        self._apply(policy, doubt.attempt, error, dispatch, hold)
         raise error
 
-    def _apply(self, policy: WhenUncertain, attempt: Attempt, error: ConnectorError, hold: Hold) -> None:
+    def _apply(
+        self, policy: WhenUncertain, attempt: Attempt, error: ConnectorError, dispatch: Dispatch, hold: Hold
+    ) -> None:
         if policy is WhenUncertain.RESEND:
             error.retryable = True
             return
@@ -216,9 +225,10 @@ class Deliveries:
             "Ask the recipient, or look for its Message-ID in the server's log; retrying this job sends it "
             "again."
         )
-        # Once the incident stands, the next attempt is the decision of a person. Not at once: another worker
-        # to whom the engine gave the same job meanwhile must not be taken for that person.
-        hold.when_taken = partial(self._upkeep.record, attempt, Acknowledged(self._upkeep.lease))
+        # Once the incident stands, the next attempt of this task is the decision of a person. Not at once:
+        # another worker to whom the engine gave the same job meanwhile must not be taken for that person.
+        acknowledged = Acknowledged(self._upkeep.lease, dispatch.task)
+        hold.when_taken = partial(self._upkeep.record, attempt, acknowledged)
 
     async def _assume(self, attempt: Attempt, dispatch: Dispatch) -> Response:
         response = await dispatch.assumed()

@@ -139,6 +139,7 @@ class _Mail:
         self._reader = reader(job.type)
         self._request: SendRequest | None = None
         self._uses: tuple[Use, ...] = ()
+        self.task = str(job.element_instance_key)
         self.key = mail_key(job, self._reader.idempotency_key(job.variables), settings.engine.namespace)
 
     async def request_hash(self) -> str:

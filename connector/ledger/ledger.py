@@ -52,7 +52,9 @@ class Ledger:
         self._queue: list[tuple[Step, asyncio.Future[Answer]]] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def begin(self, key: str, request_hash: str, lease: float, *, resend: bool = False) -> Decision:
+    async def begin(
+        self, key: str, request_hash: str, lease: float, *, resend: bool = False, task: str = ""
+    ) -> Decision:
         """Ask whether a mail may be sent, and reserve it if so.
 
         A caller that is cancelled holds nothing.
@@ -62,6 +64,7 @@ class Ledger:
             request_hash: Of what is to be sent, the same at every attempt: without dates and the like.
             lease: Seconds for which it is reserved; extend it for a slow send.
             resend: Take over a mail in doubt, at the risk of a second copy.
+            task: The element instance that asks; see :class:`~connector.ledger.port.Acknowledged`.
 
         Raises:
             LedgerUnavailableError: Nothing may be sent now.
@@ -69,7 +72,7 @@ class Ledger:
         """
         require_storable(key)
         require_storable(request_hash)
-        request = rules.Request(key, request_hash, self._owner, lease, resend)
+        request = rules.Request(key, request_hash, self._owner, lease, resend, task)
         future = self._enqueue(Step(key, partial(rules.begin, request), durable=False))
         try:
             answer = await asyncio.shield(future)

@@ -12,7 +12,8 @@ committing    ``committing``                        ``HeldElsewhere``; later ``U
 sent          ``settle(Sent)``                      ``AlreadySent``
 uncertain     ``settle(Unanswered)``, or ``begin``  ``Uncertain``
               when a lease ended in committing
-acknowledged  ``settle(Acknowledged)``              ``Granted``
+acknowledged  ``settle(Acknowledged)``              ``HeldElsewhere``; later ``Granted`` to the task
+                                                    whose incident it was, to others ``Uncertain``
 ============  ====================================  =====================================
 
 "Later" is when the lease has ended. Only between *committing* and its settlement can a mail have been
@@ -49,7 +50,7 @@ class Entry:
         request_hash: Of what was asked to be sent by the latest attempt.
         attempt: Number of the latest attempt, from 1.
         crashes: Attempts in a row that ended with their lease and without a settlement.
-        owner: Who made the latest attempt.
+        owner: Who made the latest attempt; of an acknowledged one, the task that may make the next.
         held_until: When its lease ends, in seconds since the epoch on the store's clock.
         changed: When the mail came into this state, on the same clock.
         response: JSON text of the response, once sent.
@@ -158,7 +159,7 @@ class DifferentRequest:
     """Something else was, or may have been, sent under the same key.
 
     Attributes:
-        state: Of that mail: sent, committing or uncertain.
+        state: Of that mail: sent, committing, uncertain or acknowledged.
     """
 
     state: State
@@ -205,9 +206,12 @@ class Acknowledged:
     Attributes:
         hold: Seconds for which the key stays held. A worker to whom the engine had given the same job
             before the incident must not be mistaken for that person.
+        task: The element instance that has the incident. Another one with the same idempotency key, which
+            nobody has decided about, is still in doubt.
     """
 
     hold: float = 0.0
+    task: str = ""
 
 
 Settlement = Sent | Released | Unanswered | Acknowledged

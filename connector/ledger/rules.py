@@ -43,6 +43,7 @@ class Request:
     Attributes:
         lease: Seconds.
         resend: Take over a mail in doubt, at the risk of a second copy.
+        task: The element instance that asks.
     """
 
     key: str
@@ -50,6 +51,7 @@ class Request:
     owner: str
     lease: float
     resend: bool = False
+    task: str = ""
 
 
 def begin(request: Request, entry: Entry | None, now: float) -> tuple[Entry | None, Decision]:
@@ -61,13 +63,20 @@ def begin(request: Request, entry: Entry | None, now: float) -> tuple[Entry | No
         return entry, AlreadySent(entry.response or "{}") if same else DifferentRequest(entry.state)
     if entry.held_until > now:
         return entry, HeldElsewhere(entry.held_until - now)
-    if entry.state in _DOUBTFUL:
+    if _in_doubt(request, entry):
         if not same:
             return entry, DifferentRequest(entry.state)
         if not request.resend:
             return _doubt(entry, now, request.lease)
     crashes = entry.crashes + (entry.state in _UNSETTLED)
     return _grant(request, now, number=entry.attempt + 1, crashes=crashes)
+
+
+def _in_doubt(request: Request, entry: Entry) -> bool:
+    """Whether nobody knows if the mail was sent, and no person has told this task to send it again."""
+    if entry.state is State.ACKNOWLEDGED:
+        return entry.owner != request.task
+    return entry.state in _DOUBTFUL
 
 
 def _grant(request: Request, now: float, *, number: int, crashes: int) -> tuple[Entry, Granted]:
@@ -137,8 +146,8 @@ def _settle_latest(settlement: Released | Unanswered | Acknowledged, entry: Entr
             return _settled(entry, State.RELEASED, now)
         case Unanswered() if entry.state in _UNSETTLED:
             return _settled(entry, State.UNCERTAIN, now)
-        case Acknowledged(hold) if entry.state is State.UNCERTAIN:
-            return replace(_settled(entry, State.ACKNOWLEDGED, now), held_until=now + hold)
+        case Acknowledged(hold, task) if entry.state in {State.UNCERTAIN, State.ACKNOWLEDGED}:
+            return replace(_settled(entry, State.ACKNOWLEDGED, now), held_until=now + hold, owner=task)
     return entry
 
 

@@ -193,6 +193,18 @@ async def test_an_acknowledged_mail_is_held_for_a_while(ledger: Ledger, open_one
     assert isinstance(decision, HeldElsewhere)
 
 
+async def test_it_is_acknowledged_for_one_task(ledger: Ledger, open_one: Open) -> None:
+    attempt = await committed(ledger)
+    await ledger.settle(attempt, Unanswered())
+    await ledger.settle(attempt, Acknowledged(task="12"))
+    other = await open_one().begin(KEY, HASH, LONG, task="13")
+    assert isinstance(other, Uncertain)
+    assert await ledger.begin(KEY, OTHER, LONG, task="13") == DifferentRequest(State.ACKNOWLEDGED)
+    await ledger.settle(other.attempt, Acknowledged(task="13"))
+    assert isinstance(await ledger.begin(KEY, HASH, LONG, task="12"), Uncertain)
+    assert isinstance(await ledger.begin(KEY, HASH, LONG, task="13"), Granted)
+
+
 async def test_only_what_is_in_doubt_can_be_acknowledged(ledger: Ledger) -> None:
     attempt = await committed(ledger)
     await ledger.settle(attempt, Acknowledged())
