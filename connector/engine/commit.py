@@ -70,14 +70,14 @@ class Reporter:
             log.warning("outcome not taken: the job is gone or done", reason=str(error))
         except EngineRefusedError as error:
             log.error("engine refused the outcome", reason=str(error))  # noqa: TRY400 - foreseen, no trace
-            lease.outcome = _instead_of(outcome, error)
+            lease.outcome = _instead_of(outcome, error, in_doubt=lease.hold.when_taken is not None)
             return lease.outcome is None
         except EngineUnavailableError as error:
             self._outage.failed(lease.job.key, error)
             return False
         else:
             log.info("job reported")
-            if lease.hold.when_taken is not None:
+            if lease.hold.when_taken is not None and not _comes_again(outcome):
                 lease.hold.when_taken()
         return True
 
@@ -93,15 +93,15 @@ def _fields(lease: Lease, outcome: Outcome) -> dict[str, str | int]:
 
 
 def _comes_again(outcome: Outcome) -> bool:
-    """Whether the job is simply tried again when nobody hears of the outcome.
+    """Whether the job is simply tried again, and so when nobody hears of the outcome.
 
     Such a Fail is not sent once the lease has ended: the engine would take it, and take the job from the
-    worker that has it by then.
+    worker that has it by then. Nor does it make of a doubt an incident that a person decides about.
     """
     return isinstance(outcome, Fail) and outcome.retries > 0
 
 
-def _instead_of(outcome: Outcome, error: EngineRefusedError) -> Outcome | None:
+def _instead_of(outcome: Outcome, error: EngineRefusedError, *, in_doubt: bool) -> Outcome | None:
     """What to report in place of an outcome that the engine will never take; None when there is nothing."""
     if isinstance(outcome, Fail):
         return Fail(outcome.message, outcome.retries, outcome.backoff) if outcome.variables else None
@@ -109,6 +109,8 @@ def _instead_of(outcome: Outcome, error: EngineRefusedError) -> Outcome | None:
         refused = f"The engine refused the BPMN error {outcome.code!r}: {error}. {outcome.message}".rstrip()
     else:
         refused = f"The engine refused the result variables, so the process cannot go on: {error}"
-    if outcome.mail_sent:
+    if in_doubt:
+        refused = f"The mail was perhaps delivered; retrying this job sends it again. {refused}"
+    elif outcome.mail_sent:
         refused = f"The mail was sent; retrying this job does not send it again. {refused}"
     return Fail(refused, retries=0)

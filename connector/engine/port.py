@@ -94,7 +94,8 @@ class Hold:
         lost: The worker: the lease has ended, another worker may get the job.
         committed: The handler: what it does can no more be undone, and to cancel it would only lose the
             knowledge of how it ended.
-        when_taken: The handler: to be called once the engine has taken the outcome.
+        when_taken: The handler: it does not know whether what it does was done; to be called once the engine
+            has taken an outcome after which the job does not come again by itself.
     """
 
     lost: bool = False

@@ -113,3 +113,35 @@ async def test_a_handler_that_crashes_costs_one_retry_and_tells_nothing_of_its_i
     assert [entry["log_level"] for entry in logs if entry["event"] == "handler failed unexpectedly"] == [
         "error"
     ]
+
+
+async def test_what_the_engine_refuses_of_a_mail_in_doubt_becomes_an_incident_that_says_so() -> None:
+    engine = FakeEngine()
+    engine.fail_next("report", EngineRefusedError("larger than 4 MB"))
+    taken = asyncio.Event()
+
+    async def handle(job: Job, hold: Hold) -> Outcome:
+        hold.when_taken = taken.set
+        return Complete(mail_sent=False)  # as an error expression that ignores the doubt
+
+    async with working(engine, handle):
+        outcome = await engine.outcome(engine.create_job(TYPE))
+        await taken.wait()
+    assert isinstance(outcome, Fail)
+    assert outcome.retries == 0
+    assert "perhaps delivered; retrying this job sends it again" in outcome.message
+
+
+async def test_a_job_that_comes_again_by_itself_is_nobodys_decision_about_a_doubt() -> None:
+    engine, taken = FakeEngine(), Counter[int]()
+
+    async def handle(job: Job, hold: Hold) -> Outcome:
+        hold.when_taken = lambda: taken.update([job.retries])
+        if job.retries == 3:
+            raise RuntimeError("after the doubt was found")
+        return Fail("in doubt", retries=0)
+
+    async with working(engine, handle, retry_backoff=timedelta(0)) as running:
+        await engine.outcome(engine.create_job(TYPE))
+        await running.shut_down()
+    assert taken == {2: 1}
