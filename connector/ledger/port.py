@@ -147,7 +147,7 @@ class Uncertain:
 
     Attributes:
         attempt: The one in doubt: settle it as ``Sent`` (assume-sent) or ``Acknowledged`` (incident).
-        since: Seconds since the epoch.
+        since: When the mark for the dot, or the loss of its reply, was recorded; seconds since the epoch.
     """
 
     attempt: Attempt

@@ -67,7 +67,7 @@ def begin(request: Request, entry: Entry | None, now: float) -> tuple[Entry | No
         if not same:
             return entry, DifferentRequest(entry.state)
         if not request.resend:
-            return _doubt(entry, now, request.lease)
+            return _doubt(entry, request.lease)
     crashes = entry.crashes + (entry.state in _UNSETTLED)
     return _grant(request, now, number=entry.attempt + 1, crashes=crashes)
 
@@ -97,12 +97,15 @@ def _entry(attempt: Attempt, state: State, now: float, crashes: int = 0) -> Entr
     )
 
 
-def _doubt(entry: Entry, now: float, lease: float) -> tuple[Entry, Uncertain]:
-    """Say that nobody knows; a lease that ended in committing has crashed and becomes uncertain here."""
+def _doubt(entry: Entry, lease: float) -> tuple[Entry, Uncertain]:
+    """Say that nobody knows; a lease that ended in committing has crashed and becomes uncertain here.
+
+    When it changed stays as it was: a person looks in the server's log for the moment of the dot.
+    """
     attempt = Attempt(entry.key, entry.attempt, entry.owner, entry.request_hash, lease)
     if entry.state is State.COMMITTING:
         crashes = entry.crashes + 1
-        entry = replace(entry, state=State.UNCERTAIN, crashes=crashes, held_until=0.0, changed=now)
+        entry = replace(entry, state=State.UNCERTAIN, crashes=crashes, held_until=0.0)
     return entry, Uncertain(attempt, entry.changed)
 
 
@@ -132,8 +135,9 @@ def settle(
         return entry, None
     if isinstance(settlement, Sent):
         # Also where the entry is gone or is a successor's: a successor that has not let go of its own
-        # final dot yet is stopped by this.
+        # final dot yet is stopped by this. What it wants to send may be something else by now.
         kept = entry if entry is not None else _entry(attempt, State.SENT, now)
+        kept = replace(kept, request_hash=attempt.request_hash)
         return _settled(kept, State.SENT, now, response=settlement.response), None
     if entry is None or not _is_latest(attempt, entry):
         return entry, None

@@ -159,6 +159,14 @@ async def test_a_lease_that_ends_in_committing_leaves_doubt(ledger: Ledger, open
     assert again.since == doubt.since
 
 
+async def test_a_doubt_dates_from_the_dot_and_not_from_its_discovery(ledger: Ledger, open_one: Open) -> None:
+    await committed(ledger, OVER)
+    (marked,) = await ledger.entries(key=KEY)
+    doubt = await open_one().begin(KEY, HASH, LONG)
+    assert isinstance(doubt, Uncertain)
+    assert doubt.since == marked.changed
+
+
 async def test_a_lost_reply_leaves_doubt(ledger: Ledger, open_one: Open) -> None:
     await ledger.settle(await committed(ledger), Unanswered())
     assert isinstance(await open_one().begin(KEY, HASH, LONG), Uncertain)
@@ -230,6 +238,19 @@ async def test_a_late_reply_ends_the_doubt(ledger: Ledger, open_one: Open) -> No
     late = await committed(ledger, OVER)
     assert isinstance(await open_one().begin(KEY, HASH, LONG), Uncertain)
     await ledger.settle(late, Sent(RESPONSE))
+    assert await ledger.begin(KEY, HASH, LONG) == AlreadySent(RESPONSE)
+
+
+async def test_a_late_reply_does_not_pass_for_the_one_to_a_mail_that_was_changed(
+    ledger: Ledger, open_one: Open
+) -> None:
+    late = await committed(ledger, OVER)
+    doubt = await open_one().begin(KEY, HASH, LONG)
+    assert isinstance(doubt, Uncertain)
+    await ledger.settle(doubt.attempt, Acknowledged())
+    assert isinstance(await open_one().begin(KEY, OTHER, LONG), Granted)
+    await ledger.settle(late, Sent(RESPONSE))
+    assert await ledger.begin(KEY, OTHER, LONG) == DifferentRequest(State.SENT)
     assert await ledger.begin(KEY, HASH, LONG) == AlreadySent(RESPONSE)
 
 
