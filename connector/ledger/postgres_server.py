@@ -7,6 +7,7 @@ quotes it.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
@@ -119,6 +120,8 @@ class PostgresServer:
             async with self._opening:
                 pool = self._pool = self._pool or await self._open()
             return pool, await pool.acquire(timeout=_CONNECT + _STATEMENT)
+        except ssl.SSLError:  # of a certificate: a ValueError too
+            raise
         except ValueError:
             # Its text may quote the URL, and so the password.
             raise LedgerUnavailableError(

@@ -117,6 +117,8 @@ class Upkeep:
                 await self.ledger.extend(list(self._held))
             except LedgerUnavailableError as error:
                 _log.warning("ledger not written: mails under way are not held", reason=str(error))
+            except Exception:  # noqa: BLE001 - a fault of ours, once, must not end the holding for good
+                _log.exception("mails under way are not held")
 
     async def _prune(self) -> None:
         while True:
@@ -124,6 +126,8 @@ class Upkeep:
                 forgotten = await self.ledger.prune(self._retention)
             except LedgerUnavailableError as error:
                 _log.warning("ledger not pruned", reason=str(error))
+            except Exception:  # noqa: BLE001 - as above
+                _log.exception("ledger not pruned")
             else:
                 _log.debug("ledger pruned", entries=forgotten)
             await asyncio.sleep(_PRUNE_EVERY)

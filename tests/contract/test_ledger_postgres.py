@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 
 import pytest
 from pydantic import SecretStr
@@ -86,6 +87,18 @@ async def test_a_url_that_leads_nowhere_is_said_without_its_password(url: str, r
         with pytest.raises(LedgerUnavailableError, match=reason) as caught:
             await ledger.begin("k", "h", 60)
     assert "hush-hush" not in str(caught.value)
+
+
+async def test_a_certificate_that_nobody_trusts_is_not_taken_for_a_wrong_url(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refused(*_: object, **__: object) -> None:
+        raise ssl.SSLCertVerificationError(1, "certificate verify failed: self-signed certificate")
+
+    monkeypatch.setattr("asyncpg.create_pool", refused)
+    async with open_ledger(in_postgres("postgresql://ann:hush-hush@localhost/db")) as ledger:
+        with pytest.raises(LedgerUnavailableError, match="self-signed certificate"):
+            await ledger.check()
 
 
 async def test_a_database_that_is_not_there_is_said(postgres: Postgres) -> None:

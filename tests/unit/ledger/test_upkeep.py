@@ -1,0 +1,66 @@
+"""The upkeep goes on after a fault of ours, as it does after an outage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from connector.ledger.ledger import Ledger
+from connector.ledger.memory import MemoryStore
+from connector.ledger.port import Answer, Granted, LedgerUnavailableError, Step
+from connector.ledger.upkeep import Upkeep
+
+
+class Faulty(MemoryStore):
+    """A store that fails once at each operation when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: dict[str, Exception] = {}
+        self.applied = asyncio.Event()
+        self.pruned = asyncio.Event()
+
+    async def apply(self, steps: Sequence[Step]) -> list[Answer]:
+        self._fail("apply")
+        self.applied.set()
+        return await super().apply(steps)
+
+    async def prune(self, older_than: float, *, doubtful: bool) -> int:
+        self._fail("prune")
+        self.pruned.set()
+        return await super().prune(older_than, doubtful=doubtful)
+
+    def _fail(self, operation: str) -> None:
+        if operation in self.faults:
+            raise self.faults.pop(operation)
+
+
+FAULTS = pytest.mark.parametrize("fault", [LedgerUnavailableError("the disk is full"), RuntimeError("ours")])
+
+
+@FAULTS
+async def test_mails_under_way_are_held_again_after_a_failure(fault: Exception) -> None:
+    store = Faulty()
+    ledger = Ledger(store)
+    async with Upkeep(ledger, timedelta(seconds=0.03), timedelta(days=1)).running() as upkeep:
+        decision = await ledger.begin("k", "h", 60)
+        assert isinstance(decision, Granted)
+        store.faults["apply"] = fault
+        store.applied.clear()
+        upkeep.hold(decision.attempt)
+        await asyncio.wait_for(store.applied.wait(), 10)
+    assert not store.faults
+
+
+@FAULTS
+async def test_what_is_old_is_forgotten_after_a_failure(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    monkeypatch.setattr("connector.ledger.upkeep._PRUNE_EVERY", 0.01)
+    store = Faulty()
+    store.faults["prune"] = fault
+    async with Upkeep(Ledger(store), timedelta(seconds=60), timedelta(days=1)).running():
+        await asyncio.wait_for(store.pruned.wait(), 10)
