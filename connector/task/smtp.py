@@ -195,12 +195,17 @@ class _Task:
         return to, cc, bcc
 
     def null_warnings(self) -> tuple[str, ...]:
-        """Tell of senders and recipients that FEEL made null although the mail can go without."""
+        """Tell of what FEEL made null although the mail can go without: senders, recipients, its key."""
         warnings = []
         if self.inputs.null("smtpEmailMailBoxName"):
             warnings.append("smtpEmailMailBoxName is null; the account's address is used")
         if self.inputs.null(_RECIPIENTS[0]):
             warnings.append(f"{_RECIPIENTS[0]} is null; the mail goes to the copies' recipients only")
+        if self.inputs.null("smtpEmailIdempotencyKey"):
+            warnings.append(
+                "smtpEmailIdempotencyKey is null; another task may send the mail again: write string(…) "
+                "around a number"
+            )
         for name in _RECIPIENTS:
             value = self.inputs.get(name)
             if value and isinstance(value.data, list) and None in value.data:

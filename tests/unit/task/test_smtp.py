@@ -1,5 +1,6 @@
 """The variables of a send task, one rule after the other."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,7 +50,14 @@ OPTIONAL = [
 @pytest.mark.parametrize("name", OPTIONAL)
 @pytest.mark.parametrize("blank", [None, "", "  ", []])
 def test_a_blank_is_the_same_as_nothing(name: str, blank: Any) -> None:
-    assert read(**{name: blank}) == read()
+    request = read(**{name: blank})
+    warned = name == "smtpEmailIdempotencyKey" and blank is None
+    assert replace(request, warnings=()) == read()
+    assert bool(request.warnings) == warned
+
+
+def test_a_key_that_feel_made_null_is_told_of_as_the_mail_may_go_out_again() -> None:
+    assert "smtpEmailIdempotencyKey is null" in read(smtpEmailIdempotencyKey=None).warnings[0]
 
 
 @pytest.mark.parametrize(
