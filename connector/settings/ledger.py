@@ -32,7 +32,11 @@ class LedgerSettings(Section):
     )
     retention: Duration = Field(
         timedelta(days=30),
-        description="How long a mail is remembered; longer than any job may wait for its retry.",
+        ge=timedelta(days=1),
+        description=(
+            "How long a mail is remembered, a day at least: longer than any job or incident may wait for its "
+            "retry, which sends the mail again once it is forgotten."
+        ),
     )
     uncertain: WhenUncertain = Field(
         WhenUncertain.INCIDENT,
