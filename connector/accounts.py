@@ -72,6 +72,14 @@ class Accounts:
             for name, account in settings.accounts.items()
         }
 
+    def configured(self, name: str) -> Account:
+        """The account of a name that is in the settings, whoever may use it: for operators.
+
+        Raises:
+            KeyError: There is none.
+        """
+        return self._accounts[name]
+
     def named(self, name: str, origin: Origin) -> Account:
         """The account that a task names.
 

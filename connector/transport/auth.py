@@ -20,6 +20,11 @@ _LONGEST_COMMAND = 510
 _UNSENDABLE = re.compile("[\0\ud800-\udfff]")
 
 
+def mechanism(capabilities: Capabilities) -> str | None:
+    """The mechanism to log in with; None when the server offers neither of those that we speak."""
+    return next((name for name in ("PLAIN", "LOGIN") if name.lower() in capabilities.auth), None)
+
+
 async def log_in(talk: Conversation, capabilities: Capabilities, username: str, password: str) -> None:
     """Log in once.
 
@@ -34,9 +39,10 @@ async def log_in(talk: Conversation, capabilities: Capabilities, username: str, 
         )
     plain = auth_plain_encode(username, password).decode()
     name, secret = (part.decode() for part in auth_login_encode(username, password))
-    if "plain" in capabilities.auth:
+    chosen = mechanism(capabilities)
+    if chosen == "PLAIN":
         reply = await _plain(talk, plain)
-    elif "login" in capabilities.auth:
+    elif chosen == "LOGIN":
         reply = await _exchange(talk, "AUTH LOGIN", name, secret)
     else:
         raise _impossible(talk, _not_offered(talk, capabilities))

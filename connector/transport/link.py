@@ -136,6 +136,12 @@ class Link(asyncio.Protocol):
         socket_address = self._transport.get_extra_info(end) if self._transport is not None else None
         return str(socket_address[0]) if socket_address else ""
 
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The TLS connection, to read its version, cipher and certificates; None in clear."""
+        found = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+        return cast("ssl.SSLObject | None", found)
+
     def next_reply(self) -> Reply | None:
         """The next reply, if it has come."""
         return self._replies.popleft() if self._replies else None

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import ipaddress
 import ssl
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from connector.errors import ErrorCode, Phase, Reply, TransportError
 from connector.message.envelope import Message
@@ -25,6 +25,8 @@ from connector.transport.conversation import Conversation
 from connector.transport.link import Link
 from connector.transport.port import Committing, Receipt, nothing_to_record
 from connector.transport.tls import encrypt, host_to_verify, refused_later
+from connector.transport.transaction import path
+from connector.transport.witness import Witness
 
 # RFC 8305 section 5: how long one address may take before the next is tried beside it.
 _NEXT_ADDRESS_SECONDS = 0.25
@@ -39,11 +41,13 @@ class Client:
         timeouts: The time limits.
         context: Whom to trust, and our own certificate.
         helo_name: Our name for EHLO; without one, the address literal of the connection.
+        witness: Told of each step on the way to a session.
     """
 
     timeouts: TimeoutSettings
     context: ssl.SSLContext
     helo_name: str | None = None
+    witness: Witness = field(default_factory=Witness)
 
 
 class Session:
@@ -78,6 +82,21 @@ class Session:
         """
         receipt = await splitting.submit(self._talk, self._capabilities, message, committing)
         return replace(receipt, warnings=self._warnings + receipt.warnings) if self._warnings else receipt
+
+    async def try_sender(self, address: str) -> Reply:
+        """Ask whether mail from this address would be taken, and call the transaction off again.
+
+        Some servers answer only at the first recipient: what they refuse there they accept here.
+
+        Raises:
+            TransportError: It would not, or the session is not usable any more.
+        """
+        international = "" if address.isascii() else " SMTPUTF8"
+        reply = await self._talk.ask(Phase.MAIL, f"MAIL FROM:{path(address)}{international}")
+        if reply.code != 250:
+            raise self._talk.refusal(Phase.MAIL, reply)
+        await self.reset()
+        return self._talk.concealment.shown(reply)
 
     async def reset(self) -> None:
         """Forget a transaction that was refused, so that another can begin (RFC 5321 section 4.1.1.5).
@@ -144,15 +163,16 @@ async def _prepare(talk: Conversation, server: Server, client: Client) -> Capabi
 
 async def _set_up(talk: Conversation, server: Server, client: Client) -> Capabilities:
     await _connect(talk, server)
+    client.witness.connected(talk.link)
     if server.security is Security.TLS:
-        await encrypt(talk, client.context, server, Phase.TLS)
+        await _encrypt(talk, client, server, Phase.TLS)
     _demand(talk, Phase.GREETING, await talk.receive(Phase.GREETING), 220)
     capabilities = await _greet(talk, client, server.security)
     if server.security is Security.STARTTLS and not capabilities.starttls:
         raise _tls_not_offered(talk)
     if server.security in (Security.STARTTLS, Security.STARTTLS_OPTIONAL) and capabilities.starttls:
         _demand(talk, Phase.STARTTLS, await talk.ask(Phase.STARTTLS, "STARTTLS"), 220)
-        await encrypt(talk, client.context, server, Phase.STARTTLS)
+        await _encrypt(talk, client, server, Phase.STARTTLS)
         # RFC 3207 section 4.2: what was announced in clear is forgotten; an attacker may have written it.
         capabilities = await _greet(talk, client, server.security)
     return capabilities
@@ -172,7 +192,18 @@ async def _connect(talk: Conversation, server: Server) -> None:
             await asyncio.shield(connecting)
 
 
+async def _encrypt(talk: Conversation, client: Client, server: Server, phase: Phase) -> None:
+    await encrypt(talk, client.context, server, phase)
+    client.witness.encrypted(talk.link)
+
+
 async def _greet(talk: Conversation, client: Client, security: Security) -> Capabilities:
+    capabilities = await _introduce(talk, client, security)
+    client.witness.announced(capabilities)
+    return capabilities
+
+
+async def _introduce(talk: Conversation, client: Client, security: Security) -> Capabilities:
     name = client.helo_name or _address_literal(talk.link.address("sockname"))
     reply = await talk.ask(Phase.EHLO, f"EHLO {name}")
     if reply.code == 250:

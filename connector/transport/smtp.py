@@ -73,10 +73,14 @@ class SmtpTransport:
         await self._pool.aclose()
 
     async def _open(self, server: Server) -> Session:
-        return await open_session(server, await self._prepared(server))
+        return await open_session(server, await self.client_for(server))
 
-    async def _prepared(self, server: Server) -> Client:
-        """What an account says, and where it says nothing the general settings."""
+    async def client_for(self, server: Server) -> Client:
+        """What to bring to a server: as its account says, and where it says nothing the general settings.
+
+        Raises:
+            TransportError: ``TLS_FAILED``, for a file of certificates that cannot be used.
+        """
         policy = server.tls
         if policy.ca_file is None and policy.trust_store is None:
             policy = replace(policy, ca_file=self._settings.ca_file)

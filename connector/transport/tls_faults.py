@@ -7,21 +7,45 @@ judge, so every sentence about one names where its authority would be listed for
 from __future__ import annotations
 
 import ssl
+from enum import StrEnum
 
 from connector.errors import Phase
 from connector.task.request import Server
 from connector.transport.link import ClearTextBeforeTlsError
 
+
+class Fault(StrEnum):
+    """What kind of thing is wrong, for whoever names a remedy."""
+
+    NOT_YET_VALID = "not yet valid"
+    EXPIRED = "expired"
+    UNTRUSTED = "untrusted"
+    OTHER_HOST = "other host"
+    VERSION = "version"
+    NO_TLS = "no TLS"
+    CLIENT_CERTIFICATE = "client certificate"
+    OTHER = "other"
+
+
 # OpenSSL's verification results (x509_vfy.h), as SSLCertVerificationError.verify_code gives them.
 _CERTIFICATE_FAULTS = {
-    9: "its certificate is not valid yet: check the clocks.",
-    10: "its certificate has expired: the server needs a new one.",
-    18: "its certificate is self-signed. {trust}",
-    19: "its certificate comes from an authority that is not trusted here. {trust}",
-    20: "its certificate comes from an authority that is not trusted here. {trust}",
-    21: "it does not send the certificates between its own and a trusted authority's. {trust}",
-    62: "its certificate is for another host name: use the name that the certificate has{host}.",
-    64: "its certificate is not for this IP address: use the host name that the certificate has{host}.",
+    9: (Fault.NOT_YET_VALID, "its certificate is not valid yet: check the clocks."),
+    10: (Fault.EXPIRED, "its certificate has expired: the server needs a new one."),
+    18: (Fault.UNTRUSTED, "its certificate is self-signed. {trust}"),
+    19: (Fault.UNTRUSTED, "its certificate comes from an authority that is not trusted here. {trust}"),
+    20: (Fault.UNTRUSTED, "its certificate comes from an authority that is not trusted here. {trust}"),
+    21: (
+        Fault.UNTRUSTED,
+        "it does not send the certificates between its own and a trusted authority's. {trust}",
+    ),
+    62: (
+        Fault.OTHER_HOST,
+        "its certificate is for another host name: use the name that the certificate has{host}.",
+    ),
+    64: (
+        Fault.OTHER_HOST,
+        "its certificate is not for this IP address: use the host name that the certificate has{host}.",
+    ),
 }
 # OpenSSL's reasons: an alert from the server, or its version refused here.
 _VERSION_FAULTS = frozenset(
@@ -39,6 +63,21 @@ _CLIENT_FAULTS = {
     "SSLV3_ALERT_CERTIFICATE_REVOKED": "our client certificate was revoked",
     "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": "it refuses the kind of our client certificate",
 }
+
+
+def fault_of(error: BaseException | None) -> Fault:
+    """Tell the kind of what ended a handshake."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _CERTIFICATE_FAULTS.get(error.verify_code, (Fault.OTHER, ""))[0]
+    if isinstance(error, ConnectionResetError | ssl.SSLEOFError):
+        return Fault.VERSION
+    reason = error.reason if isinstance(error, ssl.SSLError) else None
+    if reason in _VERSION_FAULTS:
+        return Fault.VERSION
+    if reason in _CLIENT_FAULTS:
+        return Fault.CLIENT_CERTIFICATE
+    plain = reason in _PLAIN_FAULTS or isinstance(error, ClearTextBeforeTlsError)
+    return Fault.NO_TLS if plain else Fault.OTHER
 
 
 def explain(error: Exception, phase: Phase, server: Server) -> str:
@@ -69,7 +108,7 @@ def _certificate_fault(error: ssl.SSLCertVerificationError, server: Server) -> s
     known = _CERTIFICATE_FAULTS.get(error.verify_code)
     if known is None:
         return f"its certificate is not valid: {error.verify_message}."
-    return known.format(trust=_trust(server), host=host)
+    return known[1].format(trust=_trust(server), host=host)
 
 
 def explain_later(error: BaseException | None, server: Server) -> str | None:

@@ -1,0 +1,1 @@
+"""``smtp-connector check``: what an operator wants to know before a process does."""

@@ -1,0 +1,237 @@
+"""What an operator should change when a step of a check fails.
+
+An error enters whose message says what happened, in the words that an incident would have; one or two
+sentences leave that say what to do about it, naming the setting where it is to be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from connector.check.certificates import Certificate
+from connector.errors import ErrorCode, Phase, TransportError
+from connector.task.request import Security, Server
+from connector.transport.capabilities import Capabilities
+from connector.transport.tls_faults import Fault, fault_of
+from connector.transport.trust import UnusableTrustError
+
+_SHOWN_NAMES = 5
+_OPTIONS = frozenset({"host", "port", "security", "username"})
+
+# What these providers want beside a right password, by the end of their hosts' names.
+_PROVIDERS = {
+    "gmail.com": "Gmail takes an app password only, made at myaccount.google.com/apppasswords.",
+    "office365.com": "Exchange Online takes a password only where SMTP AUTH is turned on for the mailbox.",
+    "outlook.com": "Outlook.com takes an app password only, made in the account's security settings.",
+    "amazonaws.com": "SES wants its own SMTP credentials, not the access key of an IAM user.",
+    "sendgrid.net": "At SendGrid the user name is the word apikey and the password an API key.",
+    "postmarkapp.com": "At Postmark user name and password are both the server's API token.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A failure with what is known about it.
+
+    Attributes:
+        chain: The certificates that the server showed, if it was asked.
+        capabilities: What it had announced by then.
+    """
+
+    error: TransportError
+    server: Server
+    chain: tuple[Certificate, ...]
+    capabilities: Capabilities
+
+
+def place(server: Server, key: str) -> str:
+    """Where an operator changes a value of a server: a setting of its account, or an option."""
+    if server.account is not None:
+        return f"accounts.{server.account}.{key}"
+    return f"--{key}" if key in _OPTIONS else f"{key} of an account"
+
+
+def remedy(case: Case) -> str:
+    """Say what to do about a failure."""
+    return _REMEDIES.get(case.error.code, _by_the_reply)(case)
+
+
+def _unknown_host(case: Case) -> str:
+    return (
+        f"Correct {place(case.server, 'host')}; if the name is right, find out why this machine's DNS does "
+        f"not know it: getent hosts {case.server.hostname}"
+    )
+
+
+def _unreachable(case: Case) -> str:
+    server = case.server
+    if case.error.phase is not Phase.CONNECT:
+        return (
+            f"Check {place(server, 'port')} and {place(server, 'security')} (587 with starttls, 465 with "
+            "tls), then the server's log: it ended the connection."
+        )
+    return (
+        f"Check {place(server, 'host')} and {place(server, 'port')} (587, or 465 with tls), that the server "
+        "runs, and that no firewall stands between."
+    )
+
+
+def _silent(case: Case) -> str:
+    server, phase = case.server, case.error.phase
+    if phase in (Phase.DNS, Phase.CONNECT):
+        return (
+            f"Let this machine reach port {server.port} of {server.hostname}: a firewall most likely drops "
+            "the connection. Clouds block port 25; use 587 or 465."
+        )
+    if phase is Phase.GREETING and server.security is not Security.TLS:
+        return (
+            f"If the port speaks TLS from the start, as 465 does, set {place(server, 'security')} to tls. "
+            "Otherwise the server is overloaded: try a longer --timeout."
+        )
+    return "The server is too slow or hangs: try a longer --timeout, then ask the server's operator."
+
+
+def _no_starttls(case: Case) -> str:
+    server = case.server
+    return (
+        f"Set {place(server, 'port')} to 587, or to 465 with {place(server, 'security')} tls. Only where "
+        "clear text is meant, set security to none."
+    )
+
+
+def _tls(case: Case) -> str:
+    cause = case.error.__cause__
+    if isinstance(cause, UnusableTrustError):
+        return f"Correct the file of certificates ({cause.key or 'the system has none: install one'})."
+    return _TLS_REMEDIES.get(fault_of(cause), _tls_in_general)(case)
+
+
+def _expired(case: Case) -> str:
+    ended = next((item for item in case.chain if item.days_left < 0), None)
+    when = f": {ended.subject} ended on {ended.expires:%Y-%m-%d}" if ended else ""
+    return f"Ask the operator of {case.server.hostname} to renew the certificate{when}."
+
+
+def _not_yet_valid(case: Case) -> str:
+    when = f" The certificate begins on {case.chain[0].begins:%Y-%m-%d %H:%M} UTC." if case.chain else ""
+    return f"Set the clock of this machine, or of the server.{when}"
+
+
+def _untrusted(case: Case) -> str:
+    server = case.server
+    setting = place(server, "ca_file") if server.account else "smtp.ca_file"
+    if not case.chain:
+        return f"Name the PEM file of its authority in {setting}."
+    last = case.chain[-1]
+    return (
+        f"If it is the right server, name the PEM file of its authority, {last.issuer}, in {setting}. Ask "
+        "the server's operator for that file, and compare what the server showed: SHA-256 "
+        f"{case.chain[0].sha256}"
+    )
+
+
+def _other_host(case: Case) -> str:
+    names = case.chain[0].names if case.chain else ()
+    listed = ", ".join(names[:_SHOWN_NAMES]) + (", …" if len(names) > _SHOWN_NAMES else "")
+    if not listed:
+        return f"Set {place(case.server, 'host')} to the name that its certificate has."
+    return f"Set {place(case.server, 'host')} to a name that its certificate has: {listed}"
+
+
+def _client_certificate(case: Case) -> str:
+    server = case.server
+    if server.tls.client_cert is None:
+        return (
+            f"Set {place(server, 'client_cert')} to a certificate from an authority that the server trusts."
+        )
+    return f"Replace the certificate in {place(server, 'client_cert')} by one that the server trusts."
+
+
+def _too_old(case: Case) -> str:
+    server = case.server
+    if server.tls.min_version != "1.2":
+        return (
+            f"Ask the server's operator for TLS {server.tls.min_version}, or set "
+            f"{place(server, 'min_tls')} to 1.2."
+        )
+    return "Ask the server's operator to turn on TLS 1.2 or 1.3; older ones are not safe (RFC 8996)."
+
+
+def _no_tls(case: Case) -> str:
+    server = case.server
+    return f"Set {place(server, 'security')} to starttls, or {place(server, 'port')} to 465."
+
+
+def _tls_in_general(case: Case) -> str:
+    return f"See the log of {case.server.hostname}, and openssl s_client -connect {case.server}."
+
+
+def _login(case: Case) -> str:
+    server = case.server
+    where = f"{place(server, 'username')} and {place(server, 'password')}"
+    if server.account is None:
+        where = "--username and the password"
+    if case.error.reply is None:
+        offered = case.capabilities.auth
+        if "xoauth2" in offered or "oauthbearer" in offered:
+            return "The server wants OAuth, which this version does not have; ask it for an app password."
+        return f"Remove {where}, or use the port where the server lets users log in (587, or 465 with tls)."
+    hint = next((words for end, words in _PROVIDERS.items() if server.hostname.endswith(end)), "")
+    return f"Correct {where}. {hint}".rstrip()
+
+
+def _sender(case: Case) -> str:
+    where = place(case.server, "address") if case.server.account else "--from"
+    return f"Set {where} to an address that this login may send from, or let the server's operator allow it."
+
+
+def _recipient(_: Case) -> str:
+    return "Correct the address of --send-to."
+
+
+def _greeting(case: Case) -> str:
+    if case.error.phase in (Phase.GREETING, Phase.EHLO):
+        return (
+            f"Ask the operator of {case.server.hostname} to let this machine in, and set smtp.helo_name to "
+            "its name in DNS."
+        )
+    return _by_the_reply(case)
+
+
+def _wait(_: Case) -> str:
+    return "Wait and check again; if it stays, ask the server's operator."
+
+
+def _uncertain(_: Case) -> str:
+    return "See whether the test mail has arrived; if it has, the server only answers late."
+
+
+def _by_the_reply(case: Case) -> str:
+    return f"Do what the reply asks for, or ask the operator of {case.server.hostname} about it."
+
+
+_TLS_REMEDIES: dict[Fault, Callable[[Case], str]] = {
+    Fault.NOT_YET_VALID: _not_yet_valid,
+    Fault.EXPIRED: _expired,
+    Fault.UNTRUSTED: _untrusted,
+    Fault.OTHER_HOST: _other_host,
+    Fault.VERSION: _too_old,
+    Fault.NO_TLS: _no_tls,
+    Fault.CLIENT_CERTIFICATE: _client_certificate,
+}
+_REMEDIES: dict[ErrorCode, Callable[[Case], str]] = {
+    ErrorCode.DNS_FAILED: _unknown_host,
+    ErrorCode.CONNECTION_FAILED: _unreachable,
+    ErrorCode.CONNECTION_TIMEOUT: _silent,
+    ErrorCode.TLS_NOT_OFFERED: _no_starttls,
+    ErrorCode.TLS_FAILED: _tls,
+    ErrorCode.AUTH_FAILED: _login,
+    ErrorCode.AUTH_UNAVAILABLE: _wait,
+    ErrorCode.SENDER_REJECTED: _sender,
+    ErrorCode.RECIPIENT_REJECTED: _recipient,
+    ErrorCode.MESSAGE_REJECTED: _greeting,
+    ErrorCode.TEMPORARILY_REJECTED: _wait,
+    ErrorCode.RATE_LIMITED: _wait,
+    ErrorCode.DELIVERY_UNCERTAIN: _uncertain,
+}
