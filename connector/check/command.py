@@ -27,6 +27,7 @@ from connector.settings.model import Settings
 from connector.task.request import Server
 
 _INTERRUPTED = 130
+_LONGEST = 3600  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,8 @@ def _remember(order: run.Order, settings: Settings, redactor: Redactor) -> None:
 
 
 def _order(options: Options, settings: Settings) -> run.Order:
-    if options.seconds <= 0:
-        raise UsageError("--timeout: expected more than 0 seconds")
+    if not 0 < options.seconds <= _LONGEST:
+        raise UsageError(f"--timeout: expected more than 0 and at most {_LONGEST} seconds")
     named = bool(options.accounts or options.server.host)
     accounts = options.accounts or (() if options.server.host else tuple(settings.accounts))
     for name in accounts:

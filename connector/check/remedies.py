@@ -79,7 +79,9 @@ def _unreachable(case: Case) -> str:
 
 def _silent(case: Case) -> str:
     server, phase = case.server, case.error.phase
-    if phase in (Phase.DNS, Phase.CONNECT):
+    if phase is Phase.DNS:
+        return "Find out why the DNS servers of this machine (/etc/resolv.conf) do not answer."
+    if phase is Phase.CONNECT:
         return (
             f"Let this machine reach port {server.port} of {server.hostname}: a firewall most likely drops "
             "the connection. Clouds block port 25; use 587 or 465."
@@ -120,13 +122,13 @@ def _not_yet_valid(case: Case) -> str:
 
 def _untrusted(case: Case) -> str:
     server = case.server
-    setting = place(server, "ca_file") if server.account else "smtp.ca_file"
+    key = "trust_store" if server.tls.trust_store else "ca_file"
+    setting = place(server, key) if server.account else "smtp.ca_file"
     if not case.chain:
-        return f"Name the PEM file of its authority in {setting}."
-    last = case.chain[-1]
+        return f"Put the certificate of its authority into {setting}."
     return (
-        f"If it is the right server, name the PEM file of its authority, {last.issuer}, in {setting}. Ask "
-        "the server's operator for that file, and compare what the server showed: SHA-256 "
+        f"If it is the right server, put the certificate of its authority, {case.chain[-1].issuer}, into "
+        f"{setting}. Ask the server's operator for it, and compare what the server showed: SHA-256 "
         f"{case.chain[0].sha256}"
     )
 

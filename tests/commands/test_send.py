@@ -149,7 +149,7 @@ async def test_wrong_usage_is_exit_code_2_with_one_clear_message(
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("name", ["run", "send", "engine", "demo", "settings", "feel"])
+@pytest.mark.parametrize("name", ["run", "send", "engine", "demo", "settings", "feel", "check"])
 async def test_every_command_explains_itself_with_an_example(name: str) -> None:
     done = await command(name, "--help")
     assert done.code == 0
