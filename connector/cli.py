@@ -159,19 +159,36 @@ def feel(
     raise typer.Exit(code)
 
 
-@app.command(
+settings_app = typer.Typer(rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]})
+app.add_typer(settings_app, name="settings")
+
+
+@settings_app.callback(
+    invoke_without_command=True,
     epilog="Examples:\n\n  smtp-connector settings\n\n  smtp-connector settings --config worker.yaml --json"
+    "\n\n  smtp-connector settings schema > settings.schema.json",
 )
 def settings(
+    context: typer.Context,
     config: Config = None,
     assignments: Assignments = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
 ) -> None:
     """Show the settings in force and where each comes from; secrets are masked."""
+    if context.invoked_subcommand is not None:
+        return
     loaded = _load(config, assignments)
     from connector.settings import show
 
     typer.echo(show.as_json(loaded) if as_json else show.as_table(loaded))
+
+
+@settings_app.command("schema", epilog="Example:\n\n  smtp-connector settings schema > settings.schema.json")
+def settings_schema() -> None:
+    """Print a JSON Schema of the settings file, with which an editor completes and checks it."""
+    from connector.settings.schema import as_text
+
+    typer.echo(as_text(), nl=False)
 
 
 @app.command(

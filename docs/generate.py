@@ -18,6 +18,7 @@ from connector.settings.accounts import AccountSettings
 from connector.settings.environment import ALIASES
 from connector.settings.model import Settings
 from connector.settings.presets import PRESETS, Provider
+from connector.settings.schema import as_text
 from connector.settings.sources import environment_names, leaves
 from connector.task.definitions import INFOSYS, NATIVE, Definition
 
@@ -113,6 +114,7 @@ def pages() -> dict[Path, str]:
         readme: _replaced(text, "error codes", _error_codes()),
         ROOT / "docs/reference/inputs.md": _inputs(),
         ROOT / "docs/reference/accounts.md": _accounts(),
+        ROOT / "docs/reference/settings.schema.json": as_text(),
     }
 
 

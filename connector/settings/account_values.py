@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from connector.errors import InputError
 from connector.message.addresses import parse_mailbox
@@ -68,5 +68,17 @@ def _without_field(error: InputError) -> str:
 
 HostName = Annotated[str, AfterValidator(_hostname)]
 Address = Annotated[str, AfterValidator(_address)]
-Headers = Annotated[dict[str, str], BeforeValidator(_headers)]
-TlsVersion = Annotated[Literal["1.2", "1.3"], BeforeValidator(_version)]
+Headers = Annotated[
+    dict[str, str],
+    BeforeValidator(_headers),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "maxProperties": 200,
+            "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+        }
+    ),
+]
+TlsVersion = Annotated[
+    Literal["1.2", "1.3"], BeforeValidator(_version), WithJsonSchema({"enum": ["1.2", "1.3", 1.2, 1.3]})
+]

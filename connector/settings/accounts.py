@@ -24,7 +24,7 @@ DEFAULT_ACCOUNT = "default"
 # What the contract promises and this version does not have: refused by name, never ignored.
 NOT_AVAILABLE = frozenset({"oauth", "signing"})
 # No dot, which separates the parts of a setting's path.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
 
 
 class AccountTimeouts(Section):
@@ -209,7 +209,7 @@ def name_faults(names: Iterable[str]) -> Iterator[str]:
     """Say which names no account can have, each in one line."""
     names = sorted(map(str, names), key=environment_form)
     for name in names:
-        if not _NAME.fullmatch(name):
+        if not re.fullmatch(NAME_PATTERN, name):
             yield f"accounts.{name[:60]}: a name has at most 63 letters, digits, hyphens and underscores"
     for one, other in pairwise(names):
         if environment_form(one) == environment_form(other):

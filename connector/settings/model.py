@@ -28,6 +28,7 @@ from connector.settings.values import (
     ReadableFile,
     Seconds,
     Section,
+    TimeOfDay,
     TimeZone,
     UrlWithoutLogin,
 )
@@ -215,7 +216,7 @@ class MessageSettings(Section):
     """What goes into every message."""
 
     time_zone: TimeZone = Field("UTC", description="IANA name of the zone in which follow-ups are meant.")
-    business_day_end: time = Field(time(17, 0), description="When `today` and `tomorrow` end.")
+    business_day_end: TimeOfDay = Field(time(17, 0), description="When `today` and `tomorrow` end.")
     message_id_domain: DomainName = Field(
         None, description="Right-hand side of Message-ID. Default: the sender's domain."
     )

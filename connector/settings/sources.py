@@ -284,8 +284,13 @@ def _walk(node: Any, path: str, paths: set[str], file: Path) -> Iterator[tuple[s
         raise SettingsError(f"{file}: {path}: {_unknown(path, paths)}")
     if node is None and not _is_account(path):
         return
-    if not isinstance(node, dict) or (not node and _is_account(path)):
+    below = list(_children(node, path, paths, file)) if isinstance(node, dict) else None
+    if below is None or (not below and _is_account(path)):
         raise SettingsError(f"{file}: {path or 'the file'}: expected keys with values, such as {min(known)}")
+    yield from below
+
+
+def _children(node: dict[Any, Any], path: str, paths: set[str], file: Path) -> Iterator[tuple[str, Any]]:
     for key, value in node.items():
         yield from _walk(value, f"{path}.{key}" if path else str(key), paths, file)
 

@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
-from connector.errors import InputError, checked_mapping
+from connector.errors import EVERY_OTHER_CODE, ErrorCode, InputError, checked_mapping
 from connector.hosts import MailHosts
 from connector.message.addresses import ascii_domain
 from connector.message.destinations import AllowedHosts
 
 _LONGEST_DOMAIN = 255  # octets; RFC 5321 section 4.5.3.1.2
+_HOST_AND_PORT = r"(\[[0-9a-fA-F:.]+\]|[^\s:/@]+):\d{1,5}"
+_TIME_OF_DAY = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?"
+# For editors: the forms of a duration that people write; the loader takes some more.
+_DURATION_TEXT = (
+    r"\d{1,9}(\.\d{1,6})?|P\d{1,6}W|P(?=.)(\d{1,6}D)?(T(?=\d)(\d{1,6}H)?(\d{1,6}M)?(\d{1,6}(\.\d{1,6})?S)?)?"
+)
+_MOST_SECONDS = 1_000_000_000
 
 
 def _known_zone(name: str) -> str:
@@ -49,9 +56,20 @@ def _error_mapping(value: object) -> object:
 
 
 def _host_and_port(address: str) -> str:
-    if re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s:/@]+):\d{1,5}", address):
+    if re.fullmatch(_HOST_AND_PORT, address):
         return address
     raise ValueError("expected host:port, as zeebe.example.com:26500 or 0.0.0.0:8090")
+
+
+def _time_of_day(value: object) -> object:
+    """Let text pass only: YAML reads 17:00 without quotes as the number 1020, in sixties."""
+    if isinstance(value, time) or (isinstance(value, str) and re.fullmatch(_TIME_OF_DAY, value)):
+        return value
+    raise ValueError('expected hours and minutes in quotes, as "17:00"')
+
+
+def _text_schema(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^({pattern})$"})
 
 
 def _not_negative(value: timedelta) -> timedelta:
@@ -106,16 +124,51 @@ def _mail_servers(entries: tuple[str, ...]) -> tuple[str, ...]:
     return entries
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_not_negative)]
-Seconds = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
-HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    AfterValidator(_not_negative),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": _MOST_SECONDS},
+                {"type": "string", "pattern": f"^({_DURATION_TEXT})$"},
+            ]
+        }
+    ),
+]
+Seconds = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    AfterValidator(_positive),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0.000001, "maximum": _MOST_SECONDS},
+                {"type": "string", "pattern": f"^(?=.*[1-9])({_DURATION_TEXT})$"},
+            ]
+        }
+    ),
+]
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day), _text_schema(_TIME_OF_DAY)]
+HostAndPort = Annotated[str, AfterValidator(_host_and_port), _text_schema(_HOST_AND_PORT)]
 ReadableFile = Annotated[Path, AfterValidator(_readable)]
 DomainName = Annotated[str | None, AfterValidator(_domain)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 UrlWithoutLogin = Annotated[str, AfterValidator(_without_login)]
 Hosts = Annotated[tuple[str, ...], AfterValidator(_allowed_hosts)]
 MailServers = Annotated[tuple[str, ...], AfterValidator(_mail_servers)]
-ErrorMapping = Annotated[dict[str, str], BeforeValidator(_error_mapping)]
+ErrorMapping = Annotated[
+    dict[str, str],
+    BeforeValidator(_error_mapping),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "propertyNames": {"enum": [EVERY_OTHER_CODE, *ErrorCode]},
+            "additionalProperties": {"type": "string", "pattern": r"\S"},
+        }
+    ),
+]
 
 
 class Section(BaseModel):

@@ -169,3 +169,9 @@ async def test_settings_shows_values_and_sources_and_no_secret() -> None:
     assert "hush-hush" not in table.stdout + as_json.stdout
     assert json.loads(as_json.stdout)["engine.address"]["source"] == "ZEEBE_ADDRESS"
     assert "ZEEBE_CLIENT_SECRET" in table.stdout
+
+
+async def test_settings_schema_is_the_page_of_the_reference() -> None:
+    page = Path(__file__).parents[2] / "docs/reference/settings.schema.json"
+    done = await command("settings", "schema")
+    assert (done.code, done.stdout) == (0, page.read_text(encoding="utf-8"))

@@ -8,9 +8,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
 from connector import feel
 from connector.errors import ErrorCode
+from connector.settings.model import Settings
+from connector.settings.schema import json_schema
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,6 +67,19 @@ def _anchors(page: Path) -> set[str]:
     """The headings of a page as links name them."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_settings_file_of_the_pages_fits_the_schema() -> None:
+    validator = Draft202012Validator(json_schema())
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    examples = [
+        (page.name, yaml.safe_load(block))
+        for page in pages
+        for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    ]
+    settings = [(name, tree) for name, tree in examples if set(tree) & set(Settings.model_fields)]
+    assert len(settings) >= 4
+    assert [(name, error.message) for name, tree in settings for error in validator.iter_errors(tree)] == []
 
 
 RESULTS = ROOT / "docs/reference/results-and-errors.md"
