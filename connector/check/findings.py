@@ -36,7 +36,7 @@ class Step(StrEnum):
 
 _NOT_REACHED = "not reached"
 # The facts of each step, so that a program finds the same keys whatever happened.
-_FACTS: dict[Step, dict[str, Any]] = {
+FACTS: dict[Step, dict[str, Any]] = {
     Step.SETTINGS: {},
     Step.DNS: {"addresses": []},
     Step.TCP: {"address": None, "port": None},
@@ -89,7 +89,7 @@ class Finding:
             "fix": self.fix,
             "code": self.code and self.code.value,
             "seconds": None if self.seconds is None else round(self.seconds, 4),
-            "facts": {**_FACTS[self.step], **self.facts},
+            "facts": {**FACTS[self.step], **self.facts},
         }
 
 

@@ -12,6 +12,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from connector import feel
+from connector.check.findings import FACTS, Step
 from connector.errors import ErrorCode
 from connector.settings.model import Settings
 from connector.settings.schema import json_schema
@@ -80,6 +81,13 @@ def test_every_settings_file_of_the_pages_fits_the_schema() -> None:
     settings = [(name, tree) for name, tree in examples if set(tree) & set(Settings.model_fields)]
     assert len(settings) >= 4
     assert [(name, error.message) for name, tree in settings for error in validator.iter_errors(tree)] == []
+
+
+def test_the_page_on_checks_names_every_fact_of_every_step() -> None:
+    page = (ROOT / "docs/how-to/check-an-account.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| .*? \| (.*)\|$", page, re.MULTILINE))
+    named = {step: re.findall(r"`(\w+)`", re.sub(r"\(.*\)", "", facts)) for step, facts in rows.items()}
+    assert named == {step.value: list(FACTS[step]) for step in Step}
 
 
 RESULTS = ROOT / "docs/reference/results-and-errors.md"
