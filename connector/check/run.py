@@ -25,6 +25,12 @@ from connector.settings.model import Settings
 from connector.task.request import Server
 from connector.transport.smtp import SmtpTransport
 
+_SECRET_REMEDIES = {
+    ErrorCode.SECRET_NOT_FOUND: "Make it known at one of these places, or correct its name in the setting.",
+    ErrorCode.SECRET_NOT_ALLOWED: "Add this host and port to the secret's hosts in secrets.bind.",
+    ErrorCode.SECRETS_UNAVAILABLE: "See whether the provider of secrets answers, or try a longer --timeout.",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -56,7 +62,7 @@ async def reports(
     async with AsyncExitStack() as stack:
         transport = SmtpTransport(settings.smtp)
         stack.push_async_callback(transport.aclose)
-        secrets = open_secrets(settings.secrets, environ, redactor.remember)
+        secrets = await stack.enter_async_context(open_secrets(settings.secrets, environ, redactor.remember))
         checks = _Checks(order, settings, redactor, secrets, transport)
         tasks = [asyncio.create_task(check) for check in checks.all()]
         stack.push_async_callback(_end, tasks)
@@ -114,15 +120,18 @@ class _Checks:
 
     async def _with_secrets(self, server: Server) -> Server:
         if server.account is None and self._order.secret is not None:
-            value = await self._secrets.resolve_text(f"secrets.{self._order.secret}", "--password-secret")
-            return replace(server, password=SecretStr(value))
-        return await with_secrets(server, self._secrets)
+            found = await self._secrets.resolve_text(
+                f"secrets.{self._order.secret}", "--password-secret", server.hostname, server.port
+            )
+            return replace(server, password=SecretStr(found.value))
+        ready, _ = await with_secrets(server, self._secrets)
+        return ready
 
 
 def _unresolved(error: ConnectorError | TimeoutError, seconds: float) -> Finding:
     if isinstance(error, ConnectorError):
-        fix = "Make the secret known at one of these places, or correct its name in the setting."
+        fix = _SECRET_REMEDIES.get(error.code, _SECRET_REMEDIES[ErrorCode.SECRET_NOT_FOUND])
         return Finding(Step.SETTINGS, Status.FAILED, error.message, fix, error.code)
     message = f"The secrets of the account could not be looked up in {seconds:g} s."
-    fix = "See whether the provider of secrets answers, or try a longer --timeout."
-    return Finding(Step.SETTINGS, Status.FAILED, message, fix, ErrorCode.SECRET_NOT_FOUND)
+    code = ErrorCode.SECRETS_UNAVAILABLE
+    return Finding(Step.SETTINGS, Status.FAILED, message, _SECRET_REMEDIES[code], code)

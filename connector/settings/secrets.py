@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
 from connector.hosts import MailHosts
-from connector.settings.values import Duration, ReadableFile, Seconds, Section
+from connector.settings.values import Duration, ReadableFile, Seconds, Section, text_schema
 
 _SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -80,12 +80,23 @@ def _needs(module: str, extra: str) -> None:
         )
 
 
-ServiceUrl = Annotated[str, AfterValidator(_service_url)]
+ServiceUrl = Annotated[str, AfterValidator(_service_url), text_schema(r"https?://\S+")]
 SecretPath = Annotated[str, AfterValidator(_path)]
-Mount = Annotated[str, AfterValidator(_mount)]
+Mount = Annotated[str, AfterValidator(_mount), text_schema(".+")]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9/._-]*$")]
 Bindings = Annotated[
-    dict[str, tuple[str, ...]], BeforeValidator(_bindings), AfterValidator(_checked_bindings)
+    dict[str, tuple[str, ...]],
+    BeforeValidator(_bindings),
+    AfterValidator(_checked_bindings),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "propertyNames": {"pattern": f"^{_PATTERN.pattern}$"},
+            "additionalProperties": {
+                "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+            },
+        }
+    ),
 ]
 
 

@@ -68,7 +68,8 @@ def _time_of_day(value: object) -> object:
     raise ValueError('expected hours and minutes in quotes, as "17:00"')
 
 
-def _text_schema(pattern: str) -> WithJsonSchema:
+def text_schema(pattern: str) -> WithJsonSchema:
+    """The JSON Schema of text that has this form as a whole, for editors."""
     return WithJsonSchema({"type": "string", "pattern": f"^({pattern})$"})
 
 
@@ -150,8 +151,8 @@ Seconds = Annotated[
         }
     ),
 ]
-TimeOfDay = Annotated[time, BeforeValidator(_time_of_day), _text_schema(_TIME_OF_DAY)]
-HostAndPort = Annotated[str, AfterValidator(_host_and_port), _text_schema(_HOST_AND_PORT)]
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day), text_schema(_TIME_OF_DAY)]
+HostAndPort = Annotated[str, AfterValidator(_host_and_port), text_schema(_HOST_AND_PORT)]
 ReadableFile = Annotated[Path, AfterValidator(_readable)]
 DomainName = Annotated[str | None, AfterValidator(_domain)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]

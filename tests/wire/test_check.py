@@ -261,7 +261,29 @@ async def test_a_secret_that_nobody_has() -> None:
     (only,) = report.findings
     assert (only.step, only.code) == (Step.SETTINGS, ErrorCode.SECRET_NOT_FOUND)
     assert "accounts.sales.password: there is no secret NOPE" in only.message
-    assert only.fix
+    assert (only.fix or "").startswith("Make it known at one of these places")
+
+
+async def test_a_secret_that_is_bound_to_another_server() -> None:
+    async with SmtpServer(tls_context=given.good_context(), users=USERS) as server:
+        account = {"host": "localhost", "port": server.port, **LOGIN}
+        bound = {"bind": {"PW": ["mail.example.com"]}}
+        (report,) = await checked(order("sales"), accounts={"sales": account}, secrets=bound)
+        assert server.connections == []
+    (only,) = report.findings
+    assert only.code is ErrorCode.SECRET_NOT_ALLOWED
+    assert only.fix == "Add this host and port to the secret's hosts in secrets.bind."
+
+
+async def test_a_provider_of_secrets_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("connector.secrets.environment.EnvironmentSecrets.get", never)
+    report = await sales(wanted=order("sales", seconds=0.2), host="localhost", **LOGIN)
+    (only,) = report.findings
+    assert (only.step, only.code) == (Step.SETTINGS, ErrorCode.SECRETS_UNAVAILABLE)
+    assert "in 0.2 s" in only.message
 
 
 async def test_what_a_server_repeats_of_the_login_is_masked() -> None:
