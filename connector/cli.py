@@ -9,16 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from connector import __version__
-
-if TYPE_CHECKING:
-    from connector.settings.sources import Loaded
-
-WRONG_USAGE = 2
+from connector.check import cli as check_command
+from connector.command_line import Address, Assignments, Config, load_settings, overrides, wrong_usage
 
 app = typer.Typer(
     name="smtp-connector",
@@ -29,23 +26,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", "-c", help="Settings file (YAML). Default: SMTP_CONNECTOR_CONFIG.", metavar="FILE"
-    ),
-]
-Assignments = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", help="One setting, before all other sources, as worker.max_jobs=64.", metavar="KEY=VALUE"
-    ),
-]
-Address = Annotated[
-    str | None,
-    typer.Option("--address", help="The engine's gRPC address. Default: ZEEBE_ADDRESS.", metavar="HOST:PORT"),
-]
 
 
 def main() -> None:
@@ -70,14 +50,14 @@ def _root(
 )
 def run(config: Config = None, assignments: Assignments = None, address: Address = None) -> None:
     """Run the worker: take jobs, send mails, report outcomes, until SIGTERM or Ctrl-C."""
-    overrides = _overrides(assignments, address)
+    given = overrides(assignments, address)
     from connector import service
     from connector.settings.sources import SettingsError, load
 
     try:
-        code = service.run_worker(lambda: load(os.environ, config=config, overrides=overrides))
+        code = service.run_worker(lambda: load(os.environ, config=config, overrides=given))
     except SettingsError as error:
-        _wrong_usage(str(error))
+        wrong_usage(str(error))
     raise typer.Exit(code)
 
 
@@ -116,7 +96,7 @@ def send(  # noqa: PLR0913, PLR0917 - each parameter is an option of the command
 
     Prints the outcome as JSON. Exit code 0 when the task would be completed, 1 when not.
     """
-    loaded = _load(config, assignments)
+    loaded = load_settings(config, assignments)
     from connector import oneshot
     from connector.json_file import UsageError
 
@@ -124,7 +104,7 @@ def send(  # noqa: PLR0913, PLR0917 - each parameter is an option of the command
         order = oneshot.Order.read(file, task_type, tuple(headers or ()), key, dry_run)
         code = oneshot.send(order, loaded.settings)
     except UsageError as error:
-        _wrong_usage(str(error))
+        wrong_usage(str(error))
     raise typer.Exit(code)
 
 
@@ -155,7 +135,7 @@ def feel(
     try:
         code = try_expression(expression, context)
     except UsageError as error:
-        _wrong_usage(str(error))
+        wrong_usage(str(error))
     raise typer.Exit(code)
 
 
@@ -177,7 +157,7 @@ def settings(
     """Show the settings in force and where each comes from; secrets are masked."""
     if context.invoked_subcommand is not None:
         return
-    loaded = _load(config, assignments)
+    loaded = load_settings(config, assignments)
     from connector.settings import show
 
     typer.echo(show.as_json(loaded) if as_json else show.as_table(loaded))
@@ -191,77 +171,7 @@ def settings_schema() -> None:
     typer.echo(as_text(), nl=False)
 
 
-@app.command(
-    epilog="Examples:\n\n  smtp-connector check\n\n  smtp-connector check sales --send-to me@example.com\n\n"
-    "  smtp-connector check --host smtp.example.com --username workflow --json"
-)
-def check(  # noqa: PLR0913, PLR0917 - each parameter is an option of the command
-    accounts: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Accounts to check. Default: all of them, the engine and the ledger.", metavar="[ACCOUNT]…"
-        ),
-    ] = None,
-    send_to: Annotated[
-        str | None, typer.Option("--send-to", help="Send a test mail to this address.", metavar="ADDRESS")
-    ] = None,
-    sender: Annotated[
-        str | None,
-        typer.Option("--from", help="Sender to try, in place of the account's address.", metavar="ADDRESS"),
-    ] = None,
-    timeout: Annotated[
-        float, typer.Option(help="How long each step may take at most, in seconds.", metavar="SECONDS")
-    ] = 15.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")] = False,
-    host: Annotated[
-        str | None, typer.Option(help="Check this server, which is no account.", metavar="HOST")
-    ] = None,
-    port: Annotated[int | None, typer.Option(help="Its port. Default: 587, or 465 with tls.")] = None,
-    security: Annotated[
-        str | None,
-        typer.Option(help="tls, starttls, starttls-optional or none. Default: starttls, or tls on 465."),
-    ] = None,
-    username: Annotated[
-        str | None,
-        typer.Option(help="Log in to it. The password is asked for, or read from standard input."),
-    ] = None,
-    password_secret: Annotated[
-        str | None,
-        typer.Option(help="The secret that is the password, as MAIL_PASSWORD.", metavar="NAME"),
-    ] = None,
-    check_engine: Annotated[
-        bool | None,
-        typer.Option(
-            "--engine/--no-engine", help="Check the engine. Default: yes, unless accounts are named."
-        ),
-    ] = None,
-    check_ledger: Annotated[
-        bool | None,
-        typer.Option(
-            "--ledger/--no-ledger", help="Check the ledger. Default: yes, unless accounts are named."
-        ),
-    ] = None,
-    config: Config = None,
-    assignments: Assignments = None,
-) -> None:
-    """Check mail accounts step by step (DNS, TCP, TLS, EHLO, login, sender), the engine and the ledger.
-
-    Says for each failure why it failed and what to change. Exit code 0 when nothing failed, otherwise 1.
-    """
-    loaded = _load(config, assignments)
-    from connector.check import command
-    from connector.json_file import UsageError
-
-    server = command.ServerOptions(host, port, security, username, password_secret)
-    options = command.Options(
-        tuple(accounts or ()), server, check_engine, check_ledger, sender, send_to, timeout
-    )
-    try:
-        code = command.check(options, loaded.settings, as_json=as_json)
-    except UsageError as error:
-        _wrong_usage(str(error))
-    raise typer.Exit(code)
-
+app.command(epilog=check_command.EXAMPLES)(check_command.check)
 
 ledger_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]}
@@ -292,14 +202,14 @@ def ledger_show(  # noqa: PLR0913, PLR0917 - each parameter is an option of the 
     assignments: Assignments = None,
 ) -> None:
     """Show what is remembered of one mail, or of the latest ones. Exit code 1 when there is no such mail."""
-    loaded = _load(config, assignments)
+    loaded = load_settings(config, assignments)
     from connector import ledger_command
     from connector.json_file import UsageError
 
     try:
         code = ledger_command.show(loaded.settings.ledger, key, state, limit, as_json=as_json)
     except UsageError as error:
-        _wrong_usage(str(error))
+        wrong_usage(str(error))
     raise typer.Exit(code)
 
 
@@ -326,7 +236,7 @@ def ledger_prune(
     assignments: Assignments = None,
 ) -> None:
     """Forget mails of long ago; a running worker does so every hour by itself."""
-    loaded = _load(config, assignments)
+    loaded = load_settings(config, assignments)
     from connector import ledger_command
     from connector.json_file import UsageError
 
@@ -334,7 +244,7 @@ def ledger_prune(
         age = ledger_command.duration(older_than, loaded.settings.ledger.retention)
         code = ledger_command.prune(loaded.settings.ledger, age, doubtful=doubtful)
     except UsageError as error:
-        _wrong_usage(str(error))
+        wrong_usage(str(error))
     raise typer.Exit(code)
 
 
@@ -362,7 +272,7 @@ def templates(
     try:
         code = (command.check if only_check else command.write)(output, documentation)
     except UsageError as error:
-        _wrong_usage(str(error))
+        wrong_usage(str(error))
     raise typer.Exit(code)
 
 
@@ -387,29 +297,3 @@ def demo(
     from connector.demo.run import demo as run_demo
 
     raise typer.Exit(run_demo(once=once or not sys.stdout.isatty()))
-
-
-def _load(config: Path | None, assignments: list[str] | None) -> Loaded:
-    from connector.settings.sources import SettingsError, load
-
-    try:
-        return load(os.environ, config=config, overrides=_overrides(assignments))
-    except SettingsError as error:
-        _wrong_usage(str(error))
-
-
-def _overrides(assignments: list[str] | None, address: str | None = None) -> dict[str, str | None]:
-    """What the command line sets, by dotted path."""
-    overrides: dict[str, str | None] = {"engine.address": address}
-    for assignment in assignments or []:
-        name, found, value = assignment.partition("=")
-        if not found:
-            # Not quoted: what was meant to stand behind the = may be a secret.
-            _wrong_usage("--set: expected KEY=VALUE, as worker.max_jobs=64")
-        overrides[name.strip()] = value.strip()
-    return overrides
-
-
-def _wrong_usage(message: str) -> NoReturn:
-    typer.echo(f"smtp-connector: {message}", err=True)
-    raise typer.Exit(WRONG_USAGE)
