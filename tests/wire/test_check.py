@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from connector.check import run
 from connector.check.findings import Finding, Report, Status, Step
@@ -232,7 +233,8 @@ async def test_a_server_that_hangs_is_left_after_the_time_limit(verb: Verb) -> N
     async with SmtpServer(
         tls_context=given.good_context(), users=USERS, behaviour=behaviour, offer=offer
     ) as server:
-        report = await sales(server, order("sales", seconds=1.0), address="a@example.com", **LOGIN)
+        async with asyncio.timeout(14):  # less than any of the worker's own limits
+            report = await sales(server, order("sales", seconds=1.0), address="a@example.com", **LOGIN)
     failed = finding(report, step)
     assert failed.code is ErrorCode.CONNECTION_TIMEOUT
     assert "--timeout, 1 s" in failed.message
@@ -296,6 +298,25 @@ async def test_what_a_server_repeats_of_the_login_is_masked() -> None:
     shown = str(report)
     assert "correct horse" not in shown
     assert "Y29ycmVjdCBob3JzZQ" not in shown
+
+
+async def test_a_secret_in_what_a_server_offers_is_masked() -> None:
+    """Before the login nobody but the redactor knows what to look for."""
+    behaviour = Behaviour().on(Verb.EHLO, Say(250, "mail.example", "AUTH LOGIN HUSH-HUSH"))
+    async with SmtpServer(users={"ada": "x"}, behaviour=behaviour) as server:
+        report = await sales(server, security="none", username="ada", password="HUSH-HUSH")
+    assert finding(report, Step.EHLO).facts["auth"] == ["LOGIN", MASK]
+    assert "HUSH" not in str(report)
+
+
+@pytest.mark.parametrize(("host", "status"), [("127.0.0.1", "ok"), ("mail.example.com", "failed")])
+async def test_the_secret_of_a_server_without_an_account_goes_where_it_may(host: str, status: str) -> None:
+    async with SmtpServer(users=USERS) as server:
+        by_hand = Server("127.0.0.1", server.port, Security.NONE, "ada", SecretStr("in its place"))
+        wanted = order(server=by_hand, secret="PW")
+        (report,) = await checked(wanted, secrets={"bind": {"PW": [f"{host}:{server.port}"]}})
+    assert report.status.value == status
+    assert (report.findings[0].code is ErrorCode.SECRET_NOT_ALLOWED) == (status == "failed")
 
 
 async def test_an_account_without_an_address_cannot_send_a_test_mail() -> None:
