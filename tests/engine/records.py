@@ -47,6 +47,11 @@ class Records:
         self._read_on()
         return [record for record in self._seen if what(record)]
 
+    def since(self, count: int) -> list[Record]:
+        """Give what came after the first ``count`` records."""
+        self._read_on()
+        return self._seen[count:]
+
     async def incident(self, instance: int) -> Record:
         """Wait for an incident in the process instance; its ``errorMessage`` is what Operate shows."""
         return await self._value("INCIDENT", "CREATED", instance)
