@@ -40,6 +40,7 @@ class Instance:
         incident: What a person has to look at now.
         incidents: The codes of all that there ever were.
         job_key: Of its send task.
+        leases_ended: How often the engine took its job from a worker.
         failures: Failed attempts: retries left, back-off in milliseconds, message.
     """
 
@@ -47,6 +48,7 @@ class Instance:
     incident: Incident | None = None
     incidents: list[str] = field(default_factory=list)
     job_key: int | None = None
+    leases_ended: int = 0
     failures: list[tuple[int, int, str]] = field(default_factory=list)
     variables: dict[str, Any] = field(default_factory=dict)
 
@@ -117,5 +119,7 @@ class Outcomes:
             case "JOB", "FAILED":
                 failure = (value["retries"], value["retryBackoff"], value["errorMessage"])
                 instance.failures.append(failure)
+            case "JOB", "TIMED_OUT":
+                instance.leases_ended += 1
             case "VARIABLE", "CREATED" | "UPDATED":
                 instance.variables[value["name"]] = json.loads(value["value"])

@@ -39,6 +39,14 @@ class Point:
     copies: int = 0
     in_doubt: bool = False
 
+    def doubled_by(self, policy: Policy) -> bool:
+        """Whether the operator's choice sends a second copy."""
+        return self.in_doubt and self.copies == 1 and policy == "resend"
+
+    def lost_by(self, policy: Policy) -> bool:
+        """Whether the operator's choice takes a mail for sent that was not."""
+        return self.in_doubt and self.copies == 0 and policy == "assume-sent"
+
 
 POINTS = {
     "after the activation": Point(trap="activated"),
@@ -73,8 +81,7 @@ async def test_kill(site: Site, table: Table, name: str, policy: Policy, kills: 
     with table.row(fault) as row:
         for number in range(kills):
             await one_kill(site, process, point, f"kill {number}", policy)
-        doubled = kills if point.copies and point.in_doubt and policy == "resend" else 0
-        site.judge(row, twice=doubled)
+        site.judge(row, twice=kills * point.doubled_by(policy), lost=kills * point.lost_by(policy))
 
 
 async def one_kill(site: Site, process: str, point: Point, subject: str, policy: Policy) -> None:
