@@ -30,7 +30,7 @@ async def test_leases_end_while_mails_are_sent(
 ) -> None:
     """The engine gives jobs to one worker that the other still works on."""
     # The engine looks for ended leases once a second.
-    site.smtp.behaviour.on(Verb.DOT, Delay(1.2)).on(Verb.RCPT, Delay(1.2))
+    site.smtp.behaviour.on(Verb.DOT, Delay(1)).on(Verb.RCPT, Delay(0.6))
     # Long, so that the worker's own extensions do not undo what the test does to its leases.
     settings = {**shared_ledger, "worker.lease": "10"}
     subjects = [f"job {number}" for number in range(jobs)]

@@ -133,7 +133,7 @@ async def supervised_workers(chaos: Chaos) -> AsyncIterator[None]:
 
 @pytest.mark.parametrize(
     ("jobs", "faults"),
-    [(100, 30), pytest.param(2000, 600, marks=[pytest.mark.long, pytest.mark.timeout(1800)])],
+    [(100, 25), pytest.param(2000, 600, marks=[pytest.mark.long, pytest.mark.timeout(1800)])],
 )
 @pytest.mark.parametrize("seed", [4711])
 async def test_everything_at_random(site: Site, table: Table, jobs: int, faults: int, seed: int) -> None:
