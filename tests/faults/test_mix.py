@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from connector.testing.behaviour import Action, Drop, Reset, Say, Verb
+from connector.testing.behaviour import Action, Delay, Drop, Reset, Rule, Say, Verb
 from tests.faults.site import END, UNCERTAIN, Site
 from tests.faults.verdicts import Table
 from tests.servers.proxy import Proxy
@@ -100,16 +100,19 @@ class Chaos:
             await site.end_lease(job_key)
 
     async def _break_link(self) -> None:
-        self.site.smtp.behaviour.on(
-            self.chance.choice(_BEFORE_THE_DOT), self.chance.choice(_BREAKS), times=self.chance.randint(1, 5)
-        )
+        verb, action = self.chance.choice(_BEFORE_THE_DOT), self.chance.choice(_BREAKS)
+        self._misbehave(Rule(verb, action, times=self.chance.randint(1, 5)))
 
     async def _break_after_the_dot(self) -> None:
-        self.site.smtp.behaviour.on(Verb.DOT, Drop(), times=1, keep=self.chance.random() < 0.5)
+        self._misbehave(Rule(Verb.DOT, Drop(), times=1, keep=self.chance.random() < 0.5))
 
     async def _refuse(self) -> None:
         verb = self.chance.choice((Verb.MAIL, Verb.RCPT, Verb.DOT))
-        self.site.smtp.behaviour.on(verb, Say(554, "5.7.1 Never"), times=1)
+        self._misbehave(Rule(verb, Say(554, "5.7.1 Never"), times=1))
+
+    def _misbehave(self, rule: Rule) -> None:
+        """Put a rule before those that hold all the time."""
+        self.site.smtp.behaviour.rules.insert(0, rule)
 
 
 @asynccontextmanager
@@ -137,6 +140,8 @@ async def supervised_workers(chaos: Chaos) -> AsyncIterator[None]:
 )
 @pytest.mark.parametrize("seed", [4711])
 async def test_everything_at_random(site: Site, table: Table, jobs: int, faults: int, seed: int) -> None:
+    # So that what strikes a worker often finds a mail between its dot and the reply.
+    site.smtp.behaviour.on(Verb.DOT, Delay(0.2), keep=True)
     with table.row(f"random mix, {jobs} jobs, {faults} faults, seed {seed}") as row:
         process = await site.deploy(
             headers={"errorMapping": json.dumps(dict.fromkeys(REFUSALS, BPMN_ERROR))},
@@ -154,7 +159,7 @@ async def test_everything_at_random(site: Site, table: Table, jobs: int, faults:
         site.judge(row)
         ends = Counter(site.instance(subject).end for subject in site.jobs)
         assert ends.keys() <= {END, f"caught_{BPMN_ERROR}", None}
-        assert ends[END] > jobs * 0.8, ends
+        assert ends[END] > jobs / 2, ends
         refused = [subject for subject in site.jobs if site.instance(subject).end not in {END, None}]
         assert [subject for subject in refused if site.copies()[subject]] == []
         incidents = Counter(code for subject in site.jobs for code in site.instance(subject).incidents)
