@@ -54,6 +54,9 @@ from connector.transport.port import Committing
 # A job whose mail another attempt holds is offered again after so many seconds: soon enough for a mail that
 # is sent in the meantime, seldom enough for one that waits ten minutes for its server.
 _HELD_PAUSE = 5.0
+# One death of a worker says little about the jobs that it had in hand; after so many in a row, each of them
+# is tried with no other suspect beside it.
+_SUSPECT_AFTER = 2
 
 Response = Mapping[str, Any]
 
@@ -109,6 +112,7 @@ class Deliveries:
         self._ledger = upkeep.ledger
         self._upkeep = upkeep
         self._settings = settings
+        self._one_suspect = asyncio.Lock()
 
     async def deliver(self, dispatch: Dispatch, hold: Hold) -> Response:
         """Send the mail unless it was sent before.
@@ -124,7 +128,19 @@ class Deliveries:
             ConnectorError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
             asyncio.CancelledError: Nothing was delivered.
         """
-        return await self._decided(await self._begin(dispatch, resend=False), dispatch, hold)
+        decision = await self._begin(dispatch, resend=False)
+        if isinstance(decision, Granted) and _SUSPECT_AFTER <= decision.crashes < self._settings.max_crashes:
+            return await self._in_turn(decision, dispatch, hold)
+        return await self._decided(decision, dispatch, hold)
+
+    async def _in_turn(self, granted: Granted, dispatch: Dispatch, hold: Hold) -> Response:
+        """Try a suspect when no other one is under way: a poisonous job must not take those beside it along.
+
+        While it waits it is not begun, so that the death of the worker is not counted against it.
+        """
+        await self._upkeep.recorded(granted.attempt, Released(granted.crashes))
+        async with self._one_suspect:
+            return await self._decided(await self._begin(dispatch, resend=False), dispatch, hold)
 
     async def _decided(self, decision: Decision, dispatch: Dispatch, hold: Hold) -> Response:
         match decision:

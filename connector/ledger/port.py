@@ -191,7 +191,13 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """It failed, and certainly nothing was delivered."""
+    """It failed, and certainly nothing was delivered.
+
+    Attributes:
+        crashes: The count of crashes to go on from; whoever has really tried begins it anew.
+    """
+
+    crashes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,8 +146,8 @@ def settle(
 
 def _settle_latest(settlement: Released | Unanswered | Acknowledged, entry: Entry, now: float) -> Entry:
     match settlement:
-        case Released() if entry.state in _UNSETTLED | _DOUBTFUL:
-            return _settled(entry, State.RELEASED, now)
+        case Released(crashes) if entry.state in _UNSETTLED | _DOUBTFUL:
+            return replace(_settled(entry, State.RELEASED, now), crashes=crashes)
         case Unanswered() if entry.state in _UNSETTLED:
             return _settled(entry, State.UNCERTAIN, now)
         case Acknowledged(hold, task) if entry.state in {State.UNCERTAIN, State.ACKNOWLEDGED}:

@@ -36,6 +36,8 @@ async def test_sigterm_under_load(site: Site, table: Table, jobs: int) -> None:
 async def test_a_job_that_kills_its_workers(site: Site, table: Table) -> None:
     settings = {"worker.lease": "1", "ledger.max_crashes": str(DEATHS)}
     others = [f"job {number}" for number in range(10)]
+    # So that the others are always in hand when the worker dies.
+    site.smtp.behaviour.on(Verb.RCPT, Delay(0.3))
     with table.row("a job that kills its worker every time") as row:
         process = await site.deploy()
         await site.start(process, ["poison", *others])

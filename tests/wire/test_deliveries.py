@@ -237,6 +237,33 @@ async def test_a_job_that_kills_its_workers_becomes_an_incident_before_anything_
         assert not response(await opened.handle(job(mail(server))))["duplicate"]
 
 
+async def test_mails_whose_workers_died_again_and_again_are_sent_one_at_a_time() -> None:
+    """A suspect that waits for its turn is not under way: the worker's death is not counted against it."""
+    store, keys = Store(), [f"<default>/instance:{number}" for number in (12, 13)]
+    held = Held()
+    async with (
+        SmtpServer(behaviour=Behaviour().on(Verb.MAIL, held, times=1)) as server,
+        pipeline(store) as opened,
+    ):
+        dead = Ledger(store, "a worker that was killed")
+        for _ in range(2):
+            await asyncio.gather(*(dead.begin(key, "another hash", LEASE) for key in keys))
+            store.now += LEASE + 1
+        first = asyncio.create_task(opened.handle(job(mail(server))))
+        await held.reached.wait()
+        second = asyncio.create_task(opened.handle(job(mail(server), element_instance_key=13)))
+        async with asyncio.timeout(10):
+            while await store.state(keys[1]) is not State.RELEASED:  # noqa: ASYNC110 - the store tells nobody
+                await asyncio.sleep(0)
+        assert {entry.key: (entry.state, entry.crashes) for entry in await dead.entries()} == {
+            keys[0]: (State.ATTEMPTING, 2),
+            keys[1]: (State.RELEASED, 2),
+        }
+        held.until.set()
+        assert [type(outcome) for outcome in await asyncio.gather(first, second)] == [Complete, Complete]
+        assert len(server.received) == 2
+
+
 # A mail of which nobody knows
 
 
