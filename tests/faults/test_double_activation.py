@@ -32,7 +32,7 @@ async def test_leases_end_while_mails_are_sent(
     # The engine looks for ended leases once a second.
     site.smtp.behaviour.on(Verb.DOT, Delay(1)).on(Verb.RCPT, Delay(0.6))
     # Long, so that the worker's own extensions do not undo what the test does to its leases.
-    settings = {**shared_ledger, "worker.lease": "10"}
+    settings = {**shared_ledger, "worker.lease": "10", "smtp.pool.max_connections": "100"}
     subjects = [f"job {number}" for number in range(jobs)]
     with table.row(f"two workers, leases cut short ({shared_ledger.get('ledger.kind', 'sqlite')})") as row:
         process = await site.deploy()

@@ -59,7 +59,7 @@ async def test_the_engine_is_killed_with_jobs_in_flight(
     site.smtp.behaviour.on(Verb.DOT, hold)
     with table.row("engine killed and started again, jobs in flight") as row:
         process = await site.deploy()
-        async with site.worker({"worker.max_jobs": str(jobs)}):
+        async with site.worker({"worker.max_jobs": str(jobs), "smtp.pool.max_connections": str(jobs)}):
             await site.start(process, [f"job {number}" for number in range(jobs)])
             await site.outcomes.until(lambda: len(site.smtp.connections) == jobs, 30)
             await kill_and_restart(struck_engine)
