@@ -18,7 +18,8 @@ from tests.faults.verdicts import Table
 
 Policy = Literal["incident", "resend", "assume-sent"]
 
-_LARGE = "The quick brown fox jumps over the lazy dog.\n" * 20_000
+# More than two kernels buffer between them: while the server does not read, the dot is still in the worker.
+_BULK = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,9 @@ KILLS = [1, pytest.param(25, marks=[pytest.mark.long, pytest.mark.timeout(900)])
 @pytest.mark.parametrize(("name", "policy"), CASES)
 async def test_kill(site: Site, table: Table, name: str, policy: Policy, kills: int) -> None:
     point = POINTS[name]
-    process = await site.deploy()
+    bulk = site.directory / "bulk"
+    bulk.write_bytes(bytes(_BULK if point.hold is Verb.CONTENT else 1))
+    process = await site.deploy({"smtpEmailAttachments": [str(bulk)]})
     fault = f"kill -9 {name}" + (f" ({policy})" if point.in_doubt else "")
     with table.row(fault) as row:
         for number in range(kills):
@@ -85,12 +88,12 @@ async def test_kill(site: Site, table: Table, name: str, policy: Policy, kills: 
 
 
 async def one_kill(site: Site, process: str, point: Point, subject: str, policy: Policy) -> None:
-    settings = {"ledger.uncertain": policy, "worker.lease": "1"}
+    settings = {"ledger.uncertain": policy, "worker.lease": "1", "attachments.roots": str(site.directory)}
     hold = Hold()
     if point.hold is not None:
         site.smtp.behaviour.on(point.hold, hold, times=1, keep=point.kept)
     async with site.worker(settings, die_at=point.trap) as worker:
-        await site.start(process, [subject], content=_LARGE)
+        await site.start(process, [subject])
         if point.hold is not None:
             async with asyncio.timeout(20):
                 await hold.reached.wait()
