@@ -14,7 +14,7 @@ from connector.testing.smtp import SmtpServer
 from tests.engine.records import Records
 from tests.engine.service import start
 from tests.engine.test_mail import mail
-from tests.engine.test_run_command import Running, run
+from tests.engine.worker_process import Running, run
 
 
 def account(server: SmtpServer) -> str:
