@@ -284,16 +284,33 @@ def engine() -> None:
     raise typer.Exit(run_engine())
 
 
-@app.command(epilog="Examples:\n\n  smtp-connector demo\n\n  smtp-connector demo --once")
+@app.command(
+    epilog="Examples:\n\n  smtp-connector demo\n\n  smtp-connector demo --list\n\n"
+    "  smtp-connector demo --example escalation --once"
+)
 def demo(
+    example: Annotated[
+        str, typer.Option("--example", help="Which example to play; --list names them.", metavar="NAME")
+    ] = "notify",
     once: Annotated[
         bool,
         typer.Option(
-            "--once", help="Exit after the first mail; the default when standard output is no terminal."
+            "--once",
+            help="Exit when it has been played; the default when standard output is no terminal.",
         ),
     ] = False,
+    only_list: Annotated[bool, typer.Option("--list", help="Name the examples and exit.")] = False,
 ) -> None:
-    """Show a mail from a real process: starts an engine, an inbox with a web page, and the worker."""
+    """Show mails from a real process: starts an engine, an inbox with a web page, and the worker."""
+    from connector.demo import examples
+
+    if only_list:
+        typer.echo(examples.listing())
+        return
+    try:
+        found = examples.find(example)
+    except examples.UnknownExampleError as error:
+        wrong_usage(str(error))
     from connector.demo.run import demo as run_demo
 
-    raise typer.Exit(run_demo(once=once or not sys.stdout.isatty()))
+    raise typer.Exit(run_demo(found, once=once or not sys.stdout.isatty()))

@@ -1,4 +1,4 @@
-"""``smtp-connector demo``: an engine, an inbox, the worker and a process, and what they do together.
+"""``smtp-connector demo``: an engine, an inbox, the worker and an example, and what they do together.
 
 Options enter, an exit code leaves. Every part is the real one: the engine is a Zeebe, the worker is that of
 ``smtp-connector run``, the mail crosses a socket. Only the inbox keeps all mail to itself.
@@ -11,9 +11,7 @@ import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from importlib.resources import as_file, files
-from importlib.resources.abc import Traversable
-from pathlib import Path
+from importlib.resources import as_file
 from typing import Any
 from uuid import uuid4
 
@@ -24,12 +22,14 @@ from rich.console import Console
 
 from connector.demo.inbox import Inbox, Mail
 from connector.demo.page import InboxPage
+from connector.demo.performance import DemoError, Performance
+from connector.demo.scene import Example
 from connector.demo.story import Story
 from connector.devengine.distribution import VERSION
 from connector.devengine.local import LocalEngineError, engine_for_development
 from connector.engine.connect import connect, gateway_address
 from connector.engine.grpc import GrpcEngine
-from connector.engine.port import Complete, EngineRefusedError, Hold, Job, Outcome
+from connector.engine.port import EngineRefusedError, Hold, Job, Outcome
 from connector.interrupt import until_interrupted
 from connector.observe.logs import configure_logging
 from connector.observe.redaction import Redactor
@@ -40,32 +40,28 @@ from connector.settings.sources import SettingsError, load
 from connector.testing.smtp import ReceivedMail, SmtpServer
 from connector.worker import Worker
 
-DIAGRAM = "notify.bpmn"
-PROCESS_ID = "smtp-connector-notify"
-_RESULT = "mail"  # the task's resultVariable
-_RUN = "demoRun"  # a variable that tells the instances of this demo from those that others start
-_PATIENCE = 60  # seconds for one process instance
-
-
-class DemoError(Exception):
-    """A part of the demo did not do what it should; the message says which and what to do."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
     """What the parts of one demo share."""
 
+    example: Example
     story: Story
     settings: Settings
     environ: Mapping[str, str]
     once: bool
-    arrived: asyncio.Event  # the first mail, and the end of its process instance
+    played: asyncio.Event  # the whole example once, as it should
     inbox: Inbox = field(default_factory=Inbox)
-    failed: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)  # runs whose job was not completed
     encores: asyncio.Queue[None] = field(default_factory=asyncio.Queue)
+
+    @property
+    def tenant_id(self) -> str | None:
+        """The tenant to deploy for, if the engine has tenants."""
+        return next(iter(self.settings.engine.tenant_ids), None)
 
 
 def demo(
+    example: Example,
     *,
     once: bool,
     environ: Mapping[str, str] = os.environ,
@@ -75,24 +71,27 @@ def demo(
     """Run the demo.
 
     Args:
-        once: End after the first mail; else go on until SIGINT or SIGTERM.
+        example: What to play.
+        once: End when it has been played; else go on until SIGINT or SIGTERM.
         environ: The settings' environment; an engine that it names (``ZEEBE_ADDRESS``) is used.
         page_port: Port of the inbox page; 0 takes a free one.
         console: Where its lines go; standard output by default.
 
     Returns:
-        The exit code: 0 when the first mail has arrived and its process instance is completed, otherwise 1.
+        The exit code: 0 when the example's mails have arrived and each of its process instances has come to
+        the end that it should, otherwise 1.
     """
     console = console or Console(highlight=False)
-    return asyncio.run(_demo(Story(console), console, environ, once=once, page_port=page_port))
+    return asyncio.run(_demo(example, console, environ, once=once, page_port=page_port))
 
 
 async def _demo(
-    story: Story, console: Console, environ: Mapping[str, str], *, once: bool, page_port: int
+    example: Example, console: Console, environ: Mapping[str, str], *, once: bool, page_port: int
 ) -> int:
-    arrived = asyncio.Event()
+    story = Story(console)
+    played = asyncio.Event()
     try:
-        stage = _Stage(story, _settings(environ), environ, once, arrived)
+        stage = _Stage(example, story, _settings(environ), environ, once, played)
         await until_interrupted(_play(stage, console, page_port))
     except (DemoError, LocalEngineError, EngineRefusedError, SettingsError) as error:
         story.trouble(str(error))
@@ -100,7 +99,7 @@ async def _demo(
         story.trouble(f"The engine does not answer as it should ({type(error).__name__}): {error}")
     except OSError as error:
         story.trouble(f"A part of the demo cannot be started: {error}")
-    return 0 if arrived.is_set() else 1
+    return 0 if played.is_set() else 1
 
 
 def _settings(environ: Mapping[str, str]) -> Settings:
@@ -120,7 +119,7 @@ def _settings(environ: Mapping[str, str]) -> Settings:
 
 async def _play(stage: _Stage, console: Console, page_port: int) -> None:
     story = stage.story
-    story.title()
+    story.title(stage.example.title)
     async with AsyncExitStack() as stack:
         found = engine_for_development(stage.settings.engine, environ=stage.environ, console=console)
         engine = await stack.enter_async_context(found)
@@ -131,19 +130,25 @@ async def _play(stage: _Stage, console: Console, page_port: int) -> None:
         page = stack.enter_context(_page(stage, f"{server.hostname}:{server.port}", page_port))
         story.step("Inbox ready", f"{page.url}, taking mail at {server.hostname}:{server.port}")
         client = await stack.enter_async_context(_client(engine))
-        await _deploy(client, engine, story)
-        worker = await stack.enter_async_context(_worker(stage, engine))
-        await _while_working(worker, _perform(stage, client, server, page))
+        await _deploy(client, stage.example, stage.tenant_id, story)
+        performance = Performance(
+            stage.example,
+            story=story,
+            inbox=stage.inbox,
+            server=server,
+            client=client,
+            tenant_id=stage.tenant_id,
+        )
+        worker = await stack.enter_async_context(_worker(stage, engine, performance))
+        await _while_working(worker, _perform(stage, performance, page))
 
 
-async def _perform(stage: _Stage, client: ZeebeClient, server: SmtpServer, page: InboxPage) -> None:
-    mail = await _one_mail(stage, client, server)
-    stage.arrived.set()
-    if stage.once:
-        stage.story.mail(mail)
-    else:
-        _show(stage.story, mail, page)
-        await _encores(stage, client, server, page)
+async def _perform(stage: _Stage, performance: Performance, page: InboxPage) -> None:
+    mails = await performance.play()
+    stage.played.set()
+    _show(stage.story, mails, None if stage.once else page)
+    if not stage.once:
+        await _encores(stage, performance, page)
 
 
 async def _while_working(worker: asyncio.Task[object], performance: Coroutine[Any, Any, None]) -> None:
@@ -181,21 +186,17 @@ async def _client(engine: EngineSettings) -> AsyncIterator[ZeebeClient]:
         await channels.close()
 
 
-async def _deploy(client: ZeebeClient, engine: EngineSettings, story: Story) -> None:
-    with as_file(_diagram()) as diagram:
-        deployed = await client.deploy_resource(diagram, tenant_id=next(iter(engine.tenant_ids), None))
+async def _deploy(client: ZeebeClient, example: Example, tenant_id: str | None, story: Story) -> None:
+    with as_file(example.diagram) as diagram:
+        deployed = await client.deploy_resource(diagram, tenant_id=tenant_id)
     version = getattr(deployed.deployments[0], "version", 1)
-    story.step("Process deployed", f"{DIAGRAM}: {PROCESS_ID}, version {version}")
-
-
-def _diagram() -> Traversable:
-    """Find the diagram: a wheel has it beside this module, a checkout where people look for examples."""
-    packaged = files(__package__) / DIAGRAM
-    return packaged if packaged.is_file() else Path(__file__).parents[2] / "bpmn-examples" / DIAGRAM
+    story.step("Process deployed", f"{example.file}: {example.process_id}, version {version}")
 
 
 @asynccontextmanager
-async def _worker(stage: _Stage, engine: EngineSettings) -> AsyncIterator[asyncio.Task[object]]:
+async def _worker(
+    stage: _Stage, engine: EngineSettings, performance: Performance
+) -> AsyncIterator[asyncio.Task[object]]:
     """Run the worker as ``smtp-connector run`` does, telling what passes through it.
 
     Gives the task that it runs in, which ends by itself only by a fault of the worker.
@@ -212,9 +213,8 @@ async def _worker(stage: _Stage, engine: EngineSettings) -> AsyncIterator[asynci
         async def handle(job: Job, hold: Hold) -> Outcome:
             stage.story.job_taken(job)
             outcome = await pipeline.handle(job, hold)
-            stage.story.job_done(outcome)
-            if not isinstance(outcome, Complete):
-                stage.failed.put_nowait(job.variables.get(_RUN))
+            stage.story.job_done(job, outcome)
+            performance.job_done(job, outcome)
             return outcome
 
         running = asyncio.create_task(Worker(jobs, settings, handle).run(stop))
@@ -227,70 +227,26 @@ async def _worker(stage: _Stage, engine: EngineSettings) -> AsyncIterator[asynci
         running.result()
 
 
-async def _one_mail(stage: _Stage, client: ZeebeClient, server: SmtpServer) -> Mail:
-    """Start a process instance and see it to its end; the mail that came of it."""
-    run = uuid4().hex
-    variables = {**_variables(server), _RUN: run}
-    stage.story.step("Process started", f"{PROCESS_ID}, for {variables['customer']['email']}")
-    tenant = next(iter(stage.settings.engine.tenant_ids), None)
-    running = asyncio.ensure_future(
-        client.run_process_with_result(PROCESS_ID, variables, timeout=_PATIENCE * 1000, tenant_id=tenant)
-    )
-    failed = asyncio.create_task(_failure(stage, run))
-    try:
-        await asyncio.wait({running, failed}, timeout=_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
-        if failed.done():
-            raise DemoError("The process waits at its task; the line above says why.")
-        if not running.done():
-            raise DemoError(
-                f"The process has not come to its end within {_PATIENCE} seconds. Does another worker take "
-                f"jobs of type {SEND_TASK_TYPE} from this engine?"
-            )
-        instance = running.result()
-    finally:
-        running.cancel()
-        failed.cancel()
-    response = instance.variables.get(_RESULT)
-    stage.story.result(instance.process_instance_key, {_RESULT: response})
-    mail = stage.inbox.find(response["messageId"]) if isinstance(response, dict) else None
-    if mail is None:
-        raise DemoError("The process was completed, but its mail is not in the inbox.")
-    return mail
+def _show(story: Story, mails: list[Mail], page: InboxPage | None) -> None:
+    for mail in mails:
+        if page:
+            story.step("Look at it", page.mail_url(mail))
+        story.mail(mail)
 
 
-async def _failure(stage: _Stage, run: str) -> None:
-    """Wait until the job of this run has failed; that of an instance which somebody else started may."""
-    while await stage.failed.get() != run:
-        pass
-
-
-def _show(story: Story, mail: Mail, page: InboxPage) -> None:
-    story.step("Look at it", page.mail_url(mail))
-    story.mail(mail)
-
-
-async def _encores(stage: _Stage, client: ZeebeClient, server: SmtpServer, page: InboxPage) -> None:
-    """Go on: another instance whenever somebody presses the button on the page."""
+async def _encores(stage: _Stage, performance: Performance, page: InboxPage) -> None:
+    """Go on: play it again whenever somebody presses the button on the page."""
     stage.story.note()
     stage.story.note(
         "It goes on until Ctrl-C. The button on the page starts the process again; so does any client of "
-        f"the engine that starts {PROCESS_ID}."
+        f"the engine that starts {stage.example.process_id}."
     )
     while True:
         await stage.encores.get()
         stage.story.note()
         try:
-            mail = await _one_mail(stage, client, server)
+            mails = await performance.play()
         except (DemoError, PyZeebeError) as error:
             stage.story.trouble(str(error))
         else:
-            _show(stage.story, mail, page)
-
-
-def _variables(server: SmtpServer) -> dict[str, Any]:
-    """What the process starts with."""
-    return {
-        "mailServer": {"hostname": server.hostname, "port": server.port},
-        "customer": {"name": "Zoë Ångström", "email": "zoe@example.com"},
-        "order": {"id": "4711", "items": "item,quantity\r\nTea pot,1\r\nCups,4\r\n"},
-    }
+            _show(stage.story, mails, page)

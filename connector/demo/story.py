@@ -22,7 +22,10 @@ from connector.demo.inbox import Mail
 from connector.engine.port import Complete, Fail, Job, Outcome, Throw
 
 _LABEL_WIDTH = 20
-_SHOWN = ("From", "To", "Cc", "Subject", "Date", "Message-ID", "Importance", "X-Message-Flag", "Reply-By")
+_SHOWN = (
+    *("From", "To", "Cc", "Reply-To", "Subject", "Date", "Message-ID", "In-Reply-To", "References"),
+    *("Importance", "X-Message-Flag", "Reply-By"),
+)
 _TEXT_SHOWN = 4000
 
 
@@ -36,10 +39,10 @@ class Story:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def title(self) -> None:
+    def title(self, text: str) -> None:
         """Say what is going to be seen."""
         self._console.print()
-        self._console.print(Text("A mail from a real process", style="bold"))
+        self._console.print(Text(text, style="bold"))
         self._console.print()
 
     def step(self, label: str, *details: str) -> None:
@@ -56,17 +59,22 @@ class Story:
 
     def job_taken(self, job: Job) -> None:
         """Tell that the worker holds a job."""
-        self.step("Job taken", f"{job.type}, job {job.key} of process instance {job.process_instance_key}")
+        self.step(
+            "Job taken", f"{job.element_id}, job {job.key} of process instance {job.process_instance_key}"
+        )
 
-    def job_done(self, outcome: Outcome) -> None:
+    def job_done(self, job: Job, outcome: Outcome) -> None:
         """Tell what the worker reports to the engine."""
         match outcome:
             case Complete():
-                self.step("Job completed", "the process goes on")
+                self.step("Job completed", f"{job.element_id}, its result is with the engine")
             case Throw(code, message):
-                self.trouble(f"The job ended in the BPMN error {code}: {message}")
-            case Fail(message):
-                self.trouble(f"The job failed: {message}")
+                self._line("!", "yellow", "BPMN error", f"{job.element_id}, {code}: {message}")
+            case Fail(message, retries=0):
+                self.trouble(f"The job failed: {job.element_id}, {message}")
+            case Fail(message, retries=retries, backoff=backoff):
+                again = f"again in {backoff:g} s, {retries} more attempts at most"
+                self._line("!", "yellow", "Attempt failed", f"{job.element_id}, {again}", message)
 
     def mail_accepted(self, mail: Mail) -> None:
         """Tell that the inbox has taken responsibility for a mail."""
@@ -75,7 +83,7 @@ class Story:
 
     def result(self, instance: int, variables: Mapping[str, Any]) -> None:
         """Show what the process has got out of it, as the engine gives it back."""
-        self.step("Instance completed", f"{instance}; its result variable, read back from the engine:")
+        self.step("Instance completed", f"{instance}; read back from the engine:")
         self._console.print(JSON(json.dumps(variables), indent=2, ensure_ascii=False), soft_wrap=True)
 
     def mail(self, mail: Mail) -> None:

@@ -15,11 +15,17 @@ from pyzeebe import ZeebeClient
 
 from connector.testing.smtp import SmtpServer
 
-_COMMAND = "import sys; from connector.demo.run import demo; sys.exit(demo(once=sys.argv[1:] == ['--once']))"
+_COMMAND = """
+import sys
+from connector.demo.examples import find
+from connector.demo.run import demo
+sys.exit(demo(find("notify"), once=sys.argv[1:] == ["--once"]))
+"""
 # The worker dies of a fault of its own, and no process waits for it to come back.
 _WORKER_DIES = """
 import asyncio, sys
 from connector.demo import run
+from connector.demo.examples import find
 
 async def dies(*_):
     raise RuntimeError("no more of this")
@@ -28,7 +34,7 @@ async def forever(*_):
     await asyncio.Event().wait()
 
 run.Worker.run, run._perform = dies, forever
-sys.exit(run.demo(once=False))
+sys.exit(run.demo(find("notify"), once=False))
 """
 _NO_SUCH_PORT: dict[str, Any] = {
     "mailServer": {"hostname": "localhost", "port": 0},

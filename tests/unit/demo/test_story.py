@@ -10,6 +10,7 @@ from connector.demo.inbox import read_mail
 from connector.demo.story import Story, printable
 from connector.engine.port import Complete, Fail, Throw
 from connector.testing.smtp import ReceivedMail
+from tests.jobs import job
 
 Wrap = Callable[..., ReceivedMail]
 
@@ -55,13 +56,17 @@ def test_line_ends_are_kept_and_controls_are_not() -> None:
 
 
 def test_each_outcome_has_its_words(story: Story, paper: io.StringIO) -> None:
-    story.job_done(Complete())
-    story.job_done(Throw("NO_CUSTOMER", "There is none."))
-    story.job_done(Fail("AUTH_FAILED: wrong password", retries=0))
-    shown = paper.getvalue()
-    assert "Job completed" in shown
-    assert "BPMN error NO_CUSTOMER" in shown
-    assert "The job failed: AUTH_FAILED" in shown
+    send = job({})
+    story.job_done(send, Complete())
+    story.job_done(send, Throw("NO_CUSTOMER", "There is none."))
+    story.job_done(send, Fail("RATE_LIMITED: slow down", retries=2, backoff=30))
+    story.job_done(send, Fail("AUTH_FAILED: wrong password", retries=0))
+    completed, thrown, again, why, failed = paper.getvalue().splitlines()
+    assert completed.startswith("✓ Job completed       send, ")
+    assert thrown == "! BPMN error          send, NO_CUSTOMER: There is none."
+    assert again == "! Attempt failed      send, again in 30 s, 2 more attempts at most"
+    assert why.strip() == "RATE_LIMITED: slow down"
+    assert failed == "✗ The job failed: send, AUTH_FAILED: wrong password"
 
 
 def test_the_result_is_shown_as_json(story: Story, paper: io.StringIO) -> None:

@@ -1,0 +1,187 @@
+"""Plays an example: starts its process instances one after the other and sees each to its end.
+
+Scenes enter, the mails that came of them leave. What a scene needs from outside, a server that refuses or a
+message to the process, is done here as well; the engine, the worker and the inbox run already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from pyzeebe import ZeebeClient
+
+from connector.demo.inbox import Inbox, Mail
+from connector.demo.scene import Example, Publication, Scene
+from connector.demo.story import Story
+from connector.engine.port import Complete, Fail, Job, Outcome
+from connector.settings.model import SEND_TASK_TYPE
+from connector.testing.behaviour import Rule
+from connector.testing.smtp import SmtpServer
+
+_RUN = "demoRun"  # a variable that tells the instances of this demo from those that others start
+_OUTCOME = "outcome"  # what the diagrams with several ends set at each of them
+_PATIENCE = 60  # seconds for one process instance
+_MESSAGE_LIFETIME = 60_000  # milliseconds that the engine keeps a message until the process waits for it
+
+
+class DemoError(Exception):
+    """A part of the demo did not do what it should; the message says which and what to do."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One process instance: what its jobs have come to so far."""
+
+    id: str = field(default_factory=lambda: uuid4().hex)
+    completed: int = 0
+    failed: asyncio.Event = field(default_factory=asyncio.Event)  # a job waits for a person
+    progress: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def note(self, outcome: Outcome) -> None:
+        match outcome:
+            case Complete():
+                self.completed += 1
+                self.progress.set()
+            case Fail(retries=0):
+                self.failed.set()
+
+    async def until_completed(self, count: int) -> None:
+        while self.completed < count:
+            self.progress.clear()
+            await self.progress.wait()
+
+
+class Performance:
+    """Plays one example, as often as is asked for.
+
+    Args:
+        example: What to play.
+        story: Where to tell what happens.
+        inbox: Where the mails arrive.
+        server: The inbox's mail server, which is made to refuse what a scene wants refused.
+        client: Of the engine to which the diagram is deployed.
+        tenant_id: The tenant that it is deployed for, if the engine has tenants.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts of a stage, always given by name
+        self,
+        example: Example,
+        *,
+        story: Story,
+        inbox: Inbox,
+        server: SmtpServer,
+        client: ZeebeClient,
+        tenant_id: str | None,
+    ) -> None:
+        self._example = example
+        self._story = story
+        self._inbox = inbox
+        self._server = server
+        self._client = client
+        self._tenant_id = tenant_id
+        self._run = _Run()
+
+    def job_done(self, job: Job, outcome: Outcome) -> None:
+        """Take note of what the worker reports; jobs of instances that others started do not count."""
+        if job.variables.get(_RUN) == self._run.id:
+            self._run.note(outcome)
+
+    async def play(self) -> list[Mail]:
+        """Play every scene.
+
+        Returns:
+            The mails, in the order in which they arrived.
+
+        Raises:
+            DemoError: A process instance did not end where it should, or other mails came of it.
+        """
+        mails: list[Mail] = []
+        for number, scene in enumerate(self._example.scenes(uuid4().hex[:8])):
+            if number:
+                self._story.note()
+            mails += await self._play(scene)
+        return mails
+
+    async def _play(self, scene: Scene) -> list[Mail]:
+        self._server.behaviour.rules[:] = map(_unused, scene.rules)
+        self._run = _Run()
+        before = self._inbox.count
+        self._story.step("Process started", f"{self._example.process_id}, {scene.about}")
+        instance = await self._to_its_end(scene)
+        variables = instance.variables
+        self._story.result(instance.process_instance_key, {name: variables.get(name) for name in scene.shown})
+        mails = [mail for mail in self._inbox.mails if mail.number > before]
+        _check(scene, mails, variables)
+        return mails
+
+    async def _to_its_end(self, scene: Scene) -> Any:  # pyzeebe does not export the type of its response
+        """Run the process instance; while it runs, publish what it waits for."""
+        run = self._run
+        running = asyncio.ensure_future(self._instance(scene))
+        failed = asyncio.create_task(run.failed.wait())
+        publishing = asyncio.create_task(self._publish(scene.messages, run))
+        try:
+            await asyncio.wait({running, failed}, timeout=_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+            if publishing.done():
+                publishing.result()
+            if failed.done():
+                raise DemoError("The process waits at its task; the line above says why.")
+            if not running.done():
+                raise DemoError(
+                    f"The process has not come to its end within {_PATIENCE} seconds. Does another worker "
+                    f"take jobs of type {SEND_TASK_TYPE} from this engine?"
+                )
+            return running.result()
+        finally:
+            for task in (running, failed, publishing):
+                task.cancel()
+            await asyncio.gather(running, failed, publishing, return_exceptions=True)
+
+    async def _instance(self, scene: Scene) -> Any:
+        server = {"hostname": self._server.hostname, "port": self._server.port}
+        variables: dict[str, Any] = {**scene.variables, "mailServer": server, _RUN: self._run.id}
+        return await self._client.run_process_with_result(
+            self._example.process_id,
+            variables,
+            timeout=_PATIENCE * 1000,
+            tenant_id=self._tenant_id,
+        )
+
+    async def _publish(self, messages: tuple[Publication, ...], run: _Run) -> None:
+        for message in messages:
+            await run.until_completed(message.after)
+            self._story.step("Message published", f"{message.name}, for {message.correlation_key}")
+            await self._client.publish_message(
+                message.name,
+                message.correlation_key,
+                dict(message.variables),
+                time_to_live_in_milliseconds=_MESSAGE_LIFETIME,
+                tenant_id=self._tenant_id,
+            )
+
+
+def _unused(rule: Rule) -> Rule:
+    """The rule as if it had never applied: it counts down how often it still does."""
+    return Rule(rule.verb, rule.action, rule.containing, rule.times, rule.after, rule.keep)
+
+
+def _check(scene: Scene, mails: list[Mail], variables: Mapping[str, Any]) -> None:
+    """Raise an error unless the mails and the end are those of the scene."""
+    wanted = Counter(scene.mails)
+    came = Counter(mail.envelope_recipients for mail in mails)
+    if missing := wanted - came:
+        raise DemoError(f"The process was completed, but this mail is not in the inbox: {_listed(missing)}.")
+    if more := came - wanted:
+        raise DemoError(f"There is a mail in the inbox that should not be: {_listed(more)}.")
+    ending = variables.get(_OUTCOME)
+    if ending != scene.ending:
+        raise DemoError(f"The process ended with {ending!r} in place of {scene.ending!r}.")
+
+
+def _listed(mails: Mapping[tuple[str, ...], int]) -> str:
+    return "; ".join(f"for {', '.join(recipients)}" for recipients in mails)
