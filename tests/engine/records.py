@@ -64,6 +64,10 @@ class Records:
         """Wait until the process instance has ended in order."""
         return await self._value("PROCESS_INSTANCE", "ELEMENT_COMPLETED", instance, bpmnElementType="PROCESS")
 
+    async def element_completed(self, instance: int, element: str) -> Record:
+        """Wait until the process instance has left an element."""
+        return await self._value("PROCESS_INSTANCE", "ELEMENT_COMPLETED", instance, elementId=element)
+
     def end_events(self, instance: int) -> list[str]:
         """Give the ids of the end events that the process instance has come to."""
 
@@ -80,16 +84,11 @@ class Records:
 
     def failures(self, instance: int) -> list[Record]:
         """Give every failed attempt of the process instance so far."""
+        return self._values("JOB", "FAILED", instance)
 
-        def is_failure(record: Record) -> bool:
-            value: dict[str, Any] = record["value"]
-            return bool(
-                record["valueType"] == "JOB"
-                and record["intent"] == "FAILED"
-                and value["processInstanceKey"] == instance
-            )
-
-        return [record["value"] for record in self.so_far(is_failure)]
+    def escalations(self, instance: int) -> list[Record]:
+        """Give every escalation of the process instance that was caught; it has ``escalationCode``."""
+        return self._values("ESCALATION", "ESCALATED", instance)
 
     def variables(self, instance: int) -> dict[str, Any]:
         """Give the latest value of each variable of the process instance, in whatever scope."""
@@ -99,6 +98,17 @@ class Records:
             return record["valueType"] == "VARIABLE" and bool(value["processInstanceKey"] == instance)
 
         return {r["value"]["name"]: json.loads(r["value"]["value"]) for r in self.so_far(about)}
+
+    def _values(self, kind: str, intent: str, instance: int) -> list[Record]:
+        def matches(record: Record) -> bool:
+            value: dict[str, Any] = record["value"]
+            return bool(
+                record["valueType"] == kind
+                and record["intent"] == intent
+                and value["processInstanceKey"] == instance
+            )
+
+        return [record["value"] for record in self.so_far(matches)]
 
     async def _value(self, kind: str, intent: str, instance: int, **more: str) -> Record:
         def matches(record: Record) -> bool:

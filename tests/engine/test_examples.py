@@ -1,7 +1,15 @@
-"""Every diagram of ``bpmn-examples`` deploys to a real engine and does what its page says."""
+"""Every diagram of ``bpmn-examples`` deploys to a real engine and comes to the end that its page says.
+
+What the mails of the longer ones look like is in ``test_example_mails``.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import re
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +18,8 @@ from typing import Any
 import pytest
 from pyzeebe import ZeebeClient
 
+from connector.demo.examples import EXAMPLES
+from connector.demo.scene import Example
 from connector.testing.behaviour import Behaviour, Say, Verb
 from connector.testing.smtp import SmtpServer
 from tests.engine.records import Records
@@ -96,8 +106,38 @@ RUNS: dict[str, Run] = {
 }
 
 
-def test_every_diagram_is_run() -> None:
-    assert {path.name for path in _EXAMPLES.glob("*.bpmn")} == {run.file for run in RUNS.values()}
+# The end events of each process instance that the demo starts.
+ENDS: dict[str, list[list[str]]] = {
+    "notify": [["customer_notified"]],
+    "error-boundary": [["customer_notified"], ["desk_told"]],
+    "approval-reminder": [["applicant_told"], ["applicant_told", "approver_reminded"]],
+    "mail-per-record": [["customers_reminded"]] * 2,
+    "attachments": [["report_sent"]],
+    "reply-and-threading": [["question_answered"]],
+    "beside-the-flow": [["customer_told", "goods_ordered"]],
+    "escalation": [["all_told", "contacts_told"], ["contacts_told", "manager_told", "somebody_refused"]],
+    "result-expression": [["all_told"], ["some_to_call"]],
+    "error-mapping": [["customer_notified"], ["address_to_be_asked"], ["to_be_told_later"]],
+    "ignore-error": [["customer_reminded"], ["no_reminder"]],
+    "retry-backoff": [["customer_notified"]],
+}
+
+
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
+async def test_the_demo_plays_it(engine_address: str, records: Records, example: Example) -> None:
+    demo = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", "-m", "connector", "demo", "--example", example.name, "--once"),
+        env={**os.environ, "ZEEBE_ADDRESS": engine_address},
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    out, errors = (text.decode() for text in await asyncio.wait_for(demo.communicate(), 60))
+    assert (demo.returncode, errors) == (0, ""), out
+    instances = [int(key) for key in re.findall(r"^✓ Instance completed +(\d+);", out, re.MULTILINE)]
+    assert [sorted(records.end_events(instance)) for instance in instances] == ENDS[example.name]
+    mails = sum(len(scene.mails) for scene in example.scenes("any"))
+    assert out.count("─ The mail ─") == out.count("✓ Mail accepted") == mails
+    assert "✗" not in out
 
 
 @pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)

@@ -84,6 +84,16 @@ class Modeler:
         )
         return await labels.all_inner_texts()
 
+    async def reapply(self) -> list[str]:
+        """Apply the template of every element that has one once more; the ids of those elements."""
+        elements: list[str] = await self._page.evaluate("reapply()")
+        return elements
+
+    async def state_of_template(self) -> str:
+        """What the panel says of the selected element's template, such as ``Applied`` or ``Not found``."""
+        text = await self._page.locator("#panel .bio-properties-panel-templates-group").inner_text()
+        return text.removeprefix("Template").strip()
+
     async def errors(self) -> list[str]:
         """What the panel shows in red."""
         return await self._page.locator("#panel .bio-properties-panel-error").all_inner_texts()
@@ -103,6 +113,13 @@ class Modeler:
     async def picture(self, file: Path) -> None:
         """Take a picture of the window as it is."""
         await self._page.screenshot(path=file)
+
+    async def picture_of_diagram(self, file: Path) -> None:
+        """Take a picture of the diagram alone, in the size in which it is drawn."""
+        svg: str = await self._page.evaluate("modeler.saveSVG().then(({ svg }) => svg)")
+        picture = svg[svg.index("<svg") :]
+        await self._page.set_content(f'<div id="picture" style="display: inline-block">{picture}</div>')
+        await self._page.locator("#picture").screenshot(path=file)
 
     async def picture_of_panel(self, file: Path, *, diagram: bool = True) -> None:
         """Take a picture of the whole panel, with the diagram beside it or alone."""

@@ -1,7 +1,7 @@
 """Takes the pictures of ``docs/images``: ``python -m tests.modeler.pictures``.
 
-To be run, and its pictures to be looked at, after a change to the templates. Nothing compares them: fonts
-differ from machine to machine.
+To be run, and its pictures to be looked at, after a change to the templates or the examples. Nothing
+compares them: fonts differ from machine to machine.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from connector.templates.fields import GROUPS
 from connector.templates.generate import ELEMENTS, Element
 from tests.modeler.modeler import Modeler, modeler
-from tests.modeler.steps import ROOT, applied, drawn
+from tests.modeler.steps import ROOT, TEMPLATES, applied, drawn
 
 _IMAGES = ROOT / "docs" / "images"
 _EXAMPLE = {
@@ -27,6 +27,11 @@ _EXAMPLE = {
 
 
 async def _take() -> None:
+    await _take_panels()
+    await _take_examples()
+
+
+async def _take_panels() -> None:
     _IMAGES.mkdir(exist_ok=True)
     async with modeler() as opened:
         await drawn(opened, ELEMENTS[0], "notify")
@@ -41,6 +46,14 @@ async def _take() -> None:
         for title in GROUPS.values():
             await opened.labels(title)
         await opened.picture_of_panel(_IMAGES / "all-entries.png", diagram=False)
+
+
+async def _take_examples() -> None:
+    (_IMAGES / "examples").mkdir(exist_ok=True)
+    for diagram in sorted((ROOT / "bpmn-examples").glob("*.bpmn")):
+        async with modeler() as opened:
+            await opened.open(diagram.read_text(encoding="utf-8"), TEMPLATES)
+            await opened.picture_of_diagram(_IMAGES / "examples" / f"{diagram.stem}.png")
 
 
 async def _filled(opened: Modeler, element: Element) -> None:

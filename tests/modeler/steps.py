@@ -1,12 +1,13 @@
-"""What a person does first: draws a plain process, and applies a template to its one element."""
+"""What a person does first: draws a plain process, applies a template; and the scripts that check a file."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from connector.templates.generate import ELEMENTS, Element
 from tests.modeler.diagram import ELEMENT, Plain, diagram
-from tests.modeler.modeler import Modeler
+from tests.modeler.modeler import HERE, Modeler
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = [ROOT / "element-templates" / element.file for element in ELEMENTS]
@@ -32,3 +33,13 @@ async def applied(modeler: Modeler, element: Element, process_id: str) -> None:
     """Draw the process and apply the template."""
     await drawn(modeler, element, process_id)
     await modeler.apply(element.name)
+
+
+async def run_node(script: str, file: Path) -> list[str]:
+    """Run one of the scripts beside this file; the lines that it prints."""
+    process = await asyncio.create_subprocess_exec(
+        "node", str(HERE / script), str(file), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, errors = await process.communicate()
+    assert errors == b""
+    return output.decode().splitlines()

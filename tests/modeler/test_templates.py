@@ -21,8 +21,8 @@ from connector.templates.generate import ELEMENTS, Element
 from connector.testing.smtp import ReceivedMail, SmtpServer
 from tests.engine.records import Records
 from tests.engine.service import running_worker
-from tests.modeler.modeler import HERE, Modeler
-from tests.modeler.steps import TEMPLATES, applied, drawn, opened
+from tests.modeler.modeler import Modeler
+from tests.modeler.steps import TEMPLATES, applied, drawn, opened, run_node
 
 # The engine of 8.6 refuses what the schema proposes instead: an input mapping without a source.
 MADE_FOR_8_6 = (
@@ -102,16 +102,6 @@ async def filled(modeler: Modeler, entries: Entries) -> str:
         await modeler.fill(group, label, value)
     assert await modeler.errors() == []
     return await modeler.save()
-
-
-async def run_node(script: str, file: Path) -> list[str]:
-    """Run one of the scripts beside this file; the lines that it prints."""
-    process = await asyncio.create_subprocess_exec(
-        "node", str(HERE / script), str(file), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    output, errors = await process.communicate()
-    assert errors == b""
-    return output.decode().splitlines()
 
 
 async def deploy(zeebe: ZeebeClient, xml: str, file: Path) -> None:
