@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 from uuid import uuid4
 
@@ -39,21 +40,23 @@ class _Run:
 
     id: str = field(default_factory=lambda: uuid4().hex)
     completed: int = 0
-    failed: asyncio.Event = field(default_factory=asyncio.Event)  # a job waits for a person
-    progress: asyncio.Event = field(default_factory=asyncio.Event)
+    stuck: bool = False  # a job waits for a person
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def note(self, outcome: Outcome) -> None:
         match outcome:
             case Complete():
                 self.completed += 1
-                self.progress.set()
             case Fail(retries=0):
-                self.failed.set()
+                self.stuck = True
+        self.news.set()
 
-    async def until_completed(self, count: int) -> None:
+    async def until_completed(self, count: float) -> None:
         while self.completed < count:
-            self.progress.clear()
-            await self.progress.wait()
+            if self.stuck:
+                raise DemoError("The process waits at its task; the line above says why.")
+            self.news.clear()
+            await self.news.wait()
 
 
 class Performance:
@@ -101,7 +104,7 @@ class Performance:
             DemoError: A process instance did not end where it should, or other mails came of it.
         """
         mails: list[Mail] = []
-        for number, scene in enumerate(self._example.scenes(uuid4().hex[:8])):
+        for number, scene in enumerate(self._example.scenes(uuid4().hex[:6])):
             if number:
                 self._story.note()
             mails += await self._play(scene)
@@ -120,27 +123,23 @@ class Performance:
         return mails
 
     async def _to_its_end(self, scene: Scene) -> Any:  # pyzeebe does not export the type of its response
-        """Run the process instance; while it runs, publish what it waits for."""
-        run = self._run
+        """Run the process instance, and attend to it while it runs."""
         running = asyncio.ensure_future(self._instance(scene))
-        failed = asyncio.create_task(run.failed.wait())
-        publishing = asyncio.create_task(self._publish(scene.messages, run))
+        attending = asyncio.create_task(self._attend(scene.messages, self._run))
         try:
-            await asyncio.wait({running, failed}, timeout=_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
-            if publishing.done():
-                publishing.result()
-            if failed.done():
-                raise DemoError("The process waits at its task; the line above says why.")
-            if not running.done():
-                raise DemoError(
-                    f"The process has not come to its end within {_PATIENCE} seconds. Does another worker "
-                    f"take jobs of type {SEND_TASK_TYPE} from this engine?"
-                )
-            return running.result()
+            await asyncio.wait({running, attending}, timeout=_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                return running.result()
+            if attending.done():
+                attending.result()
+            raise DemoError(
+                f"The process has not come to its end within {_PATIENCE} seconds. Does another worker take "
+                f"jobs of type {SEND_TASK_TYPE} from this engine?"
+            )
         finally:
-            for task in (running, failed, publishing):
-                task.cancel()
-            await asyncio.gather(running, failed, publishing, return_exceptions=True)
+            running.cancel()
+            attending.cancel()
+            await asyncio.gather(running, attending, return_exceptions=True)
 
     async def _instance(self, scene: Scene) -> Any:
         server = {"hostname": self._server.hostname, "port": self._server.port}
@@ -152,7 +151,8 @@ class Performance:
             tenant_id=self._tenant_id,
         )
 
-    async def _publish(self, messages: tuple[Publication, ...], run: _Run) -> None:
+    async def _attend(self, messages: tuple[Publication, ...], run: _Run) -> None:
+        """Publish what the process waits for; then watch it, which ends only when it is stuck."""
         for message in messages:
             await run.until_completed(message.after)
             self._story.step("Message published", f"{message.name}, for {message.correlation_key}")
@@ -163,6 +163,7 @@ class Performance:
                 time_to_live_in_milliseconds=_MESSAGE_LIFETIME,
                 tenant_id=self._tenant_id,
             )
+        await run.until_completed(inf)
 
 
 def _unused(rule: Rule) -> Rule:

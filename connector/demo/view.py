@@ -16,7 +16,7 @@ from urllib.parse import quote
 from connector.demo.inbox import Mail, Part
 
 _SOURCE_SHOWN = 200_000  # octets; the rest is behind a link
-_PROMINENT = ("From", "To", "Cc", "Reply-To")
+_PROMINENT = ("From", "To", "Cc", "Reply-To", "In-Reply-To", "References")
 _ICON = quote(
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 18 18"><rect x="1" y="3.5" width="16" height="11" '
     'rx="2" fill="#0f766e"/><path d="m2.5 5.5 6.5 5 6.5-5" fill="none" stroke="#fff" '

@@ -64,3 +64,12 @@ def test_the_list_names_each_with_what_it_shows() -> None:
     assert len(lines) == len(EXAMPLES)
     assert lines[0].split("  ")[0] == DEFAULT
     assert all(example.title in line for example, line in zip(EXAMPLES.values(), lines, strict=True))
+
+
+@each_example
+def test_the_feel_of_its_page_is_that_of_the_diagram(example: Example) -> None:
+    page = (_ROOT / "docs" / "examples" / f"{example.name}.md").read_text(encoding="utf-8")
+    diagram = ET.fromstring(example.diagram.read_text(encoding="utf-8"))
+    values = {value for element in diagram.iter() for value in element.attrib.values()}
+    for expression in re.findall(r"```feel\n(.*?)\n```", page, re.DOTALL):
+        assert f"={expression}" in values
