@@ -1,4 +1,5 @@
-"""``smtp-connector demo``: the whole way of one mail, on real parts, on one machine.
+"""``smtp-connector demo``: the whole way of a mail, on real parts, on one machine.
 
-``run`` brings the parts together, ``inbox`` keeps the mails, ``page`` and ``view`` show them.
+``examples`` names what can be played, ``run`` brings the parts together, ``performance`` plays; ``inbox`` keeps
+the mails, ``page`` and ``view`` show them, ``story`` tells.
 """

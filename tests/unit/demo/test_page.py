@@ -72,6 +72,13 @@ def test_a_mail_is_shown_with_all_it_has(page: InboxPage, inbox: Inbox, received
     assert "Grüße" in body
 
 
+def test_what_it_answers_is_shown_beside_its_people(page: InboxPage, inbox: Inbox, received: Wrap) -> None:
+    inbox.add(received(b"Subject: Re: x\r\nIn-Reply-To: <1@x>\r\nReferences: <0@x> <1@x>\r\n\r\n2\r\n"))
+    people = _ask(page, "/").body.partition('<dl class="people">')[2].partition("</dl>")[0]
+    assert "<dt>In-Reply-To</dt><dd>&lt;1@x&gt;</dd>" in people
+    assert "<dt>References</dt><dd>&lt;0@x&gt; &lt;1@x&gt;</dd>" in people
+
+
 def test_nothing_of_a_mail_becomes_markup_of_the_page(page: InboxPage, inbox: Inbox, received: Wrap) -> None:
     attack = b"<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
     inbox.add(
