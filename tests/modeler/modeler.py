@@ -168,7 +168,7 @@ async def modeler() -> AsyncIterator[Modeler]:
         try:
             context = await browser.new_context(viewport={"width": _WIDTH, "height": _HEIGHT}, offline=True)
             page = await context.new_page()
-            page.set_default_timeout(10_000)
+            page.set_default_timeout(30_000)  # a deadline, for machines that do much else
             page.on("pageerror", lambda error: errors.append(str(error)))
             await page.goto((HERE / "page.html").as_uri())
             yield Modeler(page)
