@@ -24,7 +24,8 @@ VALUES: list[Any] = [None, True, 3, 0, -1, 0.5, "x", "", "PT1M", [], ["x"], {}, 
 # What a file does not show by itself: files of this machine, other settings, what a word means.
 BEYOND = re.compile(
     r"cannot read|go together|is there without|needs? (address|client_cert|role_id)|is for the presets"
-    r"|equal to 1 day|no host name|no(t a)? mail address|no IANA time zone|postgresql://|expected keys with values"
+    r"|equal to 1 day|no host name|no(t a)? mail address|no IANA time zone|postgresql://"
+    r"|expected keys with values"
 )
 
 
