@@ -1,0 +1,59 @@
+"""The engine alone: our job loop with a handler that completes at once, beside ``pyzeebe.ZeebeWorker``.
+
+``python -m benchmarks.engine`` drains backlogs on a real engine with either in turn, several times, and prints
+the medians: jobs a second (the engine is the limit, so they tell what a loop leaves unused), CPU for each job
+in the worker's process, and the longest pause between two completions, which shows what happens when the limit
+of jobs in flight is reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from statistics import median
+
+from benchmarks.field import Field, drained, field
+from benchmarks.figures import Row, show
+
+_JOBS = 1000
+_ROUNDS = 3
+_KINDS = (
+    ("ours, stream and poll", "noop", {}),
+    ("ours, poll only", "noop", {"worker.stream": "false"}),
+    ("pyzeebe, poll only, no sleep when full", "pyzeebe", {"worker.stream": "false"}),
+    ("pyzeebe, stream and poll", "pyzeebe", {}),
+    ("pyzeebe, poll only, 1,000 jobs in flight", "pyzeebe", {"worker.stream": "false", "worker.max_jobs": "1000"}),
+)
+
+
+def main() -> None:
+    show("Engine alone", asyncio.run(measured()))
+
+
+async def measured() -> Sequence[Row]:
+    """Drain backlogs with each worker in turn."""
+    async with field(durable=False) as here:
+        await here.deploy("noop", 25)
+        await _drained(here, "noop", {})  # warms the engine up
+        told: dict[str, list[dict[str, float]]] = {name: [] for name, _, _ in _KINDS}
+        for _ in range(_ROUNDS):
+            for name, kind, settings in _KINDS:
+                told[name].append(await _drained(here, kind, settings))
+    return [
+        {
+            "worker": name,
+            "jobs/s": median(one["jobs_per_second"] for one in runs),
+            "CPU ms/job": median(one["cpu_ms"] for one in runs),
+            "longest pause, ms": median(one["longest_pause"] for one in runs) * 1000,
+        }
+        for name, runs in told.items()
+    ]
+
+
+async def _drained(here: Field, kind: str, settings: dict[str, str]) -> dict[str, float]:
+    await here.create("noop", _JOBS)
+    return await drained(kind, _JOBS, {"engine.address": here.address, **settings})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""One worker in a process of its own, which drains a backlog and says what that took.
+
+``python -m benchmarks.job_worker KIND JOBS [KEY=VALUE ...]`` with the settings that an operator gives. The
+kinds are ``mail``, the connector as ``smtp-connector run`` puts it together; ``noop``, the same loop with a
+handler that completes at once; ``pyzeebe``, that library's worker with such a handler. Prints one JSON object
+when the engine has heard of so many jobs; with JOBS 0, works until SIGTERM.
+
+The first fifth of the jobs warms up and is not counted: rate and CPU are those of the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from time import perf_counter, process_time
+
+import psutil
+from pyzeebe import ZeebeWorker, create_insecure_channel
+
+from connector.engine.grpc import GrpcEngine
+from connector.engine.port import Complete, Hold, Job, Outcome
+from connector.ledger import open_upkeep
+from connector.observe.logs import configure_logging
+from connector.observe.redaction import Redactor
+from connector.pipeline import open_pipeline
+from connector.settings.model import SEND_TASK_TYPE, Settings
+from connector.settings.sources import load
+from connector.worker import Handler, Worker
+
+_WARM_UP = 0.2
+
+
+@dataclass
+class Tally:
+    """Counts what the engine has heard; ``over`` is set with the last job."""
+
+    jobs: int
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    heard: int = 0
+    begun: tuple[float, float] = (0.0, 0.0)
+    pauses: list[float] = field(default_factory=list)
+    _last: float = 0.0
+
+    def one(self) -> None:
+        self.heard += 1
+        now = perf_counter()
+        if self.heard == int(self.jobs * _WARM_UP):
+            self.begun = now, process_time()
+        elif self.heard > int(self.jobs * _WARM_UP):
+            self.pauses.append(now - self._last)
+        self._last = now
+        if self.heard == self.jobs:
+            self._say()
+            self.over.set()
+
+    def _say(self) -> None:
+        counted = self.jobs - int(self.jobs * _WARM_UP)
+        seconds = perf_counter() - self.begun[0]
+        told = {
+            "jobs_per_second": counted / seconds,
+            "cpu_ms": (process_time() - self.begun[1]) / counted * 1000,
+            "memory_mb": psutil.Process().memory_info().rss / 1e6,
+            "longest_pause": max(self.pauses),
+        }
+        print(json.dumps(told), flush=True)
+
+
+class _Counted(GrpcEngine):
+    tally: Tally
+
+    async def report(self, job: Job, outcome: Outcome) -> None:
+        await super().report(job, outcome)
+        self.tally.one()
+
+
+async def _noop(_job: Job, _hold: Hold) -> Outcome:
+    return Complete(mail_sent=False)
+
+
+async def _ours(settings: Settings, tally: Tally, *, mail: bool) -> None:
+    redactor = Redactor()
+    configure_logging(settings.log, redactor)
+    async with AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(_Counted(settings.engine, settings.worker))
+        assert isinstance(engine, _Counted)
+        engine.tally = tally
+        handle: Handler = _noop
+        if mail:
+            upkeep = await stack.enter_async_context(open_upkeep(settings.ledger, settings.worker.lease))
+            opening = open_pipeline(settings, redactor, os.environ, upkeep=upkeep)
+            handle = (await stack.enter_async_context(opening)).handle
+        await Worker(engine, settings.worker, handle).run(tally.over)
+
+
+async def _pyzeebe(settings: Settings, tally: Tally) -> None:
+    """Run pyzeebe's worker as well as it can be set: no sleep when full, as many jobs in flight as ours."""
+    stream, delay = settings.worker.stream, int(os.environ.get("POLL_RETRY_DELAY", "0"))
+    channel = create_insecure_channel(grpc_address=settings.engine.address)
+    worker = ZeebeWorker(channel, poll_retry_delay=delay, stream_enabled=stream)
+    most = settings.worker.max_jobs
+
+    @worker.task(
+        task_type=SEND_TASK_TYPE, max_running_jobs=most, max_jobs_to_activate=most, timeout_ms=60_000
+    )
+    async def noop(**_variables: object) -> dict[str, object]:
+        return {}
+
+    report: Callable[..., Awaitable[object]] = worker.zeebe_adapter.complete_job
+
+    async def counted(*given: object, **named: object) -> object:
+        answer = await report(*given, **named)
+        tally.one()
+        return answer
+
+    worker.zeebe_adapter.complete_job = counted  # type: ignore[method-assign, assignment]
+    working = asyncio.create_task(worker.work())
+    await tally.over.wait()
+    working.cancel()
+    await asyncio.wait({working})
+    await channel.close(None)
+
+
+async def _work(kind: str, jobs: int, assignments: list[str]) -> None:
+    overrides: dict[str, str | None] = dict(one.split("=", 1) for one in assignments)  # type: ignore[misc]
+    settings = load(os.environ, overrides=overrides).settings
+    tally = Tally(jobs)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, tally.over.set)
+    if kind == "pyzeebe":
+        await _pyzeebe(settings, tally)
+    else:
+        await _ours(settings, tally, mail=kind == "mail")
+
+
+if __name__ == "__main__":
+    asyncio.run(_work(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
