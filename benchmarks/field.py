@@ -22,13 +22,14 @@ from typing import Any
 
 import psutil
 from pyzeebe import ZeebeClient, create_insecure_channel
+from pyzeebe.errors import ZeebeBackPressureError
 
 from connector.devengine.local import LocalEngine
 from connector.settings.model import SEND_TASK_TYPE
 from tests.engine.processes import Static, send_process
 
 TEXT = "Dear Jane, your order has been shipped and arrives on Monday.\n" * 33
-_CREATING = 64  # requests in flight
+_CREATING = 32  # requests in flight
 _PATIENCE = 300  # seconds for one backlog
 
 
@@ -57,7 +58,7 @@ class Field:
             "smtpEmailContent": TEXT,
             "authentication.hostname": Static("127.0.0.1"),
             "authentication.port": port,
-            "authentication.tls": Static("none"),
+            "authentication.security": Static("none"),
         }
         with tempfile.TemporaryDirectory() as directory:
             file = Path(directory) / f"{process_id}.bpmn"
@@ -70,9 +71,17 @@ class Field:
 
         async def client() -> None:
             for _ in left:
-                await self.zeebe.run_process(process_id)
+                while not await self._created(process_id):
+                    await asyncio.sleep(0.05)
 
         await asyncio.gather(*(client() for _ in range(_CREATING)))
+
+    async def _created(self, process_id: str) -> bool:
+        try:
+            await self.zeebe.run_process(process_id)
+        except ZeebeBackPressureError:
+            return False
+        return True
 
 
 @asynccontextmanager
@@ -81,7 +90,7 @@ async def field(*, durable: bool) -> AsyncIterator[Field]:
     async with LocalEngine(durable=durable) as engine:
         channel = create_insecure_channel(grpc_address=engine.grpc_address)
         try:
-            yield Field(engine, ZeebeClient(channel))
+            yield Field(engine, ZeebeClient(channel, max_connection_retries=-1))
         finally:
             await channel.close(None)
 

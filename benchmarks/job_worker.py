@@ -5,7 +5,7 @@ kinds are ``mail``, the connector as ``smtp-connector run`` puts it together; ``
 handler that completes at once; ``pyzeebe``, that library's worker with such a handler. Prints one JSON object
 when the engine has heard of so many jobs; with JOBS 0, works until SIGTERM.
 
-The first fifth of the jobs warms up and is not counted: rate and CPU are those of the rest.
+Rate and CPU count from the moment at which the worker begins to work, connecting and taking jobs included.
 """
 
 from __future__ import annotations
@@ -33,8 +33,6 @@ from connector.settings.model import SEND_TASK_TYPE, Settings
 from connector.settings.sources import load
 from connector.worker import Handler, Worker
 
-_WARM_UP = 0.2
-
 
 @dataclass
 class Tally:
@@ -44,29 +42,28 @@ class Tally:
     over: asyncio.Event = field(default_factory=asyncio.Event)
     heard: int = 0
     begun: tuple[float, float] = (0.0, 0.0)
-    pauses: list[float] = field(default_factory=list)
-    _last: float = 0.0
+    longest_pause: float = 0.0
+    _last: float | None = None
+
+    def begin(self) -> None:
+        self.begun = perf_counter(), process_time()
 
     def one(self) -> None:
         self.heard += 1
         now = perf_counter()
-        if self.heard == int(self.jobs * _WARM_UP):
-            self.begun = now, process_time()
-        elif self.heard > int(self.jobs * _WARM_UP):
-            self.pauses.append(now - self._last)
+        if self._last is not None:
+            self.longest_pause = max(self.longest_pause, now - self._last)
         self._last = now
         if self.heard == self.jobs:
-            self._say()
+            self._say(now)
             self.over.set()
 
-    def _say(self) -> None:
-        counted = self.jobs - int(self.jobs * _WARM_UP)
-        seconds = perf_counter() - self.begun[0]
+    def _say(self, now: float) -> None:
         told = {
-            "jobs_per_second": counted / seconds,
-            "cpu_ms": (process_time() - self.begun[1]) / counted * 1000,
+            "jobs_per_second": self.jobs / (now - self.begun[0]),
+            "cpu_ms": (process_time() - self.begun[1]) / self.jobs * 1000,
             "memory_mb": psutil.Process().memory_info().rss / 1e6,
-            "longest_pause": max(self.pauses),
+            "longest_pause": self.longest_pause,
         }
         print(json.dumps(told), flush=True)
 
@@ -75,6 +72,8 @@ class _Counted(GrpcEngine):
     tally: Tally
 
     async def report(self, job: Job, outcome: Outcome) -> None:
+        if not isinstance(outcome, Complete):
+            raise SystemExit(f"a job did not end as it should: {outcome}")
         await super().report(job, outcome)
         self.tally.one()
 
@@ -95,6 +94,7 @@ async def _ours(settings: Settings, tally: Tally, *, mail: bool) -> None:
             upkeep = await stack.enter_async_context(open_upkeep(settings.ledger, settings.worker.lease))
             opening = open_pipeline(settings, redactor, os.environ, upkeep=upkeep)
             handle = (await stack.enter_async_context(opening)).handle
+        tally.begin()
         await Worker(engine, settings.worker, handle).run(tally.over)
 
 
@@ -119,6 +119,7 @@ async def _pyzeebe(settings: Settings, tally: Tally) -> None:
         return answer
 
     worker.zeebe_adapter.complete_job = counted  # type: ignore[method-assign, assignment]
+    tally.begin()
     working = asyncio.create_task(worker.work())
     await tally.over.wait()
     working.cancel()

@@ -19,6 +19,7 @@ from connector.errors import InputError
 _NOT_CONTENT = frozenset({"authentication", "account", "smtpEmailIdempotencyKey", "smtpEmailWhenUncertain"})
 # Characters above which a digest would hold up the other jobs for milliseconds.
 _LARGE = 200_000
+_WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def mail_key(job: Job, chosen: str | None, engine: str) -> str:
@@ -55,7 +56,7 @@ async def request_hash(job: Job, names: Iterable[str]) -> str:
 
 
 def _digest(order: list[Any]) -> str:
-    return sha256(json.dumps(order, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return sha256(_WRITER.encode(order).encode()).hexdigest()
 
 
 def _characters(value: Any) -> int:

@@ -46,6 +46,8 @@ _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+# Kept: json.dumps makes a new one for each call that asks for anything but its defaults.
+_WRITER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _CALL_TIMEOUT = 10.0
 # An incident's message is read by a person; the engine keeps it in its state.
 _LONGEST_MESSAGE = 10_000
@@ -236,6 +238,6 @@ def _text(text: str) -> str:
 
 def _json(variables: Mapping[str, Any]) -> str:
     try:
-        return json.dumps(dict(variables), allow_nan=False, separators=(",", ":"))
+        return _WRITER.encode(dict(variables))
     except (TypeError, ValueError, RecursionError) as error:
         raise EngineRefusedError(f"the variables cannot be written as JSON: {error}") from error
