@@ -28,6 +28,7 @@ from connector.ledger import Upkeep, open_upkeep
 from connector.message.attachments import ContentReader
 from connector.message.build import build, message_id
 from connector.message.envelope import Message
+from connector.observe.metrics import Metrics
 from connector.observe.redaction import Redactor
 from connector.secrets import SecretResolver, Use, open_secrets
 from connector.settings.model import Settings
@@ -62,6 +63,7 @@ class Stages:
         redactor: Masks whatever was ever a credential in the logs.
         masks: Masks what secret providers gave in what goes to the engine. Apart, because a password that a
             diagram holds is known to its readers, and must not change the results of other processes.
+        metrics: Where mails are counted.
     """
 
     accounts: Accounts
@@ -71,6 +73,7 @@ class Stages:
     deliveries: Deliveries
     redactor: Redactor
     masks: Redactor
+    metrics: Metrics
 
 
 class Pipeline:
@@ -98,12 +101,14 @@ class Pipeline:
             mail = _Mail(job, self._settings, self._stages, self._clock)
             response = await self._stages.deliveries.deliver(mail, hold or Hold())
         except ConnectorError as error:
+            self._stages.metrics.mail_failed(error.code.value)
             told = MaskedError(error, self._stages.masks.redact)
             return self._masked(await result.failed(told, job, headers, self._settings.worker), headers)
         except asyncio.CancelledError:
             # Not swallowed: the worker that cancels waits for this very outcome. Deliveries raise
             # CancelledError only while nothing can have been delivered.
             return await result.failed(CancelledBeforeSendError(), job, headers, self._settings.worker)
+        self._stages.metrics.mail_sent(duplicate=response["duplicate"])
         try:
             return self._masked(await result.succeeded(response, job, headers), headers)
         except Exception:  # noqa: BLE001 - a fault that left here would spend a retry
@@ -159,7 +164,8 @@ class _Mail:
     async def _submit(self, committing: Committing) -> Response:
         request = await self._read()
         message = await self._build(request)
-        receipt = await self._stages.transport.submit(message, request.server, committing)
+        with self._stages.metrics.submitting():
+            receipt = await self._stages.transport.submit(message, request.server, committing)
         return self._response(message.message_id, request, receipt)
 
     async def _login_changed(self) -> bool:
@@ -227,6 +233,7 @@ async def open_pipeline(
     environ: Mapping[str, str],
     transport: Transport | None = None,
     upkeep: Upkeep | None = None,
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[Pipeline]:
     """Put the stages together as the settings say, and close them at the end.
 
@@ -236,10 +243,12 @@ async def open_pipeline(
         environ: Where secrets from the environment are looked up.
         transport: What carries the mails; SMTP by default.
         upkeep: Where mails are remembered; a ledger of its own, as the settings describe it, by default.
+        metrics: Where mails are counted.
 
     Raises:
         LedgerUnavailableError: The settings describe a ledger that this worker cannot have.
     """
+    metrics = metrics or Metrics()
     async with AsyncExitStack() as stack:
         if upkeep is None:
             upkeep = await stack.enter_async_context(open_upkeep(settings.ledger, settings.worker.lease))
@@ -248,6 +257,7 @@ async def open_pipeline(
         if transport is None:
             smtp = SmtpTransport(settings.smtp)
             stack.push_async_callback(smtp.aclose)
+            stack.enter_context(metrics.pool(smtp.connections))
             transport = Paced(smtp)
         masks = Redactor()
 
@@ -258,5 +268,5 @@ async def open_pipeline(
         secrets = await stack.enter_async_context(open_secrets(settings.secrets, environ, remember))
         deliveries = Deliveries(upkeep, settings.ledger)
         accounts = Accounts(settings)
-        stages = Stages(accounts, secrets, content, transport, deliveries, redactor, masks)
+        stages = Stages(accounts, secrets, content, transport, deliveries, redactor, masks, metrics)
         yield Pipeline(settings, stages)

@@ -23,6 +23,7 @@ from connector.engine.port import EngineRefusedError, EngineUnavailableError
 from connector.ledger import LedgerUnavailableError, Upkeep, open_upkeep
 from connector.observe.health import Health
 from connector.observe.logs import configure_logging
+from connector.observe.metrics import MeasuredStore, Metrics
 from connector.observe.redaction import Redactor
 from connector.pipeline import open_pipeline
 from connector.reload import Files, Reloadable

@@ -30,6 +30,7 @@ from connector.engine.patience import Outage
 from connector.engine.port import Engine, Fail, Hold, Job, Outcome
 from connector.engine.slots import Slots
 from connector.engine.subscription import Intake, Subscription
+from connector.observe.metrics import Metrics
 from connector.settings.model import WorkerSettings
 
 _log = structlog.get_logger(__name__)
@@ -52,9 +53,12 @@ class Worker:
             itself, or when the grace period is nearly over. Then it still returns an outcome, within a second
             or two, if it has done anything that cannot be undone; raising ``CancelledError`` means that it
             has not.
+        metrics: Where jobs are counted.
     """
 
-    def __init__(self, engine: Engine, settings: WorkerSettings, handle: Handler) -> None:
+    def __init__(
+        self, engine: Engine, settings: WorkerSettings, handle: Handler, metrics: Metrics | None = None
+    ) -> None:
         self._settings = settings
         self._handle = handle
         self._outage = Outage()
@@ -64,6 +68,8 @@ class Worker:
         self._tasks: dict[asyncio.Task[None], Lease] = {}
         self._unreported = 0
         self._engine = engine
+        self._metrics = metrics or Metrics()
+        self._metrics.count_in_flight(lambda: self.jobs_in_flight)
 
     @property
     def jobs_in_flight(self) -> int:
@@ -125,8 +131,10 @@ class Worker:
         task.add_done_callback(finished)
 
     async def _work(self, lease: Lease) -> None:
+        begun = self._metrics.job_taken(lease.job.type)
         outcome = await self._outcome_of(lease)
         await self._reporter.report(lease, outcome)
+        self._metrics.job_reported(lease.outcome or outcome, begun)
 
     async def _outcome_of(self, lease: Lease) -> Outcome:
         job = lease.job
@@ -144,6 +152,7 @@ class Worker:
 
     def _stop_work(self, lease: Lease) -> None:
         """Cancel the handler of a lost lease; what has not begun has none."""
+        self._metrics.lease_lost()
         if lease.hold.committed:
             return
         for task, held in self._tasks.items():

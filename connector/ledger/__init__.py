@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -17,25 +17,30 @@ __all__ = ["Ledger", "LedgerUnavailableError", "Upkeep", "open_ledger", "open_up
 
 
 @asynccontextmanager
-async def open_upkeep(settings: LedgerSettings, lease: timedelta) -> AsyncIterator[Upkeep]:
+async def open_upkeep(
+    settings: LedgerSettings, lease: timedelta, measured: Callable[[Store], Store] = lambda store: store
+) -> AsyncIterator[Upkeep]:
     """Give the upkeep of the ledger that the settings describe, as a worker needs it.
 
     Args:
         settings: Which ledger, and for how long it remembers.
         lease: For how long an attempt is held at a time.
+        measured: Stands around the store, to see what it does.
 
     Raises:
         LedgerUnavailableError: See :func:`open_ledger`.
     """
     async with (
-        open_ledger(settings) as ledger,
+        open_ledger(settings, measured) as ledger,
         Upkeep(ledger, lease, settings.retention).running() as upkeep,
     ):
         yield upkeep
 
 
 @asynccontextmanager
-async def open_ledger(settings: LedgerSettings) -> AsyncIterator[Ledger]:
+async def open_ledger(
+    settings: LedgerSettings, measured: Callable[[Store], Store] = lambda store: store
+) -> AsyncIterator[Ledger]:
     """Give the ledger that the settings describe, and close it afterwards.
 
     Nothing is opened yet: a ledger that is down makes the first operation fail, and later ones succeed once
@@ -44,7 +49,7 @@ async def open_ledger(settings: LedgerSettings) -> AsyncIterator[Ledger]:
     Raises:
         LedgerUnavailableError: What PostgreSQL needs is not installed, or nobody knows where ``~`` is.
     """
-    ledger = Ledger(_store(settings))
+    ledger = Ledger(measured(_store(settings)))
     try:
         yield ledger
     finally:

@@ -1,9 +1,11 @@
-"""Health over HTTP, for the probes of an orchestrator.
+"""Health over HTTP, for the probes of an orchestrator, and metrics for who collects them.
 
 ``/health/live`` answers 200 as long as the event loop turns: it is served by that very loop, so a worker
 that hangs does not answer. ``/health/ready`` runs named checks and answers 200 or 503, with a reason for each
 that failed. What fails outside of the worker, engine or ledger, belongs in the latter: restarting the worker
 would not mend it.
+
+``/metrics`` answers with what the worker counts, for Prometheus.
 
 Speaks as much HTTP/1.1 (RFC 9112) as a probe needs: one GET or HEAD for each connection, bounded in size,
 time and number.
@@ -18,6 +20,8 @@ from http import HTTPStatus
 from time import monotonic
 from types import TracebackType
 from typing import Self
+
+from connector.observe.metrics import CONTENT_TYPE
 
 _REQUEST_SECONDS = 5.0
 _REQUEST_OCTETS = 8192
@@ -76,12 +80,24 @@ class Health:
         checks: What must hold for the worker to be ready, by name. A check returns when it does and raises
             when it does not; the exception's text is shown to whoever asks.
         redact: Masks the secrets in such a text.
+        live: What must hold for the worker to be alive, beside that its loop turns.
+        metrics: Gives the metrics as Prometheus reads them.
     """
 
-    def __init__(self, listen: str, checks: Mapping[str, Check], redact: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        listen: str,
+        checks: Mapping[str, Check],
+        redact: Callable[[str], str],
+        *,
+        live: Check | None = None,
+        metrics: Callable[[], Awaitable[bytes]] | None = None,
+    ) -> None:
         host, _, port = listen.rpartition(":")
         self._host = host.strip("[]")
         self.port = int(port)
+        self._metrics = metrics
+        self._live = {} if live is None else {"worker": _CachedCheck(live)}
         self._checks = {name: _CachedCheck(check) for name, check in checks.items()}
         self._redact = redact
         self._connections: set[asyncio.Task[None]] = set()
@@ -114,7 +130,7 @@ class Health:
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
-        await asyncio.gather(*(check.cancel() for check in self._checks.values()))
+        await asyncio.gather(*(check.cancel() for check in (*self._checks.values(), *self._live.values())))
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._connections) >= _CONNECTIONS:
@@ -149,16 +165,20 @@ class Health:
     async def _answer(self, path: bytes) -> bytes:
         match path:
             case b"/health/live":
-                return _message(HTTPStatus.OK, {"status": "ok"})
+                return await self._state(self._live)
             case b"/health/ready":
-                return await self._readiness()
+                return await self._state(self._checks)
+            case b"/metrics" if self._metrics is not None:
+                return _answer(HTTPStatus.OK, await self._metrics(), CONTENT_TYPE)
         return _message(HTTPStatus.NOT_FOUND)
 
-    async def _readiness(self) -> bytes:
-        reasons = await asyncio.gather(*(check.reason() for check in self._checks.values()))
+    async def _state(self, of: Mapping[str, _CachedCheck]) -> bytes:
+        if not of:
+            return _message(HTTPStatus.OK, {"status": "ok"})
+        reasons = await asyncio.gather(*(check.reason() for check in of.values()))
         checks: dict[str, object] = {
             name: {"ok": True} if reason is None else {"ok": False, "reason": self._redact(reason)}
-            for name, reason in zip(self._checks, reasons, strict=True)
+            for name, reason in zip(of, reasons, strict=True)
         }
         if any(reason is not None for reason in reasons):
             return _message(HTTPStatus.SERVICE_UNAVAILABLE, {"status": "unavailable", "checks": checks})
@@ -167,9 +187,13 @@ class Health:
 
 def _message(status: HTTPStatus, body: Mapping[str, object] | None = None, extra: bytes = b"") -> bytes:
     content = json.dumps(body if body is not None else {"status": status.phrase}).encode() + b"\n"
+    return _answer(status, content, "application/json", extra)
+
+
+def _answer(status: HTTPStatus, content: bytes, kind: str, extra: bytes = b"") -> bytes:
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-        "Content-Type: application/json\r\n"
+        f"Content-Type: {kind}\r\n"
         f"Content-Length: {len(content)}\r\n"
         "Cache-Control: no-store\r\n"
         "Connection: close\r\n"

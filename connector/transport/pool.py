@@ -42,6 +42,11 @@ class Pool:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open, used or idle."""
+        return sum(lane.established for lane in self._lanes.values())
+
     async def take(self, server: Server) -> Connection:
         """An open connection for one mail; :meth:`give_back` must follow.
 

@@ -68,6 +68,10 @@ class SmtpTransport:
         finally:
             self._pool.give_back(connection)
 
+    def connections(self) -> int:
+        """How many connections are open."""
+        return self._pool.connections
+
     async def aclose(self) -> None:
         """Take leave on every connection that is kept, two seconds at most."""
         await self._pool.aclose()

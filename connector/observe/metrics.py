@@ -1,0 +1,138 @@
+"""What a worker counts and times, in the form that Prometheus reads.
+
+Events enter from the job loop, the pipeline and the ledger; text leaves for ``/metrics``. Apart from logging,
+because a label lives for ever in the memory of whoever collects it: labels are names that we or the operator's
+settings made, never a recipient, a host that a task names, or anything else out of a job.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from connector import __version__
+from connector.engine.port import Complete, Fail, Outcome, Throw
+from connector.ledger.port import Answer, Entry, LedgerUnavailableError, State, Step, Store
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+_OUTCOMES = {Complete: "complete", Throw: "bpmnError", Fail: "fail"}
+# Seconds: from a ledger in memory to a server that takes the ten minutes that RFC 5321 allows it.
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600)
+
+
+class Metrics:
+    """The numbers of one process; all begin with ``smtp_connector_``."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._jobs = self._counter("jobs_taken", "Jobs begun.", "task_type")
+        self._reported = self._counter("jobs_reported", "Jobs whose outcome the engine knows.", "outcome")
+        self._lost = self._counter("leases_lost", "Jobs that another worker may have got meanwhile.")
+        self._sent = self._counter("mails_sent", "Mails that a server has accepted.")
+        self._duplicate = self._counter("mails_duplicate", "Jobs that found their mail sent already.")
+        self._failed = self._counter("mails_failed", "Attempts that ended in an error.", "code")
+        self._ledger_errors = self._counter("ledger_errors", "Writes to the ledger that failed.")
+        self._job_seconds = self._histogram("job_seconds", "From taking a job until the engine knows its end.")
+        self._smtp_seconds = self._histogram("smtp_seconds", "Submitting a mail, the connection included.")
+        self._ledger_seconds = self._histogram("ledger_seconds", "Writing a group of steps to the ledger.")
+        self._in_flight = self._gauge("jobs_in_flight", "Jobs in hand.")
+        self._connections = self._gauge("smtp_connections", "Connections to mail servers that are open.")
+        self._build = self._gauge("build_info", "1, with the version as label.", "version", "python")
+        self._build.labels(__version__, platform.python_version()).set(1)
+        self._pools: dict[object, Callable[[], int]] = {}
+        self._connections.set_function(lambda: sum(count() for count in self._pools.values()))
+
+    def text(self) -> bytes:
+        """Everything as Prometheus reads it (text format 0.0.4)."""
+        return generate_latest(self._registry)
+
+    # The job loop
+
+    def count_in_flight(self, count: Callable[[], int]) -> None:
+        """Ask this for the jobs in hand whenever somebody reads."""
+        self._in_flight.set_function(count)
+
+    def job_taken(self, task_type: str) -> float:
+        """Count a job that begins; the moment, for :meth:`job_reported`."""
+        self._jobs.labels(task_type).inc()
+        return perf_counter()
+
+    def job_reported(self, outcome: Outcome, begun: float) -> None:
+        """Count a job whose outcome the engine knows."""
+        self._reported.labels(_OUTCOMES[type(outcome)]).inc()
+        self._job_seconds.observe(perf_counter() - begun)
+
+    def lease_lost(self) -> None:
+        """Count a lease that ended while its job was in hand."""
+        self._lost.inc()
+
+    # Mails
+
+    def mail_sent(self, *, duplicate: bool) -> None:
+        """Count a mail that is out: now, or already when its job came."""
+        (self._duplicate if duplicate else self._sent).inc()
+
+    def mail_failed(self, code: str) -> None:
+        """Count an attempt that ended in an error."""
+        self._failed.labels(code).inc()
+
+    @contextmanager
+    def submitting(self) -> Iterator[None]:
+        """Time a submission, whatever becomes of it."""
+        with self._smtp_seconds.time():
+            yield
+
+    @contextmanager
+    def pool(self, count: Callable[[], int]) -> Iterator[None]:
+        """Ask this for open connections as long as the block lasts; there may be several pools."""
+        key = object()
+        self._pools[key] = count
+        try:
+            yield
+        finally:
+            del self._pools[key]
+
+    # The ledger
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Time a write to the ledger, and count it when it fails."""
+        with self._ledger_seconds.time(), self._ledger_errors.count_exceptions(LedgerUnavailableError):
+            yield
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"smtp_connector_{name}", text, labels, registry=self._registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"smtp_connector_{name}", text, labels, registry=self._registry)
+
+    def _histogram(self, name: str, text: str) -> Histogram:
+        return Histogram(f"smtp_connector_{name}", text, registry=self._registry, buckets=_BUCKETS)
+
+
+class MeasuredStore:
+    """A ledger's store whose writes are timed.
+
+    Args:
+        store: What does the work.
+        metrics: Where it is counted.
+    """
+
+    def __init__(self, store: Store, metrics: Metrics) -> None:
+        self._store = store
+        self._metrics = metrics
+        self.check, self.prune, self.aclose = store.check, store.prune, store.aclose
+
+    async def apply(self, steps: Sequence[Step]) -> list[Answer]:
+        """Take the steps; see the port."""
+        with self._metrics.recording():
+            return await self._store.apply(steps)
+
+    async def entries(self, *, key: str | None, state: State | None, limit: int) -> list[Entry]:
+        """Give entries; see the port."""
+        return await self._store.entries(key=key, state=state, limit=limit)
