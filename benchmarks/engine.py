@@ -1,9 +1,9 @@
 """The engine alone: our job loop with a handler that completes at once, beside ``pyzeebe.ZeebeWorker``.
 
 ``python -m benchmarks.engine`` drains backlogs on a real engine with either in turn, several times, and prints
-the medians: jobs a second (the engine is the limit, so they tell what a loop leaves unused), CPU for each job
-in the worker's process, and the longest pause between two completions, which shows what happens when the limit
-of jobs in flight is reached.
+the medians: jobs a second (the engine is the limit, so they tell what a loop leaves unused), CPU for each
+job in the worker's process, and the longest pause between two completions, which shows what happens when
+the limit of jobs in flight is reached.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from benchmarks.figures import Row, show
 
 _JOBS = 1000
 _ROUNDS = 3
-_KINDS = (
+_KINDS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("ours, stream and poll", "noop", {}),
     ("ours, poll only", "noop", {"worker.stream": "false"}),
     ("pyzeebe, poll only, no sleep when full", "pyzeebe", {"worker.stream": "false"}),
     ("pyzeebe, stream and poll", "pyzeebe", {}),
-    ("pyzeebe, poll only, 1,000 jobs in flight", "pyzeebe", {"worker.stream": "false", "worker.max_jobs": "1000"}),
+    (
+        "pyzeebe, poll only, 1,000 jobs in flight",
+        "pyzeebe",
+        {"worker.stream": "false", "worker.max_jobs": "1000"},
+    ),
 )
 
 

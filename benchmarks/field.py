@@ -1,7 +1,7 @@
 """What the benchmarks on a real engine stand on: its processes, a mail server, and the CPU that each spends.
 
-An engine's address enters; waiting jobs, and what a worker process made of them, leave. Client, worker, engine
-and mail server are processes of their own, so that each one's CPU can be told.
+An engine enters; waiting jobs, and what a worker process made of them, leave. Client, worker, engine and
+mail server are processes of their own, so that each one's CPU can be told.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Field:
 
         async def client() -> None:
             for _ in left:
-                while not await self._created(process_id):
+                while not await self._created(process_id):  # noqa: ASYNC110 - each turn is a new attempt
                     await asyncio.sleep(0.05)
 
         await asyncio.gather(*(client() for _ in range(_CREATING)))

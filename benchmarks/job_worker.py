@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from time import perf_counter, process_time
+from typing import Any
 
 import psutil
 from pyzeebe import ZeebeWorker, create_insecure_channel
@@ -28,7 +29,7 @@ from connector.engine.port import Complete, Hold, Job, Outcome
 from connector.ledger import open_upkeep
 from connector.observe.logs import configure_logging
 from connector.observe.redaction import Redactor
-from connector.pipeline import open_pipeline
+from connector.pipeline import Shared, open_pipeline
 from connector.settings.model import SEND_TASK_TYPE, Settings
 from connector.settings.sources import load
 from connector.worker import Handler, Worker
@@ -46,9 +47,11 @@ class Tally:
     _last: float | None = None
 
     def begin(self) -> None:
+        """Begin to count."""
         self.begun = perf_counter(), process_time()
 
     def one(self) -> None:
+        """Count one job that the engine has heard of."""
         self.heard += 1
         now = perf_counter()
         if self._last is not None:
@@ -92,7 +95,7 @@ async def _ours(settings: Settings, tally: Tally, *, mail: bool) -> None:
         handle: Handler = _noop
         if mail:
             upkeep = await stack.enter_async_context(open_upkeep(settings.ledger, settings.worker.lease))
-            opening = open_pipeline(settings, redactor, os.environ, upkeep=upkeep)
+            opening = open_pipeline(settings, redactor, os.environ, shared=Shared(upkeep))
             handle = (await stack.enter_async_context(opening)).handle
         tally.begin()
         await Worker(engine, settings.worker, handle).run(tally.over)
@@ -101,14 +104,14 @@ async def _ours(settings: Settings, tally: Tally, *, mail: bool) -> None:
 async def _pyzeebe(settings: Settings, tally: Tally) -> None:
     """Run pyzeebe's worker as well as it can be set: no sleep when full, as many jobs in flight as ours."""
     stream, delay = settings.worker.stream, int(os.environ.get("POLL_RETRY_DELAY", "0"))
-    channel = create_insecure_channel(grpc_address=settings.engine.address)
+    channel = create_insecure_channel(grpc_address=settings.engine.address or "")
     worker = ZeebeWorker(channel, poll_retry_delay=delay, stream_enabled=stream)
     most = settings.worker.max_jobs
 
     @worker.task(
         task_type=SEND_TASK_TYPE, max_running_jobs=most, max_jobs_to_activate=most, timeout_ms=60_000
     )
-    async def noop(**_variables: object) -> dict[str, object]:
+    async def noop(**_variables: Any) -> dict[str, Any]:
         return {}
 
     report: Callable[..., Awaitable[object]] = worker.zeebe_adapter.complete_job
@@ -128,7 +131,7 @@ async def _pyzeebe(settings: Settings, tally: Tally) -> None:
 
 
 async def _work(kind: str, jobs: int, assignments: list[str]) -> None:
-    overrides: dict[str, str | None] = dict(one.split("=", 1) for one in assignments)  # type: ignore[misc]
+    overrides = {name: value for name, _, value in (one.partition("=") for one in assignments)}
     settings = load(os.environ, overrides=overrides).settings
     tally = Tally(jobs)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, tally.over.set)

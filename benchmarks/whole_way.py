@@ -1,9 +1,9 @@
 """The whole way on a real engine: from a waiting job to a mail that the server has and a job that is done.
 
-``python -m benchmarks.whole_way [default|light ...]`` drains backlogs with the connector and, in turn and with
-the same loop, with a handler that completes at once; then starts processes one at a time. For each kind of
-ledger: mails a second as a share of the no-op's jobs, CPU of worker, engine and mail server, memory, and what a
-mail adds to the latency of a process. Medians of several rounds; what limits the rate is the engine.
+``python -m benchmarks.whole_way [default|light ...]`` drains backlogs with the connector and, in turn and
+with the same loop, with a handler that completes at once; then starts processes one at a time. For each kind
+of ledger: mails a second as a share of the no-op's jobs, CPU of worker, engine and mail server, memory, and
+what a mail adds to the latency of a process. Medians of several rounds; what limits the rate is the engine.
 """
 
 from __future__ import annotations

@@ -48,14 +48,36 @@ def _root(
     epilog="Examples:\n\n  ZEEBE_ADDRESS=localhost:26500 smtp-connector run\n\n"
     "  smtp-connector run --config worker.yaml --set log.level=debug"
 )
-def run(config: Config = None, assignments: Assignments = None, address: Address = None) -> None:
+def run(
+    config: Config = None,
+    assignments: Assignments = None,
+    address: Address = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes", min=1, help="Worker processes. Default: worker.processes, 1.", metavar="N"
+        ),
+    ] = None,
+    link: Annotated[int | None, typer.Option("--link", hidden=True)] = None,
+) -> None:
     """Run the worker: take jobs, send mails, report outcomes, until SIGTERM or Ctrl-C."""
     given = overrides(assignments, address)
-    from connector import service
+    if processes is not None:
+        given["worker.processes"] = str(processes)
     from connector.settings.sources import SettingsError, load
 
+    def read() -> Loaded:
+        return load(os.environ, config=config, overrides=given)
+
     try:
-        code = service.run_worker(lambda: load(os.environ, config=config, overrides=given))
+        if link is None and (settings := read().settings).worker.processes > 1:
+            from connector.processes.supervisor import supervise, worker_command
+
+            code = supervise(settings, worker_command(config, assignments or (), address))
+        else:
+            from connector import service
+
+            code = service.run_worker(read, link=link)
     except SettingsError as error:
         wrong_usage(str(error))
     raise typer.Exit(code)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -74,6 +74,19 @@ class Stages:
     redactor: Redactor
     masks: Redactor
     metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a pipeline has in common with the next one, when settings change.
+
+    Attributes:
+        upkeep: Where mails are remembered.
+        metrics: Where they are counted.
+    """
+
+    upkeep: Upkeep
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 class Pipeline:
@@ -232,8 +245,7 @@ async def open_pipeline(
     redactor: Redactor,
     environ: Mapping[str, str],
     transport: Transport | None = None,
-    upkeep: Upkeep | None = None,
-    metrics: Metrics | None = None,
+    shared: Shared | None = None,
 ) -> AsyncIterator[Pipeline]:
     """Put the stages together as the settings say, and close them at the end.
 
@@ -242,22 +254,21 @@ async def open_pipeline(
         redactor: Learns every secret that is resolved, and masks it in what leaves.
         environ: Where secrets from the environment are looked up.
         transport: What carries the mails; SMTP by default.
-        upkeep: Where mails are remembered; a ledger of its own, as the settings describe it, by default.
-        metrics: Where mails are counted.
+        shared: What outlives it; a ledger of its own, as the settings describe it, by default.
 
     Raises:
         LedgerUnavailableError: The settings describe a ledger that this worker cannot have.
     """
-    metrics = metrics or Metrics()
     async with AsyncExitStack() as stack:
-        if upkeep is None:
-            upkeep = await stack.enter_async_context(open_upkeep(settings.ledger, settings.worker.lease))
+        if shared is None:
+            opening = open_upkeep(settings.ledger, settings.worker.lease)
+            shared = Shared(await stack.enter_async_context(opening))
         content = ContentReader(settings.attachments)
         stack.push_async_callback(content.aclose)
         if transport is None:
             smtp = SmtpTransport(settings.smtp)
             stack.push_async_callback(smtp.aclose)
-            stack.enter_context(metrics.pool(smtp.connections))
+            stack.enter_context(shared.metrics.pool(smtp.connections))
             transport = Paced(smtp)
         masks = Redactor()
 

@@ -29,7 +29,7 @@ _FIXED: Mapping[str, frozenset[str] | None] = MappingProxyType(
         "health": None,
         "worker": frozenset(
             {
-                *("name", "task_types", "max_jobs", "lease", "stream"),
+                *("name", "task_types", "processes", "max_jobs", "lease", "stream"),
                 *("poll_interval", "poll_timeout", "grace_period"),
             }
         ),

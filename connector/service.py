@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any
 
 import structlog
 
@@ -21,11 +23,12 @@ from connector.engine.grpc import GrpcEngine
 from connector.engine.patience import Backoff
 from connector.engine.port import EngineRefusedError, EngineUnavailableError
 from connector.ledger import LedgerUnavailableError, Upkeep, open_upkeep
-from connector.observe.health import Health
+from connector.observe.health import Check, Health
 from connector.observe.logs import configure_logging
 from connector.observe.metrics import MeasuredStore, Metrics
 from connector.observe.redaction import Redactor
-from connector.pipeline import open_pipeline
+from connector.pipeline import Shared, open_pipeline
+from connector.processes.link import answer
 from connector.reload import Files, Reloadable
 from connector.settings.model import Settings
 from connector.settings.sources import Loaded, SettingsError
@@ -39,13 +42,16 @@ _MORE_THREADS = 8
 _LOOK_EVERY = 2.0
 
 
-def run_worker(read: Callable[[], Loaded], environ: Mapping[str, str] = os.environ) -> int:
+def run_worker(
+    read: Callable[[], Loaded], environ: Mapping[str, str] = os.environ, link: int | None = None
+) -> int:
     """Run until a signal ends it.
 
     Args:
         read: Reads the settings: at the start, and again when SIGHUP asks for it or a file that they came
             from has changed.
         environ: Where secrets from the environment are looked up.
+        link: The descriptor of the way to a supervisor, which answers probes in place of this process.
 
     Returns:
         The exit code: 0 when everything taken was finished or handed back, 1 when the engine has not heard
@@ -59,7 +65,7 @@ def run_worker(read: Callable[[], Loaded], environ: Mapping[str, str] = os.envir
     redactor = Redactor()
     _prepare_logs(loaded.settings, redactor)
     try:
-        unreported = asyncio.run(_serve(loaded, read, redactor, environ))
+        unreported = asyncio.run(_serve(loaded, read, redactor, environ, link))
     except (_CannotListenError, LedgerUnavailableError) as error:
         log.error("worker not started", reason=str(error))  # noqa: TRY400 - foreseen, no trace
         return 2
@@ -79,25 +85,38 @@ def _prepare_logs(settings: Settings, redactor: Redactor) -> None:
 
 
 async def _serve(
-    loaded: Loaded, read: Callable[[], Loaded], redactor: Redactor, environ: Mapping[str, str]
+    loaded: Loaded,
+    read: Callable[[], Loaded],
+    redactor: Redactor,
+    environ: Mapping[str, str],
+    link: int | None,
 ) -> int:
     """Serve until told to stop; how many jobs' outcomes the engine has not heard."""
     settings = loaded.settings
     stop, hurry = _signals()
     _give_threads(settings.worker.max_jobs)
+    metrics = Metrics()
     log.info("worker starting", version=__version__, task_types=settings.worker.task_types)
     async with (
         GrpcEngine(settings.engine, settings.worker) as engine,
-        open_upkeep(settings.ledger, settings.worker.lease) as upkeep,
+        open_upkeep(
+            settings.ledger, settings.worker.lease, partial(MeasuredStore, metrics=metrics)
+        ) as upkeep,
         Reloadable(
-            lambda current: open_pipeline(current, redactor, environ, upkeep=upkeep), settings
+            lambda current: open_pipeline(current, redactor, environ, shared=Shared(upkeep, metrics)),
+            settings,
         ).running() as pipeline,
-        _answering_probes(settings.health.listen, engine, upkeep, redactor),
+        _answering_probes(
+            settings.health.listen if link is None else None, _checks(engine, upkeep), redactor, metrics
+        ),
     ):
         reloading = _reload(pipeline, loaded, read, redactor)
-        beside = [asyncio.create_task(_announce(engine)), asyncio.create_task(reloading)]
+        duties: list[Coroutine[Any, Any, None]] = [_announce(engine), reloading]
+        if link is not None:
+            duties.append(answer(link, _checks(engine, upkeep), metrics, orphaned=stop))
+        beside = [asyncio.create_task(duty) for duty in duties]
         try:
-            unreported = await Worker(engine, settings.worker, pipeline.handle).run(stop, hurry)
+            unreported = await Worker(engine, settings.worker, pipeline.handle, metrics).run(stop, hurry)
         finally:
             for task in beside:
                 task.cancel()
@@ -119,19 +138,28 @@ def _give_threads(jobs: int) -> None:
     asyncio.get_running_loop().set_default_executor(threads)  # asyncio.run closes it
 
 
-@asynccontextmanager
-async def _answering_probes(
-    listen: str | None, engine: GrpcEngine, upkeep: Upkeep, redactor: Redactor
-) -> AsyncIterator[None]:
-    """Answer ``/health/…`` where the settings say so."""
-    if listen is None:
-        yield
-        return
+def _checks(engine: GrpcEngine, upkeep: Upkeep) -> dict[str, Check]:
+    """What must hold for the worker to be ready."""
 
     async def reachable() -> None:
         await engine.version()
 
-    health = Health(listen, {"engine": reachable, "ledger": upkeep.ledger.check}, redactor.redact)
+    return {"engine": reachable, "ledger": upkeep.ledger.check}
+
+
+@asynccontextmanager
+async def _answering_probes(
+    listen: str | None, checks: Mapping[str, Check], redactor: Redactor, metrics: Metrics
+) -> AsyncIterator[None]:
+    """Answer ``/health/…`` and ``/metrics`` where the settings say so."""
+    if listen is None:
+        yield
+        return
+
+    async def counted() -> bytes:
+        return metrics.text()
+
+    health = Health(listen, checks, redactor.redact, metrics=counted)
     try:
         await health.start()
     except OSError as error:

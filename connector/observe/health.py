@@ -33,7 +33,7 @@ _FRESH_SECONDS = 1.0
 Check = Callable[[], Awaitable[None]]
 
 
-class _CachedCheck:
+class CachedCheck:
     """One check: at most one run at a time, however many ask, and its result is good for a second.
 
     A run that takes too long is not cancelled but waited for by the next who ask: on a disk that hangs, each
@@ -56,6 +56,7 @@ class _CachedCheck:
         return self._reason if done else f"no answer within {_CHECK_SECONDS:.0f} s"
 
     async def cancel(self) -> None:
+        """Give up a run that is under way."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait({self._running})
@@ -97,8 +98,8 @@ class Health:
         self._host = host.strip("[]")
         self.port = int(port)
         self._metrics = metrics
-        self._live = {} if live is None else {"worker": _CachedCheck(live)}
-        self._checks = {name: _CachedCheck(check) for name, check in checks.items()}
+        self._live = {} if live is None else {"worker": CachedCheck(live)}
+        self._checks = {name: CachedCheck(check) for name, check in checks.items()}
         self._redact = redact
         self._connections: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -172,7 +173,7 @@ class Health:
                 return _answer(HTTPStatus.OK, await self._metrics(), CONTENT_TYPE)
         return _message(HTTPStatus.NOT_FOUND)
 
-    async def _state(self, of: Mapping[str, _CachedCheck]) -> bytes:
+    async def _state(self, of: Mapping[str, CachedCheck]) -> bytes:
         if not of:
             return _message(HTTPStatus.OK, {"status": "ok"})
         reasons = await asyncio.gather(*(check.reason() for check in of.values()))

@@ -1,8 +1,8 @@
 """What a worker counts and times, in the form that Prometheus reads.
 
 Events enter from the job loop, the pipeline and the ledger; text leaves for ``/metrics``. Apart from logging,
-because a label lives for ever in the memory of whoever collects it: labels are names that we or the operator's
-settings made, never a recipient, a host that a task names, or anything else out of a job.
+because a label lives for ever in the memory of whoever collects it: labels are names that we or the
+operator's settings made, never a recipient, a host that a task names, or anything else out of a job.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class Metrics:
         self._duplicate = self._counter("mails_duplicate", "Jobs that found their mail sent already.")
         self._failed = self._counter("mails_failed", "Attempts that ended in an error.", "code")
         self._ledger_errors = self._counter("ledger_errors", "Writes to the ledger that failed.")
-        self._job_seconds = self._histogram("job_seconds", "From taking a job until the engine knows its end.")
+        self._job_seconds = self._histogram(
+            "job_seconds", "From taking a job until the engine knows its end."
+        )
         self._smtp_seconds = self._histogram("smtp_seconds", "Submitting a mail, the connection included.")
         self._ledger_seconds = self._histogram("ledger_seconds", "Writing a group of steps to the ledger.")
         self._in_flight = self._gauge("jobs_in_flight", "Jobs in hand.")

@@ -114,6 +114,15 @@ class WorkerSettings(Section):
     max_jobs: int = Field(
         32, ge=1, le=1000, description="Jobs in flight at most; no job is taken without a free slot."
     )
+    processes: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description=(
+            "Worker processes, each with worker.max_jobs, on a machine with several cores; one takes about "
+            "90 MB."
+        ),
+    )
     lease: Seconds = Field(
         timedelta(seconds=60),
         description="How long the engine reserves a job; extended while a send is under way.",
@@ -223,14 +232,14 @@ class MessageSettings(Section):
 
 
 class HealthSettings(Section):
-    """Where the worker's health can be asked."""
+    """Where the worker's health and metrics can be asked."""
 
     # Off by default, so that a worker opens no port unasked and two run beside each other. Not `port`:
     # Kubernetes sets SMTP_CONNECTOR_HEALTH_PORT=tcp://… for a service called smtp-connector-health. And 8090
     # in examples: 8080 to 8088 and 9600 are those of Camunda's own components, perhaps on the same machine.
     listen: HostAndPort | None = Field(
         None,
-        description="host:port for /health/live and /health/ready, as 0.0.0.0:8090. Default: not offered.",
+        description="host:port for /health/live, /health/ready and /metrics, as 0.0.0.0:8090. Default: none.",
     )
 
 

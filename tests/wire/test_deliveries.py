@@ -17,7 +17,7 @@ from connector.ledger import Ledger, LedgerUnavailableError, Upkeep
 from connector.ledger.memory import MemoryStore
 from connector.ledger.port import Answer, Granted, State, Step
 from connector.observe.redaction import Redactor
-from connector.pipeline import Pipeline, open_pipeline
+from connector.pipeline import Pipeline, Shared, open_pipeline
 from connector.settings.sources import load
 from connector.testing.behaviour import Behaviour, Drop, Say, Verb
 from connector.testing.behaviour import Hold as Held
@@ -66,7 +66,7 @@ async def pipeline(store: MemoryStore | None = None, /, **overrides: str) -> Asy
         upkeep = Upkeep(Ledger(store), settings.worker.lease, settings.ledger.retention) if store else None
         if upkeep is not None:
             await stack.enter_async_context(upkeep.running())
-        yield await stack.enter_async_context(open_pipeline(settings, Redactor(), {}, upkeep=upkeep))
+        yield await stack.enter_async_context(open_pipeline(settings, Redactor(), {}, shared=Shared(upkeep)))
 
 
 def error_code(outcome: Outcome) -> str:
