@@ -1,6 +1,6 @@
 """The engine alone: our job loop with a handler that completes at once, beside ``pyzeebe.ZeebeWorker``.
 
-``python -m benchmarks.engine`` drains backlogs on a real engine with either in turn, several times, and prints
+``python -m benchmarks.engine`` drains backlogs on a real engine with each in turn, several times, and prints
 the medians: jobs a second (the engine is the limit, so they tell what a loop leaves unused), CPU for each
 job in the worker's process, and the longest pause between two completions, which shows what happens when
 the limit of jobs in flight is reached.
@@ -19,6 +19,7 @@ _JOBS = 1000
 _ROUNDS = 3
 _KINDS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("ours, stream and poll", "noop", {}),
+    ("ours, no line logged for each job", "noop", {"log.level": "warning"}),
     ("ours, poll only", "noop", {"worker.stream": "false"}),
     ("pyzeebe, poll only, no sleep when full", "pyzeebe", {"worker.stream": "false"}),
     ("pyzeebe, stream and poll", "pyzeebe", {}),

@@ -108,7 +108,7 @@ async def _pyzeebe(settings: Settings, tally: Tally) -> None:
     worker = ZeebeWorker(channel, poll_retry_delay=delay, stream_enabled=stream)
     most = settings.worker.max_jobs
 
-    @worker.task(
+    @worker.task(  # type: ignore[arg-type]
         task_type=SEND_TASK_TYPE, max_running_jobs=most, max_jobs_to_activate=most, timeout_ms=60_000
     )
     async def noop(**_variables: Any) -> dict[str, Any]:

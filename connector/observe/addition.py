@@ -27,6 +27,7 @@ class Addition:
     def __init__(self) -> None:
         self._ended: _Totals = {}
         self._running: dict[object, str] = {}
+        self._families: dict[str, Metric] = {}
 
     def heard(self, process: object, text: str) -> None:
         """Take in what a process says now, in place of what it said before."""
@@ -35,17 +36,17 @@ class Addition:
     def ended(self, process: object) -> None:
         """Keep the counters of a process that is gone, as it was last heard of."""
         for family in _families([self._running.pop(process, "")]):
+            self._families.setdefault(family.name, family)
             if family.type != "gauge":
                 _add(self._ended, family)
 
     def text(self) -> bytes:
         """The sum as Prometheus reads it."""
-        families: dict[str, Metric] = {}
         totals = dict(self._ended)
         for family in _families(self._running.values()):
-            families.setdefault(family.name, family)
+            self._families.setdefault(family.name, family)
             _add(totals, family)
-        return generate_latest(_Summed(families, totals))
+        return generate_latest(_Summed(self._families, totals))
 
 
 def _families(texts: Iterable[str]) -> Iterator[Metric]:
@@ -56,9 +57,6 @@ def _families(texts: Iterable[str]) -> Iterator[Metric]:
 def _add(totals: _Totals, family: Metric) -> None:
     for sample in family.samples:
         key = (family.name, sample.name, tuple(sample.labels.items()))
-        # When a process began to count is of no meaning for the sum.
-        if sample.name.endswith("_created"):
-            continue
         totals[key] = sample.value if family.name in _SAME else totals.get(key, 0.0) + sample.value
 
 

@@ -2,7 +2,8 @@
 
 The supervisor asks, in a line, ``checks 7`` or ``metrics 8``; the worker answers a line of JSON with the
 same number. It begins with one that has number 0: it is up, and signals reach it. When the supervisor dies,
-however it dies, the worker reads the end of the link: then it drains and stops, as nobody would stop it any more.
+however it dies, the worker reads the end of the link: then it drains and stops, as nobody would stop it any
+more.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ fresh Python: a fork would copy an event loop and gRPC's threads in whatever sta
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
@@ -146,5 +147,8 @@ class WorkerProcess:
         return 0 if code == -signal.SIGTERM and self._stopping.is_set() and not was_up else 1
 
     def _send(self, number: signal.Signals) -> None:
+        # Not Process.send_signal: that one looks whether the process has ended, and takes the exit code from
+        # under asyncio, which then reports 255.
         if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(number)
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)

@@ -66,7 +66,8 @@ async def pipeline(store: MemoryStore | None = None, /, **overrides: str) -> Asy
         upkeep = Upkeep(Ledger(store), settings.worker.lease, settings.ledger.retention) if store else None
         if upkeep is not None:
             await stack.enter_async_context(upkeep.running())
-        yield await stack.enter_async_context(open_pipeline(settings, Redactor(), {}, shared=Shared(upkeep)))
+        shared = Shared(upkeep) if upkeep is not None else None
+        yield await stack.enter_async_context(open_pipeline(settings, Redactor(), {}, shared=shared))
 
 
 def error_code(outcome: Outcome) -> str:
