@@ -102,15 +102,18 @@ def cpu(process: psutil.Process) -> float:
 
 
 @asynccontextmanager
-async def worker(kind: str, jobs: int, settings: Mapping[str, object]) -> AsyncIterator[Process]:
-    """Run ``benchmarks.job_worker`` until the block ends; see there."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "benchmarks.job_worker", kind, str(jobs)),
-        *(f"{name}={value}" for name, value in settings.items()),
-        stdout=PIPE,
-        stderr=asyncio.subprocess.DEVNULL,  # logs, written and thrown away as a collector would read them
-    )
+async def worker(
+    kind: str, jobs: int, settings: Mapping[str, object], log: Path = Path(os.devnull)
+) -> AsyncIterator[Process]:
+    """Run ``benchmarks.job_worker`` until the block ends; see there. Its log goes to a file."""
+    with log.open("wb") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "benchmarks.job_worker", kind, str(jobs)),
+            *(f"{name}={value}" for name, value in settings.items()),
+            stdout=PIPE,
+            stderr=stderr,
+        )
     try:
         yield process
     finally:

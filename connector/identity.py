@@ -46,7 +46,9 @@ async def request_hash(job: Job, names: Iterable[str]) -> str:
     Raises:
         InputError: Hundreds of contexts within each other.
     """
-    asked = {name: job.variables[name] for name in names if name in job.variables.keys() - _NOT_CONTENT}
+    asked = {
+        name: job.variables[name] for name in names if name in job.variables and name not in _NOT_CONTENT
+    }
     order = [job.type, job.bpmn_process_id, job.element_id, asked]
     try:
         large = _characters(asked) > _LARGE

@@ -113,7 +113,8 @@ class Inputs:
 
     def _written(self, name: str) -> Value | None:
         data = self._data.get(name)
-        return None if is_blank(data) else Value(self._field(name), data)
+        # Most inputs are not given, and this is asked for each of them.
+        return None if data is None or is_blank(data) else Value(self._field(name), data)
 
     def _missing(self, name: str, advice: str) -> Value:
         if self.null(name):
