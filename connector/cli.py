@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -66,9 +67,7 @@ def run(
         given["worker.processes"] = str(processes)
     from connector.settings.sources import SettingsError, load
 
-    def read() -> Loaded:
-        return load(os.environ, config=config, overrides=given)
-
+    read = partial(load, os.environ, config=config, overrides=given)
     try:
         if link is None and (settings := read().settings).worker.processes > 1:
             from connector.processes.supervisor import supervise, worker_command

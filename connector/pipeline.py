@@ -109,19 +109,23 @@ class Pipeline:
             hold: What is told to and heard from the worker that has the job in hand.
         """
         headers: TaskHeaders | None = None
+        mail: _Mail | None = None
         try:
             headers = read_task_headers(job.headers)
             mail = _Mail(job, self._settings, self._stages, self._clock)
             response = await self._stages.deliveries.deliver(mail, hold or Hold())
         except ConnectorError as error:
-            self._stages.metrics.mail_failed(error.code.value)
+            self._stages.metrics.mail_failed(error.code.value, mail.account if mail else None)
             told = MaskedError(error, self._stages.masks.redact)
             return self._masked(await result.failed(told, job, headers, self._settings.worker), headers)
         except asyncio.CancelledError:
             # Not swallowed: the worker that cancels waits for this very outcome. Deliveries raise
             # CancelledError only while nothing can have been delivered.
             return await result.failed(CancelledBeforeSendError(), job, headers, self._settings.worker)
-        self._stages.metrics.mail_sent(duplicate=response["duplicate"])
+        if response["duplicate"]:
+            self._stages.metrics.mail_duplicate()
+        else:
+            self._stages.metrics.mail_sent(response["account"])
         try:
             return self._masked(await result.succeeded(response, job, headers), headers)
         except Exception:  # noqa: BLE001 - a fault that left here would spend a retry
@@ -159,6 +163,11 @@ class _Mail:
         self._uses: tuple[Use, ...] = ()
         self.task = str(job.element_instance_key)
         self.key = mail_key(job, self._reader.idempotency_key(job.variables), settings.engine.namespace)
+
+    @property
+    def account(self) -> str | None:
+        """The account's name in the settings; None until it is known, and where the task names a server."""
+        return self._request.server.account if self._request is not None else None
 
     async def request_hash(self) -> str:
         return await request_hash(self._job, self._reader.variable_names)
@@ -277,7 +286,7 @@ async def open_pipeline(
             masks.remember(value)
 
         secrets = await stack.enter_async_context(open_secrets(settings.secrets, environ, remember))
-        deliveries = Deliveries(upkeep, settings.ledger)
+        deliveries = Deliveries(shared.upkeep, settings.ledger)
         accounts = Accounts(settings)
-        stages = Stages(accounts, secrets, content, transport, deliveries, redactor, masks, metrics)
+        stages = Stages(accounts, secrets, content, transport, deliveries, redactor, masks, shared.metrics)
         yield Pipeline(settings, stages)

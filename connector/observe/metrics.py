@@ -35,9 +35,9 @@ class Metrics:
         self._jobs = self._counter("jobs_taken", "Jobs begun.", "task_type")
         self._reported = self._counter("jobs_reported", "Jobs whose outcome the engine knows.", "outcome")
         self._lost = self._counter("leases_lost", "Jobs that another worker may have got meanwhile.")
-        self._sent = self._counter("mails_sent", "Mails that a server has accepted.")
+        self._sent = self._counter("mails_sent", "Mails that a server has accepted.", "account")
         self._duplicate = self._counter("mails_duplicate", "Jobs that found their mail sent already.")
-        self._failed = self._counter("mails_failed", "Attempts that ended in an error.", "code")
+        self._failed = self._counter("mails_failed", "Attempts that ended in an error.", "code", "account")
         self._ledger_errors = self._counter("ledger_errors", "Writes to the ledger that failed.")
         self._job_seconds = self._histogram(
             "job_seconds", "From taking a job until the engine knows its end."
@@ -77,13 +77,17 @@ class Metrics:
 
     # Mails
 
-    def mail_sent(self, *, duplicate: bool) -> None:
-        """Count a mail that is out: now, or already when its job came."""
-        (self._duplicate if duplicate else self._sent).inc()
+    def mail_sent(self, account: str | None) -> None:
+        """Count a mail that went out; its account, None where the task names a server."""
+        self._sent.labels(account or "").inc()
 
-    def mail_failed(self, code: str) -> None:
-        """Count an attempt that ended in an error."""
-        self._failed.labels(code).inc()
+    def mail_duplicate(self) -> None:
+        """Count a job whose mail was out already when it came."""
+        self._duplicate.inc()
+
+    def mail_failed(self, code: str, account: str | None) -> None:
+        """Count an attempt that ended in an error; its account as long as it got that far."""
+        self._failed.labels(code, account or "").inc()
 
     @contextmanager
     def submitting(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Self
@@ -119,7 +119,7 @@ def test_nothing_uses_the_engine_once_it_is_closed(monkeypatch: pytest.MonkeyPat
 def test_the_client_secret_is_masked_from_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     masked: list[str] = []
 
-    async def serve(loaded: Loaded, read: object, redactor: Redactor, environ: Mapping[str, str]) -> int:
+    async def serve(loaded: Loaded, read: object, redactor: Redactor, *more: object) -> int:
         masked.append(redactor.redact(f"the endpoint says {SECRET}"))
         return 0
 

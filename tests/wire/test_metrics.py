@@ -56,9 +56,9 @@ async def test_a_mail_its_duplicate_and_a_refused_one_are_counted_apart() -> Non
         await handled(server, metrics, [job(server_mail), job(server_mail)])
     async with SmtpServer(behaviour=Behaviour().on(Verb.RCPT, Say(550, "5.1.1 no"))) as server:
         await handled(server, metrics, [job(mail(server))])
-    assert value(metrics, "smtp_connector_mails_sent_total") == 1
+    assert value(metrics, 'smtp_connector_mails_sent_total{account=""}') == 1
     assert value(metrics, "smtp_connector_mails_duplicate_total") == 1
-    assert value(metrics, 'smtp_connector_mails_failed_total{code="RECIPIENT_REJECTED"}') == 1
+    assert value(metrics, 'smtp_connector_mails_failed_total{account="",code="RECIPIENT_REJECTED"}') == 1
     assert value(metrics, "smtp_connector_smtp_seconds_count") == 2
     assert value(metrics, "smtp_connector_ledger_seconds_count") >= 5
 
@@ -73,7 +73,7 @@ async def test_a_ledger_that_cannot_be_written_is_counted(tmp_path: Path) -> Non
         )
     assert isinstance(outcome, Fail)
     assert value(metrics, "smtp_connector_ledger_errors_total") >= 1
-    assert value(metrics, 'smtp_connector_mails_failed_total{code="LEDGER_UNAVAILABLE"}') == 1
+    assert value(metrics, 'smtp_connector_mails_failed_total{account="",code="LEDGER_UNAVAILABLE"}') == 1
 
 
 async def test_nothing_out_of_a_job_is_ever_a_label() -> None:
@@ -88,7 +88,7 @@ async def test_nothing_out_of_a_job_is_ever_a_label() -> None:
         outcomes = await handled(server, metrics, jobs)
     assert [type(outcome) for outcome in outcomes] == [Complete, Fail, Fail]
     text = metrics.text().decode()
-    assert "smtp_connector_mails_sent_total 1.0" in text
+    assert 'smtp_connector_mails_sent_total{account=""} 1.0' in text
     for canary_text in (SECRET, "canary", "example.test", 'connector"', server.hostname, str(server.port)):
         assert canary_text not in text
 
