@@ -98,11 +98,14 @@ class Link:
             del self._asked[number]
 
     async def close(self) -> None:
-        """End it; the process has ended."""
-        if self._reading is not None and self._writer is not None:
-            self._reading.cancel()
-            await asyncio.wait({self._reading})
-            self._writer.close()
+        """End it; the process has ended, or was never started."""
+        if self._reading is None or self._writer is None:
+            self._ours.close()
+            self._theirs.close()
+            return
+        self._reading.cancel()
+        await asyncio.wait({self._reading})
+        self._writer.close()
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while line := await reader.readline():

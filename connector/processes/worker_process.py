@@ -131,6 +131,9 @@ class WorkerProcess:
             code = await self._process.wait()
             noting.cancel()
             return self._meaning(code, was_up=link.up.is_set())
+        except OSError as error:  # out of memory or processes, perhaps only now
+            _log.warning("worker process not started", process=self.number, reason=str(error))
+            return 1
         finally:
             self._process = self._link = None
             await link.close()

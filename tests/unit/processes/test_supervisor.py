@@ -109,6 +109,20 @@ async def test_a_process_that_is_killed_while_it_drains_has_left_jobs_behind() -
         assert await keeping == 1
 
 
+async def test_a_process_that_cannot_be_had_is_tried_again(tmp_path: Path) -> None:
+    tried: list[int] = []
+
+    def ended(number: int) -> None:
+        tried.append(number)
+        if len(tried) == 3:
+            worker.stop()
+
+    worker = WorkerProcess(1, [str(tmp_path / "nothing")], ended)
+    async with asyncio.timeout(PATIENCE):
+        assert await worker.keep() == 1
+    assert tried == [1, 1, 1]
+
+
 async def test_sighup_goes_on_to_the_process() -> None:
     async with kept(child()) as (worker, _):
         await reasons(worker)
