@@ -12,7 +12,7 @@ from connector.testing.smtp import SmtpServer
 from tests.engine.processes import send_process
 from tests.engine.service import NATIVE, RESULT
 from tests.engine.test_mail import mail
-from tests.engine.test_run_command import Running, run
+from tests.engine.worker_process import Running, run
 
 MAILS = 20
 SENT = 'smtp_connector_mails_sent_total{account=""} '
