@@ -31,7 +31,7 @@ class PoolSettings(Section):
         description="How long an unused connection is kept; shorter than the server waits for a command.",
     )
     wait: Seconds = Field(
-        timedelta(seconds=5),
+        timedelta(seconds=1),
         description=(
             "How long a mail waits for a connection to be free; then its job is given back for five seconds, "
             "with its retries, so that a slow server does not keep worker.max_jobs busy."

@@ -60,6 +60,7 @@ class Lane:
         waiting: Mails without a connection, in the order in which they came.
         opening: How many may open a connection, and have not yet.
         established: How many connections there are: in use, idle, or taking their leave.
+        moved: When a mail last got a connection, on the loop's clock.
     """
 
     server: Server
@@ -68,6 +69,7 @@ class Lane:
     waiting: deque[asyncio.Future[Grant]] = field(default_factory=deque)
     opening: int = 0
     established: int = 0
+    moved: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     _failing: bool = False
     _ceiling: int = 0
     _ceiling_until: float = 0.0
@@ -79,7 +81,14 @@ class Lane:
 
     def spare(self) -> Connection | None:
         """An idle connection, unless somebody waits for one."""
-        return None if self.waiting else self._ready()
+        connection = None if self.waiting else self._ready()
+        if connection is not None:
+            self._note_move()
+        return connection
+
+    def stalled(self, seconds: float) -> bool:
+        """Whether no mail has got a connection for so long: who comes now would wait in vain."""
+        return asyncio.get_running_loop().time() - self.moved > seconds
 
     def ask(self) -> asyncio.Future[Grant]:
         """Queue up for a grant; it may be there at once."""
@@ -90,6 +99,7 @@ class Lane:
         self.opening -= 1
         self.established += 1
         self._failing = False
+        self._note_move()
         self.hand_out()
         return Connection(self, session)
 
@@ -151,11 +161,15 @@ class Lane:
                 self.waiting.popleft()
             elif (connection := self._ready()) is not None:
                 self.waiting.popleft().set_result(connection)
+                self._note_move()
             elif self._may_open():
                 self.opening += 1
                 self.waiting.popleft().set_result(None)
             else:
                 break
+
+    def _note_move(self) -> None:
+        self.moved = asyncio.get_running_loop().time()
 
     def _queued(self, *, first: bool) -> asyncio.Future[Grant]:
         place: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()

@@ -54,7 +54,8 @@ class Pool:
 
         Raises:
             TransportError: It could not be opened.
-            PostponedError: None was free within ``smtp.pool.wait``.
+            PostponedError: None was free within ``smtp.pool.wait``; at once when the server is so slow that
+                nobody had got one for as long.
             RuntimeError: The pool is closed.
         """
         self._check_open()
@@ -107,6 +108,9 @@ class Pool:
 
     async def _queue(self, lane: Lane) -> Connection:
         place = lane.ask()
+        if not place.done() and lane.stalled(self._settings.wait.total_seconds()):
+            lane.leave_queue(place)
+            raise _none_free(lane, self._settings.wait.total_seconds())
         while True:
             connection = place.result() if place.done() else await self._wait(lane, place)
             if connection is not None:

@@ -133,6 +133,27 @@ async def test_waiting_for_a_connection_has_its_limit() -> None:
         assert (await smtp.submit(second(), to(server))).accepted
 
 
+async def test_a_server_that_lets_nobody_through_keeps_no_further_mail_waiting() -> None:
+    hold = Hold()
+    async with (
+        SmtpServer(behaviour=Behaviour().on(Verb.DOT, hold)) as slow,
+        pooling(max_connections=1, wait=0.1) as smtp,
+    ):
+        first = asyncio.create_task(smtp.submit(message(), to(slow)))
+        await hold.reached.wait()
+        with pytest.raises(PostponedError):
+            await smtp.submit(second(), to(slow))
+        lane = smtp._pool._lanes[to(slow)]
+        late = asyncio.create_task(smtp.submit(second(), to(slow)))
+        await turn()
+        assert late.done()
+        assert isinstance(late.exception(), PostponedError)
+        assert not lane.waiting
+        hold.until.set()
+        await first
+        assert (await smtp.submit(second(), to(slow))).accepted
+
+
 async def cancelled_after(turns: int, task: asyncio.Task[Receipt]) -> BaseException | Receipt:
     await turn(turns)
     task.cancel()
