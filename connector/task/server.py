@@ -20,6 +20,9 @@ from connector.task.request import Security, Server
 from connector.task.values import Value, choice, kind, text
 
 _MAX_HOSTNAME = 255  # RFC 1035 section 2.3.4; an IPv6 address with its zone fits as well
+# A server must take 255 octets (RFC 4616). A task may hold megabytes, which it would cost minutes of
+# everybody's time to look for in what the server replies.
+_LONGEST_CREDENTIAL = 1_024
 _TLS_PORT = 465
 
 
@@ -116,6 +119,9 @@ def _credentials(inputs: Inputs) -> tuple[str | None, SecretStr | None]:
         return None, None
     advice = "fill in both username and password, best as secrets.NAME"
     username, password = inputs.require("username", advice), inputs.require("password", advice)
+    for value in (username, password):
+        if len(text(value)) > _LONGEST_CREDENTIAL:
+            raise value.error(f"is longer than {_LONGEST_CREDENTIAL} characters, which no login needs")
     if "\x00" in text(password):
         raise password.error("holds a NUL, which AUTH cannot carry (RFC 4616)")
     return check_text(text(username), username.field).strip(), SecretStr(password.data)

@@ -162,6 +162,15 @@ def test_no_value_of_the_login_is_ever_quoted(name: str, data: Any) -> None:
     assert error.__cause__ is None or "CANARY" not in str(error.__cause__)
 
 
+@pytest.mark.parametrize("name", ["username", "password"])
+def test_a_credential_that_would_hold_up_the_worker_is_refused(name: str) -> None:
+    """To look for a megabyte in the server's replies took 28 s, in which no other job went on."""
+    assert read(authentication=with_keys(**{name: "x" * 1024})).server.username
+    error = refused(authentication=with_keys(**{name: "x" * 1025}))
+    assert error.field == f"authentication.{name}"
+    assert "1024 characters" in error.message
+
+
 @pytest.mark.parametrize("name", ["hostname", "port", "username", "password"])
 @pytest.mark.parametrize("blank", [ABSENT, None, "", " "])
 def test_the_infosys_type_wants_all_four(name: str, blank: Any) -> None:
