@@ -214,8 +214,9 @@ class Pool:
         self._forget(connection.lane)
 
     def _forget(self, lane: Lane) -> None:
-        if lane.unused:
-            self._lanes.pop(lane.server, None)
+        # Who waited in a lane that was forgotten comes here late, when its server may have another.
+        if lane.unused and self._lanes.get(lane.server) is lane:
+            del self._lanes[lane.server]
 
     def _do(self, chore: Coroutine[None, None, None]) -> None:
         """Let something be done behind the callers' backs: no mail's outcome waits for it."""

@@ -116,6 +116,27 @@ async def test_a_dead_server_is_tried_by_a_few_and_told_to_all(monkeypatch: pyte
     assert [getattr(error, "code", error) for error in errors] == [ErrorCode.CONNECTION_TIMEOUT] * 10
 
 
+async def test_who_comes_as_others_hear_of_a_failure_is_not_forgotten_with_them() -> None:
+    """A mail may ask between the failure and the moment at which those who waited notice it."""
+    behaviour = Behaviour().on(Verb.CONNECT, Say(421, "4.3.2 Down", close=True), times=1)
+    async with SmtpServer(behaviour=behaviour) as server, pooling(max_connections=1) as smtp:
+
+        async def twice() -> None:
+            with pytest.raises(TransportError):
+                await smtp.submit(message(), to(server))
+            await smtp.submit(second(), to(server))
+
+        waiting = asyncio.create_task(twice())
+        with pytest.raises(TransportError):
+            await asyncio.create_task(smtp.submit(message(), to(server)))
+        await waiting
+        await smtp.submit(second(), to(server))
+        assert [connection.accepted for connection in server.connections] == [0, 2]
+        await smtp.aclose()
+        await server.wait_until_idle()
+        assert server.connections[1].commands[-1] == "QUIT"
+
+
 async def test_waiting_for_a_connection_has_its_limit() -> None:
     hold = Hold()
     async with (
