@@ -15,8 +15,10 @@ from typing import cast
 from connector.errors import Reply
 from connector.transport.replies import MalformedReplyError, ReplyParser
 
-# Several times what is ever owed (transaction.GROUP_SIZE): a server that floods is cut off.
+# Several times what is ever owed (transaction.GROUP_SIZE): a server that floods is cut off. Octets as well,
+# since nobody reads what a server says on an idle connection, and a reply may have 64 KB.
 _MOST_UNREAD_REPLIES = 1_000
+_MOST_UNREAD_OCTETS = 1_000_000
 
 
 class ClearTextBeforeTlsError(Exception):
@@ -31,6 +33,7 @@ class Link(asyncio.Protocol):
         self.encrypted = False
         self._transport: asyncio.Transport | None = None
         self._replies: deque[Reply] = deque()
+        self._unread_octets = 0  # since there was last nothing to read
         self._failure: Exception | None = None
         self._held = False
         self._change: asyncio.Future[None] | None = None
@@ -46,9 +49,10 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Put replies together, and give up on a server that does not speak SMTP."""
+        self._unread_octets = len(data) + (self._unread_octets if self._replies else 0)
         try:
             self._replies.extend(self.parser.feed(data))
-            if len(self._replies) > _MOST_UNREAD_REPLIES:
+            if len(self._replies) > _MOST_UNREAD_REPLIES or self._unread_octets > _MOST_UNREAD_OCTETS:
                 self._fail(MalformedReplyError("replies that nobody asked for"))
         except MalformedReplyError as error:
             self._fail(error)
