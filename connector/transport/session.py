@@ -62,8 +62,12 @@ class Session:
 
     @property
     def usable(self) -> bool:
-        """Whether another message, or QUIT, can follow; :meth:`reset` comes first after a failure."""
-        return not self._talk.link.broken
+        """Whether another message, or QUIT, can follow; :meth:`reset` comes first after a failure.
+
+        Not after a reply that nobody asked for: whatever is asked next, RSET included, would get it for an
+        answer, and every mail from then on the reply to something else.
+        """
+        return not self._talk.link.broken and (self._talk.unanswered > 0 or self._talk.link.quiet)
 
     @property
     def ready(self) -> bool:

@@ -12,6 +12,7 @@ from connector.testing.behaviour import (
     Append,
     Behaviour,
     Bytewise,
+    Delay,
     Drop,
     Garbage,
     Hold,
@@ -179,6 +180,20 @@ async def test_a_refused_mail_leaves_the_connection_to_the_next(
         # The reply to the dot ends the transaction by itself.
         assert ("RSET" in server.connections[0].commands) is (verb is not Verb.DOT)
         assert [mail.sender for mail in server.received] == ["second@example.com"]
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_a_reply_too_many_puts_nobody_else_out_of_step(pipelining: bool) -> None:
+    """It must not pass for the answer to RSET, whose own would then be taken for that to the next MAIL."""
+    behaviour = (
+        Behaviour().on(Verb.DOT, Append(b"250 2.0.0 Ok\r\n"), times=1).on(Verb.RSET, Delay(0.02), times=1)
+    )
+    async with SmtpServer(behaviour=behaviour, offer=Offer(pipelining=pipelining)) as server:
+        async with pooling(max_connections=1) as smtp:
+            mails = (message(), second(), second())
+            receipts = await asyncio.gather(*(smtp.submit(mail, to(server)) for mail in mails))
+        assert [receipt.accepted for receipt in receipts] == [("bob@example.com",)] * 3
+        assert [connection.accepted for connection in server.connections] == [1, 2]
 
 
 async def test_a_refused_mail_does_not_wait_for_the_tidying_up() -> None:
