@@ -12,6 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from connector.secrets.port import UnusableSecretError, usable
 
+# Seconds after which an empty file is read again: who writes into one in place empties it first, and the jobs
+# of that moment must not fail for good.
+_WHILE_WRITTEN = (0.05, 0.2)
 _MORE_THAN_ANY = 64 * 1024 + 1
 # O_NONBLOCK: without it, opening a FIFO waits for a writer.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -39,20 +42,25 @@ class FileSecrets:
 
     async def get(self, name: str) -> str | None:
         """Return the file's text, without its last line break."""
-        return await asyncio.to_thread(self._read, name)
+        octets = await asyncio.to_thread(self._read, name)
+        for pause in _WHILE_WRITTEN:
+            if octets != b"":
+                break
+            await asyncio.sleep(pause)
+            octets = await asyncio.to_thread(self._read, name)
+        return None if octets is None else usable(octets, "its file")
 
-    def _read(self, name: str) -> str | None:
+    def _read(self, name: str) -> bytes | None:
         if ".." in PurePosixPath(name).parts:
             reason = "a name must not lead out of the directory by '..'"
             raise UnusableSecretError(reason)
         try:
-            octets = self._octets(name)
+            return self._octets(name)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
             reason = f"its file cannot be read: {getattr(error, 'strerror', None) or 'its links form a loop'}"
             raise UnusableSecretError(reason) from None
-        return None if octets is None else usable(octets, "its file")
 
     def _octets(self, name: str) -> bytes | None:
         path = (self._directory / name).resolve()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -114,6 +115,20 @@ async def test_what_cannot_be_used_says_why(tmp_path: Path, name: str, reason: s
         await FileSecrets(tmp_path / "secrets").get(name)
     assert "secret\\" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+async def test_a_file_that_is_written_in_place_is_not_taken_for_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell's ``>`` and most programs empty a file before they write it."""
+    file = tmp_path / "TOKEN"
+    file.write_text("")
+
+    async def written(_: float) -> None:
+        file.write_text("rotated")
+
+    monkeypatch.setattr(asyncio, "sleep", written)
+    assert await FileSecrets(tmp_path).get("TOKEN") == "rotated"
 
 
 async def test_a_file_that_the_worker_may_not_read_says_so(
