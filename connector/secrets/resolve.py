@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from connector.errors import ErrorCode, SecretError
+from connector.errors import ErrorCode, InputError, SecretError
 from connector.secrets.bindings import Bindings
 from connector.secrets.cache import CachedSecrets
 from connector.secrets.port import ProviderUnavailableError, SecretProvider, UnusableSecretError
@@ -20,6 +20,9 @@ from connector.settings.secrets import SecretSettings
 
 # What goes to the mail server and nowhere else. Not all of authentication: a token endpoint is another host.
 _TO_THE_SERVER = frozenset(f"{AUTHENTICATION}.{key}" for key in ("hostname", "port", "username", "password"))
+
+# In one task: a megabyte of references would be a hundred thousand look-ups, each value up to 64 KB.
+_MOST_REFERENCES = 100
 
 T = TypeVar("T")
 
@@ -71,7 +74,7 @@ class SecretResolver:
             SecretError: ``SECRET_NOT_FOUND``, naming field, secret and where it was looked for;
                 ``SECRET_NOT_ALLOWED`` for a bound secret in a field that does not go to the mail server;
                 ``SECRETS_UNAVAILABLE`` where a provider is down.
-            InputError: Hundreds of contexts within each other.
+            InputError: Hundreds of contexts within each other, or of references.
         """
         uses: list[Use] = []
 
@@ -82,6 +85,8 @@ class SecretResolver:
                     "in authentication.username and authentication.password"
                 )
                 raise SecretError(ErrorCode.SECRET_NOT_ALLOWED, message, field=field)
+            if len(uses) >= _MOST_REFERENCES:
+                raise InputError(field, f"names more than {_MOST_REFERENCES} secrets in one task; name fewer")
             uses.append(Use(name, field))
             return await self._look_up(name, field)
 

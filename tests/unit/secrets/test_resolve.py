@@ -187,6 +187,16 @@ async def test_a_secret_that_cannot_be_used_is_not_looked_up_elsewhere() -> None
     assert last.asked == []
 
 
+async def test_a_task_cannot_have_any_number_of_secrets_looked_up() -> None:
+    vault = Vault(SECRETS)
+    resolve = SecretResolver([vault], SecretSettings(), lambda _: None).resolve
+    await resolve({"authentication": {"password": "{{secrets.TOKEN}}" * 100}})
+    with pytest.raises(InputError, match="more than 100 secrets") as caught:
+        await resolve({"authentication": {"username": "{{secrets.TOKEN}}" * 100_000}})
+    assert caught.value.field == "authentication.username"
+    assert len(vault.asked) == 200
+
+
 async def test_endless_nesting_is_an_input_error() -> None:
     value: Any = "x"
     for _ in range(5000):
