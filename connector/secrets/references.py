@@ -23,6 +23,7 @@ from connector.errors import ErrorCode, InputError, SecretError
 AUTHENTICATION = "authentication"
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9/._-]*"
+_LONGEST_NAME = 512  # AWS Secrets Manager's; errors and logs repeat a name
 _VALID_NAME = re.compile(_NAME)
 _BARE = re.compile(rf"\s*secrets\.({_NAME})\s*")
 # Any name, so that a misspelt one is refused instead of sent to a mail server.
@@ -56,7 +57,7 @@ async def replaced_in_text(text: str, field: str, look_up: LookUp) -> str:
     if "secrets." not in text:
         return text
     if bare := _BARE.fullmatch(text):
-        return await look_up(bare[1], field)
+        return await look_up(_checked(bare[1], field), field)
     # split() gives literal text and names in turn.
     pieces = _BRACED.split(text)
     for index in range(1, len(pieces), 2):
@@ -65,8 +66,8 @@ async def replaced_in_text(text: str, field: str, look_up: LookUp) -> str:
 
 
 def _checked(name: str, field: str) -> str:
-    if not _VALID_NAME.fullmatch(name):
-        message = f"{field}: what stands between {{{{secrets. and }}}} is no name of a secret"
+    if len(name) > _LONGEST_NAME or not _VALID_NAME.fullmatch(name):
+        message = f"{field}: what stands behind secrets. is no name of a secret"
         raise SecretError(ErrorCode.SECRET_NOT_FOUND, message, field=field)
     return name
 

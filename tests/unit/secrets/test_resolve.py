@@ -177,6 +177,15 @@ async def test_a_name_that_cannot_be_one_is_refused_and_not_repeated() -> None:
     assert "p4ss" not in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["secrets.{}", "{{{{secrets.{}}}}}"])
+async def test_a_name_of_megabytes_does_not_fill_incidents_and_logs(text: str) -> None:
+    with pytest.raises(SecretError, match="there is no secret"):
+        await resolved(text.format("N" * 512))
+    with pytest.raises(SecretError, match="no name of a secret") as caught:
+        await resolved(text.format("N" * 513))
+    assert len(str(caught.value)) < 200
+
+
 async def test_a_secret_that_cannot_be_used_is_not_looked_up_elsewhere() -> None:
     last = Vault(SECRETS)
     resolve = SecretResolver([BrokenVault(), last], SecretSettings(), lambda _: None).resolve
