@@ -13,14 +13,19 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 
-from connector.errors import PostponedError, TransportError
+from connector.errors import ErrorCode, PostponedError, TransportError
 from connector.settings.pool import PoolSettings
 from connector.task.request import Server
+from connector.transport import failures
 from connector.transport.lane import Connection, Grant, Lane
 from connector.transport.session import Session
 
 # For RSET after a refused mail, and for all goodbyes at the end: nobody's mail depends on either.
 _TIDYING_SECONDS = 2.0
+# How long the same login is not tried again once it was refused. Every job that waits for a server whose
+# password was changed would try, hundreds in a second, and after some ten of them many servers lock the
+# account. Short, since a person who has it corrected at the server wants to go on.
+_REFUSED_SECONDS = 5.0
 # When a job comes again that found every connection in use.
 _COME_AGAIN_SECONDS = 5.0
 
@@ -37,6 +42,7 @@ class Pool:
         self._settings = settings
         self._connect = connect
         self._lanes: dict[Server, Lane] = {}
+        self._refused: dict[Server, tuple[float, TransportError]] = {}
         self._idle_seconds = settings.idle.total_seconds()
         self._chores: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -73,7 +79,7 @@ class Pool:
             TransportError: There is none; the connection must still be given back.
         """
         connection.session.abort()
-        connection.session = await self._connect(connection.lane.server)
+        connection.session = await self._session(connection.lane.server)
         connection.mails = 0
 
     def give_back(self, connection: Connection) -> None:
@@ -139,7 +145,7 @@ class Pool:
         try:
             self._check_open()
             self._make_room()
-            session = await self._connect(lane.server)
+            session = await self._session(lane.server)
         except TransportError as error:
             place = lane.not_opened(error)
             self._forget(lane)
@@ -151,6 +157,20 @@ class Pool:
             self._forget(lane)
             raise
         return lane.opened(session)
+
+    async def _session(self, server: Server) -> Session:
+        """A new session, unless this login was refused just now."""
+        now = asyncio.get_running_loop().time()
+        self._refused = {login: found for login, found in self._refused.items() if now < found[0]}
+        if server in self._refused:
+            raise failures.again(self._refused[server][1])
+        try:
+            return await self._connect(server)
+        except TransportError as error:
+            if error.code is ErrorCode.AUTH_FAILED:
+                until = asyncio.get_running_loop().time() + _REFUSED_SECONDS
+                self._refused[server] = until, failures.again(error)  # without what a traceback holds
+            raise
 
     def _check_open(self) -> None:
         if self._closed:

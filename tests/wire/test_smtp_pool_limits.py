@@ -137,6 +137,27 @@ async def test_who_comes_as_others_hear_of_a_failure_is_not_forgotten_with_them(
         assert server.connections[1].commands[-1] == "QUIT"
 
 
+async def test_a_login_that_was_refused_is_not_tried_by_every_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers lock an account after some wrong logins; each mail still has an error of its own."""
+    async with SmtpServer(users={"ada": "new"}) as server, pooling(max_connections=2) as smtp:
+        old, new = (as_ada(server, password, encrypted=False) for password in ("old", "new"))
+        mails = [smtp.submit(message(), old) for _ in range(20)]
+        errors = await asyncio.gather(*mails, return_exceptions=True)
+        with pytest.raises(TransportError) as caught:
+            await smtp.submit(message(), old)
+        assert {getattr(error, "code", error) for error in (*errors, caught.value)} == {ErrorCode.AUTH_FAILED}
+        assert len({id(error) for error in errors}) == 20
+        assert len(server.connections) <= 2
+        assert (await smtp.submit(message(), new)).accepted  # another password is another login
+        monkeypatch.setattr("connector.transport.pool._REFUSED_SECONDS", 0)
+        smtp._pool._refused.clear()
+        for _ in range(2):
+            before = len(server.connections)
+            with pytest.raises(TransportError):
+                await smtp.submit(message(), old)
+            assert len(server.connections) == before + 1
+
+
 async def test_waiting_for_a_connection_has_its_limit() -> None:
     hold = Hold()
     async with (
