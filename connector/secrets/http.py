@@ -7,6 +7,7 @@ followed: the request carries a token, which must not go to another host.
 
 from __future__ import annotations
 
+import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from connector.secrets.port import ProviderUnavailableError
 
 # 412: Vault's standby has not yet seen the token; 472, 473: it is a standby of another cluster.
 _LATER = frozenset({408, 412, 425, 429, 472, 473})
+# Several times what a secret of 64 KB takes with its escapes and its neighbours in the same answer.
+_LONGEST_ANSWER = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ async def ask(
     """
     method = "GET" if send is None else "POST"
     try:
-        reply = await client.request(method, path, headers=dict(headers), json=send)
+        async with client.stream(method, path, headers=dict(headers), json=send) as reply:
+            body = await _octets(reply)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         reason = f"it cannot be reached: {str(error) or type(error).__name__}"
         raise ProviderUnavailableError(reason) from None
@@ -72,17 +76,28 @@ async def ask(
     if reply.is_redirect:
         reason = f"it answered {reply.status_code}, a redirect, which is not followed; name its own address"
         raise ProviderUnavailableError(reason)
-    return JsonReply(reply.status_code, _json(reply))
+    return JsonReply(reply.status_code, _json(body, reply.status_code))
 
 
-def _json(reply: httpx2.Response) -> Mapping[str, Any]:
-    if not reply.content:
+async def _octets(reply: httpx2.Response) -> bytes:
+    """Read the body, decompressed piece by piece, so that a small one cannot become a large one."""
+    body = bytearray()
+    async for piece in reply.aiter_bytes():
+        body += piece
+        if len(body) > _LONGEST_ANSWER:
+            reason = f"it answered more than {_LONGEST_ANSWER} bytes, which no secret has; check the address"
+            raise ProviderUnavailableError(reason)
+    return bytes(body)
+
+
+def _json(octets: bytes, status: int) -> Mapping[str, Any]:
+    if not octets:
         return {}
     try:
-        body = reply.json()
-    except ValueError:  # its text may quote what was answered
+        body = json.loads(octets)
+    except (ValueError, RecursionError):  # its text may quote what was answered
         body = None
     if not isinstance(body, dict):
-        reason = f"what answered {reply.status_code} speaks no JSON; check the address"
+        reason = f"what answered {status} speaks no JSON; check the address"
         raise ProviderUnavailableError(reason)
     return body
