@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def web() -> Iterator[WebServer]:
     ids=["large", "compressed", "deep", "another service", "wrong encoding"],
 )
 async def test_what_is_no_answer_is_refused(
-    web: WebServer, body: bytes, headers: dict[str, str], reason: str
+    web: WebServer, body: bytes, headers: Mapping[str, Any], reason: str
 ) -> None:
     web.serve("/v1/secret", body, **headers)
     client = open_client(f"http://{web.host}", 5)
