@@ -131,7 +131,8 @@ def send(  # noqa: PLR0913, PLR0917 - each parameter is an option of the command
 
 @app.command(
     epilog="Examples:\n\n  smtp-connector feel '{id: response.messageId}' --context response.json\n\n"
-    '  echo \'{"error": {"code": "AUTH_FAILED"}}\' | smtp-connector feel \'bpmnError(error.code)\' -c -\n\n'
+    '  echo \'{"error": {"code": "AUTH_FAILED"}}\' | '
+    "smtp-connector feel 'bpmnError(error.code)' --context -\n\n"
     "  smtp-connector feel -- '-2 ** 2'"
 )
 def feel(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 from types import ModuleType
@@ -16,8 +17,27 @@ from connector.check.findings import FACTS, Step
 from connector.errors import ErrorCode
 from connector.settings.model import Settings
 from connector.settings.schema import json_schema
+from connector.settings.sources import leaves
 
 ROOT = Path(__file__).parents[2]
+OUTSIDE = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "benchmarks/README.md",
+    "element-templates/README.md",
+)
+PAGES = [*map(ROOT.joinpath, OUTSIDE), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """Every block of code in a language, with the path of its page; one inside a list without its margin."""
+    fence = re.compile(rf"^( *)```{language}\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+    return [
+        (page.relative_to(ROOT).as_posix(), re.sub(rf"^{found[1]}", "", found[2], flags=re.MULTILINE))
+        for page in PAGES
+        for found in fence.finditer(page.read_text(encoding="utf-8"))
+    ]
 
 
 def _generator() -> ModuleType:
@@ -47,11 +67,9 @@ def test_the_first_two_commands_of_the_readme_are_one_line_each() -> None:
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:
-    top = ("README.md", "CHANGELOG.md", "element-templates/README.md")
-    pages = [*map(ROOT.joinpath, top), *(ROOT / "docs").rglob("*.md")]
     dead = [
         f"{page.relative_to(ROOT)}: {link}"
-        for page in pages
+        for page in PAGES
         for link in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text(encoding="utf-8"))
         if not _leads_somewhere(page, link)
     ]
@@ -72,12 +90,7 @@ def _anchors(page: Path) -> set[str]:
 
 def test_every_settings_file_of_the_pages_fits_the_schema() -> None:
     validator = Draft202012Validator(json_schema())
-    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-    examples = [
-        (page.name, yaml.safe_load(block))
-        for page in pages
-        for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-    ]
+    examples = [(name, yaml.safe_load(block)) for name, block in blocks("yaml")]
     settings = [(name, tree) for name, tree in examples if set(tree) & set(Settings.model_fields)]
     assert len(settings) >= 4
     assert [(name, error.message) for name, tree in settings for error in validator.iter_errors(tree)] == []
@@ -91,20 +104,28 @@ def test_the_page_on_checks_names_every_fact_of_every_step() -> None:
 
 
 RESULTS = ROOT / "docs/reference/results-and-errors.md"
-ERROR = {"code": "RECIPIENT_REJECTED", "message": "no", "variables": {"rejected": [{"text": "no"}]}}
-RESPONSE = {"messageId": "<1@x>", "sentAt": "2026-11-20T20:50:33Z", "accepted": ["a@x"], "rejected": [{}]}
+REFUSED = [{"address": "a@x", "text": "no"}]
+ERROR = {"code": "RECIPIENT_REJECTED", "message": "no", "variables": {"smtpCode": 550, "rejected": REFUSED}}
+RESPONSE = {"messageId": "<1@x>", "sentAt": "2026-11-20T20:50:33Z", "accepted": ["a@x"], "rejected": REFUSED}
 CONTEXTS: tuple[dict[str, object], ...] = (
     {**RESPONSE, "response": RESPONSE},
-    {"error": ERROR, "job": {"retries": 3}},
-    {"error": {**ERROR, "code": "TEMPORARILY_REJECTED"}, "job": {"retries": 3}},
+    *(
+        {"error": {**ERROR, "code": code}, "job": {"retries": 3}}
+        for code in ("RECIPIENT_REJECTED", "TEMPORARILY_REJECTED", "AUTH_FAILED")
+    ),
 )
 
 
-def test_every_expression_of_the_page_on_results_gives_something() -> None:
-    blocks = re.findall(r"```feel\n(.*?)```", RESULTS.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) >= 6
-    for block in blocks:
-        assert any(feel.evaluate(block, context) for context in CONTEXTS), block
+def test_every_expression_of_the_pages_gives_something_with_no_null_in_it() -> None:
+    expressions = blocks("feel")
+    assert len(expressions) >= 12
+    for name, expression in expressions:
+        feel.compile(expression)
+        if name.startswith("docs/examples/"):
+            continue  # they speak of their diagrams' variables, and tests/engine runs those
+        results = [result for context in CONTEXTS if (result := feel.evaluate(expression, context))]
+        assert results, f"{name}: {expression}"
+        assert any("None" not in str(result) for result in results), f"{name}: {expression}"
 
 
 def test_the_mistake_of_the_page_on_results_is_shown_as_it_is() -> None:
@@ -115,6 +136,30 @@ def test_the_mistake_of_the_page_on_results_is_shown_as_it_is() -> None:
 
 
 def test_every_code_that_a_page_names_is_one() -> None:
-    named = set(re.findall(r"[A-Z]+_(?:REJECTED|FAILED|UNCERTAIN|ERROR|INPUT)\b", RESULTS.read_text("utf-8")))
-    assert named
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    named = set(
+        re.findall(
+            r"`([A-Z]+_(?:REJECTED|FAILED|UNCERTAIN|ERROR|INPUT|UNAVAILABLE|OFFERED|ALLOWED|FOUND))`", text
+        )
+    )
+    assert len(named) > 10
     assert named <= set(ErrorCode)
+
+
+def test_every_setting_that_a_page_names_is_one() -> None:
+    sections = "|".join(Settings.model_fields)
+    named = {
+        (page.name, name)
+        for page in PAGES
+        for name in re.findall(rf"`((?:{sections})\.[a-z_.]+)`", page.read_text(encoding="utf-8"))
+        if not name.endswith((".py", ".yaml", ".com", ".net", ".org"))  # files and hosts
+    }
+    paths = [path for path, _ in leaves(accounts=["default"])]
+    known = {path[:end] for path in paths for end in range(len(path) + 1) if path[end : end + 1] in ("", ".")}
+    assert len(named) > 50
+    assert sorted(item for item in named if item[1] not in known) == []
+
+
+@pytest.mark.parametrize(("name", "block"), blocks("json"))
+def test_every_json_of_the_pages_is_json(name: str, block: str) -> None:
+    json.loads(block)

@@ -1,0 +1,54 @@
+"""``docs/reference/inputs.md``: the variables of a send task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from connector.task.definitions import INFOSYS, NATIVE, Definition
+from reference_pages.markdown import table
+
+_PAGE = """\
+# Inputs of a send task
+
+Generated from the definitions that the worker itself reads variables by.
+
+Absent, null, `""` and `[]` mean not given. A list may be a list, one text, a text with commas or
+semicolons, or a JSON list in a text. Choices and booleans are read in any case, quoted or not. A value
+outside its set is an error that names the variable, the value and the set.
+
+## `smtp-connector:send:1`
+
+{native}
+## `com.infosys.camundaconnectors.email:smtp:1`
+
+The same, with these differences:
+
+{differing}"""
+
+_HEAD = ("Variable", "Meaning", "Value")
+
+
+def page() -> str:
+    """Every input of our task type, and what is different on Infosys's."""
+    differing = [infosys for infosys, native in zip(INFOSYS, NATIVE, strict=True) if infosys != native]
+    return _PAGE.format(native=table(_HEAD, _rows(NATIVE)), differing=table(_HEAD, _rows(differing)))
+
+
+def _rows(definitions: Iterable[Definition], prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    for item in definitions:
+        names = "<br>".join(f"`{prefix}{name}`" for name in item.names)
+        yield names, _meaning(item), _value(item)
+        yield from _rows(item.members, f"{prefix}{item.name}.")
+
+
+def _meaning(item: Definition) -> str:
+    required = "**Required.** " if item.required else ""
+    absent = "" if item.available else " Not in this version: refused, never ignored."
+    return f"{required}{item.meaning}{absent}"
+
+
+def _value(item: Definition) -> str:
+    """What kind of value it is, which words it may be, and what it is when it is not given."""
+    words = ", ".join(f"`{word}`" for word in item.allowed)
+    kind = f"{item.kind.value}: {words}" if words else item.kind.value
+    return f"{kind}; default `{item.default}`" if item.default else kind
