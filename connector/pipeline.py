@@ -21,10 +21,11 @@ from connector import result
 from connector.accounts import Accounts, Origin, with_secrets
 from connector.delivery import Deliveries, Response
 from connector.engine.port import Fail, Hold, Job, Outcome, Throw
-from connector.errors import CancelledBeforeSendError, ConnectorError, ErrorCode, MaskedError, masked
+from connector.errors import CancelledBeforeSendError, ConnectorError, ErrorCode
 from connector.hosts import listed
 from connector.identity import mail_key, request_hash
 from connector.ledger import Upkeep, open_upkeep
+from connector.masking import MaskedError, masked
 from connector.message.attachments import ContentReader
 from connector.message.build import build, message_id
 from connector.message.envelope import Message

@@ -15,8 +15,9 @@ from typing import Any
 import structlog
 
 from connector.engine.port import Complete, Fail, Job, Outcome, Throw
-from connector.errors import EVERY_OTHER_CODE, ConnectorError, ErrorCode, ExpressionError, masked
+from connector.errors import EVERY_OTHER_CODE, ConnectorError, ErrorCode, ExpressionError
 from connector.mapping import BpmnError, Decision, IgnoreError, JobError, decision_of, variables_of
+from connector.masking import masked
 from connector.settings.model import INFOSYS_TASK_TYPE, WorkerSettings
 from connector.task.headers import TaskHeaders
 from connector.transport.port import Receipt

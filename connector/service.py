@@ -93,7 +93,7 @@ async def _serve(
 ) -> int:
     """Serve until told to stop; how many jobs' outcomes the engine has not heard."""
     settings = loaded.settings
-    stop, hurry = _signals()
+    stop, hurry, hangup = _signals()
     _give_threads(settings.worker.max_jobs)
     metrics = Metrics()
     log.info("worker starting", version=__version__, task_types=settings.worker.task_types)
@@ -110,7 +110,7 @@ async def _serve(
             settings.health.listen if link is None else None, _checks(engine, upkeep), redactor, metrics
         ),
     ):
-        reloading = _reload(pipeline, loaded, read, redactor)
+        reloading = _reload(pipeline, loaded, read, redactor, hangup)
         duties: list[Coroutine[Any, Any, None]] = [_announce(engine), reloading]
         if link is not None:
             duties.append(answer(link, _checks(engine, upkeep), metrics, orphaned=stop))
@@ -184,18 +184,20 @@ async def _announce(engine: GrpcEngine) -> None:
 
 
 async def _reload(
-    pipeline: Reloadable, loaded: Loaded, read: Callable[[], Loaded], redactor: Redactor
+    pipeline: Reloadable,
+    loaded: Loaded,
+    read: Callable[[], Loaded],
+    redactor: Redactor,
+    hangup: asyncio.Event,
 ) -> None:
     """Put changed settings into force, until cancelled; those that cannot be used change nothing."""
-    asked = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
     files = Files(loaded.files)
     while True:
         with suppress(TimeoutError):
-            await asyncio.wait_for(asked.wait(), _LOOK_EVERY)
-        if not files.changed() and not asked.is_set():
+            await asyncio.wait_for(hangup.wait(), _LOOK_EVERY)
+        if not files.changed() and not hangup.is_set():
             continue
-        asked.clear()
+        hangup.clear()
         try:
             loaded = read()
             _prepare_logs(loaded.settings, redactor)
@@ -208,9 +210,9 @@ async def _reload(
             files = Files(loaded.files)
 
 
-def _signals() -> tuple[asyncio.Event, asyncio.Event]:
-    """Give two events: the first signal sets the first, another one the second."""
-    stop, hurry = asyncio.Event(), asyncio.Event()
+def _signals() -> tuple[asyncio.Event, asyncio.Event, asyncio.Event]:
+    """Give three events: the first signal to end sets the first, another one the second, SIGHUP the third."""
+    stop, hurry, hangup = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def signalled() -> None:
         (hurry if stop.is_set() else stop).set()
@@ -218,4 +220,5 @@ def _signals() -> tuple[asyncio.Event, asyncio.Event]:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signalled)
-    return stop, hurry
+    loop.add_signal_handler(signal.SIGHUP, hangup.set)
+    return stop, hurry, hangup

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from connector.errors import ErrorCode, masked
+from connector.errors import ErrorCode
+from connector.masking import masked
 
 
 class Status(StrEnum):

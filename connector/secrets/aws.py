@@ -105,7 +105,7 @@ def _raise_unless_absent(error: ClientError, secret_id: str) -> None:
 def _key(value: str, key: str) -> str | None:
     try:
         content = json.loads(value)
-    except ValueError:  # its text quotes the value
+    except (ValueError, RecursionError):  # its text quotes the value
         content = None
     if not isinstance(content, dict):
         reason = "it is no JSON object, as secrets.aws.json_keys says"
