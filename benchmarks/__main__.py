@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import engine, ledger, message_build, slow_server, smtp, soak, start_up, whole_way
+from benchmarks import delivery, engine, ledger, message_build, slow_server, smtp, soak, start_up, whole_way
 from benchmarks.figures import Row, show, write
 
 
@@ -18,7 +18,7 @@ def main() -> None:
     """Run all of them."""
     arguments = sys.argv[1:]
     del sys.argv[1:]  # those of one module look there
-    for module in (message_build, smtp, ledger, start_up):
+    for module in (message_build, smtp, ledger, delivery, start_up):
         print(f"\n### {(module.__doc__ or '').splitlines()[0]}\n")
         module.main()
     tables = asyncio.run(_on_an_engine(int(arguments[1]) if len(arguments) > 1 else None))
