@@ -110,18 +110,19 @@ async def test_a_secret_is_nowhere_to_be_found_even_in_debug_logs(
     engine_address: str, zeebe: ZeebeClient, records: Records, tmp_path: Path
 ) -> None:
     plain = base64.b64encode(f"\0connector\0{CANARY}".encode()).decode()
-    echo = Behaviour().on(Verb.AUTH, Say(535, f"5.7.8 {plain} {CANARY}"), times=1)
     environ = {"SECRET_PW": CANARY, "GRPC_VERBOSITY": "debug"}
+    settings = ("--set", "log.level=debug", "--set", "smtp.pool.max_messages=1")  # a login for each mail
     async with (
-        SmtpServer(behaviour=echo, users={"connector": CANARY}) as smtp,
-        run(engine_address, environ, "--set", "log.level=debug") as worker,
+        SmtpServer(users={"connector": CANARY}) as smtp,
+        run(engine_address, environ, *settings) as worker,
     ):
         login = {"username": "connector", "password": "secrets.PW"}
         inputs = mail(smtp, authentication={"hostname": smtp.hostname, "port": smtp.port, **login})
-        refused = await start(zeebe, tmp_path, inputs, headers=RESULT)
-        incident = await records.incident(refused)
         sent = await start(zeebe, tmp_path, inputs, headers=RESULT)
         await records.completed(sent)
+        smtp.behaviour.on(Verb.AUTH, Say(535, f"5.7.8 {plain} {CANARY}"))
+        refused = await start(zeebe, tmp_path, inputs, headers=RESULT)
+        incident = await records.incident(refused)
         worker.process.terminate()
         await worker.ended()
         assert smtp.received[0].username == "connector"
