@@ -82,6 +82,8 @@ def send(order: Order, settings: Settings, environ: Mapping[str, str] = os.envir
     """
     redactor = Redactor()
     configure_logging(settings.log, redactor)
+    for credential in settings.credentials:
+        redactor.remember(credential)
     outcome = asyncio.run(_handle(order, settings, redactor, environ))
     _print(_described(outcome))
     return 0 if isinstance(outcome, Complete) else 1

@@ -78,10 +78,8 @@ class _CannotListenError(Exception):
 
 def _prepare_logs(settings: Settings, redactor: Redactor) -> None:
     configure_logging(settings.log, redactor)
-    if settings.engine.client_secret is not None:
-        redactor.remember(settings.engine.client_secret.get_secret_value())
-    for password in settings.ledger.passwords:
-        redactor.remember(password)
+    for credential in settings.credentials:
+        redactor.remember(credential)
 
 
 async def _serve(

@@ -104,10 +104,8 @@ async def _checked(reports: AsyncGenerator[Report, None], *, as_json: bool) -> l
 
 
 def _remember(order: run.Order, settings: Settings, redactor: Redactor) -> None:
-    if settings.engine.client_secret is not None:
-        redactor.remember(settings.engine.client_secret.get_secret_value())
-    for password in settings.ledger.passwords:
-        redactor.remember(password)
+    for credential in settings.credentials:
+        redactor.remember(credential)
     if order.server is not None and order.server.password is not None:
         redactor.remember(order.server.password.get_secret_value())
 

@@ -203,6 +203,8 @@ async def _worker(
     """
     redactor = Redactor()
     configure_logging(LogSettings(level="warning"), redactor)
+    for credential in stage.settings.credentials:
+        redactor.remember(credential)
     settings = stage.settings.worker.model_copy(update={"task_types": (SEND_TASK_TYPE,)})
     stop = asyncio.Event()
     async with (

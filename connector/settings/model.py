@@ -271,6 +271,12 @@ class Settings(Section):
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
 
+    @property
+    def credentials(self) -> tuple[str, ...]:
+        """What of the engine's and the ledger's settings no log may show."""
+        secret = self.engine.client_secret
+        return (*self.ledger.passwords, *([secret.get_secret_value()] if secret is not None else []))
+
     @model_validator(mode="after")
     def _accounts_apart(self) -> Settings:
         for fault in (*name_faults(self.accounts), *tag_faults(self.accounts)):

@@ -36,13 +36,7 @@ async def command(*arguments: str, stdin: str = "", environ: Mapping[str, str] |
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={
-            **kept,
-            "SMTP_CONNECTOR_LEDGER_KIND": "memory",
-            "NO_COLOR": "1",
-            "COLUMNS": "200",
-            **(environ or {}),
-        },
+        env={**kept, **_PLAIN, **(environ or {})},
     )
     out, err = await process.communicate(stdin.encode())
     assert process.returncode is not None

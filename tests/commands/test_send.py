@@ -85,6 +85,22 @@ async def test_a_dry_run_writes_the_message_and_connects_to_nobody(tmp_path: Pat
     assert message_from_bytes(again.read_bytes())["Message-ID"] == message["Message-ID"]
 
 
+async def test_the_settings_own_credentials_are_masked_in_the_log(tmp_path: Path) -> None:
+    """An expression's warning names the function that is not there, which is how a text gets into the log."""
+    done = await command(
+        *("send", "-", "--dry-run", str(tmp_path / "mail.eml")),
+        *("--header", "resultExpression={a: theWorkersOwn(1)}"),
+        stdin=mail(1),
+        environ={
+            "ZEEBE_CLIENT_ID": "worker",
+            "ZEEBE_CLIENT_SECRET": "theWorkersOwn",
+            "ZEEBE_AUTHORIZATION_SERVER_URL": "https://login.example.test/",
+        },
+    )
+    assert "There is no function ***(number)" in done.stderr
+    assert "theWorkersOwn" not in done.stderr
+
+
 async def test_an_outcome_that_cannot_be_printed_does_not_make_a_sent_mail_look_unsent(
     tmp_path: Path,
 ) -> None:
