@@ -194,9 +194,10 @@ def _recipient(_: Case) -> str:
 
 def _greeting(case: Case) -> str:
     if case.error.phase in (Phase.GREETING, Phase.EHLO):
+        setting = place(case.server, "helo_name") if case.server.helo_name else "smtp.helo_name"
         return (
-            f"Ask the operator of {case.server.hostname} to let this machine in, and set smtp.helo_name to "
-            "its name in DNS."
+            f"Ask the operator of {case.server.hostname} to let this machine in, and set {setting} to its "
+            "name in DNS."
         )
     return _by_the_reply(case)
 
