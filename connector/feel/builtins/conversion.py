@@ -173,9 +173,7 @@ def from_json_text(run: Run, text: str) -> Value:
     """Return the value that a JSON text holds, or null if it is none."""
     run.charge(len(text) // 4 + 1)
     try:
-        value: Value = json.loads(
-            text, parse_float=_json_number, parse_int=_json_number, parse_constant=_no_constant
-        )
+        value: Value = _DECODER.decode(text)
     except (ValueError, ArithmeticError, RecursionError):
         return None
     return value
