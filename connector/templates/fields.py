@@ -112,8 +112,8 @@ SERVER = (
         group=Group.SERVER,
         label="Password",
         description="The name of a secret, never the password itself.",
-        tooltip="The worker puts in the secret of that name, from its environment or its directory of "
-        "secrets. The engine never sees the value.",
+        tooltip="The worker puts in the secret of that name, from where its operator keeps secrets. The "
+        "engine never sees the value.",
         placeholder="{{secrets.MAIL_PASSWORD}}",
         when=_CONNECTION,
     ),
