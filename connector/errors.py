@@ -1,8 +1,8 @@
 """Everything that can go wrong with a job, as values that a process can act on.
 
 A stage that finds a fault raises one of these where the cause is known; ``result`` turns it into an
-outcome of the job, and nothing in between looks inside. No error ever holds a message body or a
-credential. ::
+outcome of the job. In between only the code is looked at: ``delivery`` asks whether the mail may be out, and
+``pipeline`` whether another login is worth a try. No error ever holds a message body or a credential. ::
 
     ConnectorError                code, message
     ├── InputError                INVALID_INPUT                    field, allowed

@@ -45,7 +45,7 @@ _log = structlog.get_logger(__name__)
 
 _ASSUMED = (
     "uncertain: the server's reply is not known, the mail may not have been delivered; taken for sent, as "
-    "ledger.uncertain or smtpEmailWhenUncertain says"
+    "smtpEmailWhenUncertain, the account's uncertain or ledger.uncertain says"
 )
 _UNDESCRIBED = "The mail was sent, and the worker failed to describe it; its log has the details."
 # Octets of content above which encoding them would hold up the other jobs for milliseconds (1 MB takes 2 ms).
@@ -261,7 +261,7 @@ async def open_pipeline(
 
     Args:
         settings: What the operator wants.
-        redactor: Learns every secret that is resolved, and masks it in what leaves.
+        redactor: Learns every credential, and masks them in the logs.
         environ: Where secrets from the environment are looked up.
         transport: What carries the mails; SMTP by default.
         shared: What outlives it; a ledger of its own, as the settings describe it, by default.

@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 # What a modeler's message may be long, in characters, where we have something to add to it.
 _LONGEST_MESSAGE = 5_000
-# Characters for the texts of all refused recipients together; the engine takes about 3 MB of variables.
+# Characters for the texts of all refused recipients together; the engine takes about 2 MB of variables.
 _REJECTED_TEXTS, _SHORTEST_TEXT = 500_000, 40
 _SENT = "Mail sent successfully"
 _SERVER_ASKED_TO_WAIT = frozenset({ErrorCode.TEMPORARILY_REJECTED, ErrorCode.RATE_LIMITED})

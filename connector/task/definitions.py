@@ -217,7 +217,7 @@ NATIVE = (
         "What to do when the link breaks between the mail's last bytes and the server's reply: raise an "
         "incident, send again with the same Message-ID, or take it for sent.",
         allowed=tuple(WHEN_UNCERTAIN),
-        default="as ledger.uncertain says",
+        default="as the account or ledger.uncertain says",
     ),
 )
 

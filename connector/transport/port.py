@@ -56,5 +56,6 @@ class Transport(Protocol):
 
         Raises:
             TransportError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
+            PostponedError: A limit of our own leaves no room now; nothing was sent.
         """
         ...

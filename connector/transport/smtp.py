@@ -55,6 +55,7 @@ class SmtpTransport:
 
         Raises:
             TransportError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
+            PostponedError: A limit of our own leaves no room now; nothing was sent.
         """
         connection = await self._pool.take(server)
         try:
