@@ -110,7 +110,8 @@ EXPLANATIONS = {
         "is in the mail: `security` = `starttls-optional` or `none`.",
     ),
     ErrorCode.AUTH_FAILED: Explanation(
-        "The server refuses the credentials, or offers no way to log in that the worker knows.",
+        "The server refuses the credentials, or offers no way to log in that the worker knows. Before a "
+        "process hears of it, the secrets are asked for anew; others than those refused are tried, once.",
         "Check user name and password. Microsoft and Google want an app password, or that SMTP AUTH is "
         "enabled for the mailbox.",
     ),
