@@ -40,8 +40,7 @@ _PERMANENT = {
     ),
     Phase.EHLO: (
         ErrorCode.MESSAGE_REJECTED,
-        "The server refuses to talk to this host: check helo_name (the account's, else smtp's), or ask its "
-        "operator.",
+        "The server refuses to talk to this host: check helo_name (account or smtp), or ask its operator.",
     ),
     Phase.STARTTLS: (ErrorCode.TLS_FAILED, "The server offers STARTTLS and then refuses it."),
     Phase.AUTH: (ErrorCode.AUTH_FAILED, "The server refuses the login: check user name and password."),

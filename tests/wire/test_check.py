@@ -167,6 +167,13 @@ async def test_a_refusal_is_told_with_its_reply_and_a_fix(name: str) -> None:
     assert [found.step for found in report.findings if found.status is Status.FAILED] == [step]
 
 
+async def test_a_name_of_the_account_that_is_refused_is_to_be_changed_there() -> None:
+    behaviour = Behaviour().on(Verb.EHLO, Say(550, "who are you"))
+    async with SmtpServer(tls_context=given.good_context(), behaviour=behaviour) as server:
+        report = await sales(server, helo_name="worker.example.com")
+    assert "set accounts.sales.helo_name to" in (finding(report, Step.EHLO).fix or "")
+
+
 async def test_a_login_that_the_server_does_not_offer() -> None:
     offer = Offer(auth=("XOAUTH2",))
     async with SmtpServer(tls_context=given.good_context(), users=USERS, offer=offer) as server:
