@@ -31,8 +31,6 @@ from connector.settings.environment import ALIASES, PREFIX, Alias, interpret, ku
 from connector.settings.model import Settings
 
 CONFIG_VARIABLE = "SMTP_CONNECTOR_CONFIG"
-
-
 _FILE = "_FILE"  # the environment variable that names a file with the value
 
 
