@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from time import monotonic
 
 import structlog
 
@@ -162,6 +163,7 @@ class _Mail:
         self._reader = reader(job.type)
         self._request: SendRequest | None = None
         self._uses: tuple[Use, ...] = ()
+        self._looked_up = 0.0
         self.task = str(job.element_instance_key)
         self.key = mail_key(job, self._reader.idempotency_key(job.variables), settings.engine.namespace)
 
@@ -193,9 +195,13 @@ class _Mail:
 
     async def _login_changed(self) -> bool:
         """Ask anew for the secrets that the server refused: a password may have been rotated just now."""
-        self._stages.secrets.forget(self._uses)
         former, self._request = await self._read(), None
-        return self._uses != () and (await self._read()).server != former.server
+        self._stages.secrets.forget(self._uses, self._looked_up)
+        try:
+            return self._uses != () and (await self._read()).server != former.server
+        except ConnectorError:  # the refusal of the login is what has to be told
+            self._request = former
+            return False
 
     async def assumed(self) -> Response:
         request = await self._read()
@@ -209,6 +215,7 @@ class _Mail:
             request = self._reader.read(resolved.value, self._context())
             self._stages.secrets.permit(resolved.uses, request.server.hostname, request.server.port)
             server, uses = await with_secrets(request.server, self._stages.secrets)
+            self._looked_up = monotonic()
             self._remember_login(server)
             self._request, self._uses = replace(request, server=server), (*resolved.uses, *uses)
         return self._request

@@ -179,7 +179,7 @@ def _login(case: Case) -> str:
         if "xoauth2" in offered or "oauthbearer" in offered:
             return "The server wants OAuth, which this version does not have; ask it for an app password."
         return f"Remove {where}, or use the port where the server lets users log in (587, or 465 with tls)."
-    hint = next((words for end, words in _PROVIDERS.items() if server.hostname.endswith(end)), "")
+    hint = next((words for end, words in _PROVIDERS.items() if f".{server.hostname}".endswith(f".{end}")), "")
     return f"Correct {where}. {hint}".rstrip()
 
 

@@ -38,11 +38,13 @@ class _Entry:
 
     Attributes:
         value: None where there was no such secret.
+        asked: When the provider was asked for it.
         fresh_until: Until then nobody asks.
         usable_until: Until then it serves while the provider is away.
     """
 
     value: str | None
+    asked: float
     fresh_until: float
     usable_until: float
 
@@ -69,6 +71,7 @@ class CachedSecrets:
         self._clock = clock
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._requests: dict[str, asyncio.Task[str | None]] = {}
+        self._asked: dict[str, float] = {}
         self._running: set[asyncio.Task[str | None]] = set()
 
     @property
@@ -92,10 +95,17 @@ class CachedSecrets:
             # Many wait for one request: each gets an error of its own, for its own traceback.
             raise type(error)(str(error)) from None
 
-    def forget(self, name: str) -> None:
-        """Ask anew next time, also where a request is under way, which may bring the old value."""
-        self._entries.pop(name, None)
-        self._requests.pop(name, None)
+    def forget(self, name: str, since: float) -> None:
+        """Ask anew next time, unless that was done since: of many jobs with one wrong password one asks.
+
+        Args:
+            name: The secret.
+            since: When the value that is no good was looked up, on the clock of this cache.
+        """
+        if (entry := self._entries.get(name)) is not None and entry.asked <= since:
+            del self._entries[name]
+        if name in self._requests and self._asked[name] <= since:  # it may bring the old value
+            del self._requests[name], self._asked[name]
 
     async def aclose(self) -> None:
         """End what is under way."""
@@ -107,6 +117,7 @@ class CachedSecrets:
     def _request(self, name: str) -> asyncio.Task[str | None]:
         request = self._requests.get(name)
         if request is None:
+            self._asked[name] = self._clock()
             request = self._requests[name] = asyncio.create_task(self._fetch(name))
             self._running.add(request)
             request.add_done_callback(lambda done: self._ended(name, done))
@@ -115,7 +126,7 @@ class CachedSecrets:
     def _ended(self, name: str, request: asyncio.Task[str | None]) -> None:
         self._running.discard(request)
         if self._requests.get(name) is request:
-            del self._requests[name]
+            del self._requests[name], self._asked[name]
         if not request.cancelled():
             request.exception()  # looked at, so that asyncio does not report it when nobody waits any more
 
@@ -141,7 +152,7 @@ class CachedSecrets:
 
     def _keep(self, name: str, value: str | None) -> None:
         fresh_until = self._clock() + (self._ttl if value is not None else min(self._ttl, _ABSENCE))
-        self._entries[name] = _Entry(value, fresh_until, fresh_until + self._stale)
+        self._entries[name] = _Entry(value, self._asked[name], fresh_until, fresh_until + self._stale)
         self._entries.move_to_end(name)
         if len(self._entries) > _MOST_NAMES:
             self._entries.popitem(last=False)

@@ -130,12 +130,17 @@ class SecretResolver:
 
         return Resolved(await replaced_in_text(text, field, look_up), tuple(uses))
 
-    def forget(self, uses: Iterable[Use]) -> None:
-        """Ask the providers anew for these secrets next time, because a server refused them."""
+    def forget(self, uses: Iterable[Use], since: float) -> None:
+        """Ask the providers anew for these secrets next time, because a server refused them.
+
+        Args:
+            uses: What was refused.
+            since: When it had been looked up, on the monotonic clock; what was asked for since then is kept.
+        """
         for name in {use.name for use in uses}:
             for provider in self._providers:
                 if isinstance(provider, CachedSecrets):
-                    provider.forget(name)
+                    provider.forget(name, since)
 
     def _permit(self, name: str, field: str, host: str, port: int) -> None:
         if not self._bindings.permits(name, host, port):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
 import pytest
@@ -92,8 +93,20 @@ async def test_without_a_time_every_job_asks(remote: Remote, clock: Clock) -> No
 async def test_a_forgotten_value_is_asked_for_again(cached: CachedSecrets, remote: Remote) -> None:
     await cached.get("A")
     remote.answer = "v2"
-    cached.forget("A")
+    cached.forget("A", since=math.inf)
     assert await cached.get("A") == "v2"
+
+
+async def test_of_many_who_were_refused_with_one_value_the_first_asks(
+    cached: CachedSecrets, remote: Remote, clock: Clock
+) -> None:
+    await cached.get("A")
+    looked_up = clock.now
+    clock.now += 1
+    for _ in range(100):
+        cached.forget("A", since=looked_up)
+        await cached.get("A")
+    assert remote.asked == 2
 
 
 async def test_what_a_request_brings_after_it_was_forgotten_is_not_kept(
@@ -102,7 +115,7 @@ async def test_what_a_request_brings_after_it_was_forgotten_is_not_kept(
     remote.going.clear()
     before = asyncio.create_task(cached.get("A"))
     await remote.arrived.wait()
-    cached.forget("A")
+    cached.forget("A", since=math.inf)
     remote.answer = "v2"
     after = asyncio.create_task(cached.get("A"))
     remote.arrived.clear()
@@ -150,7 +163,7 @@ async def test_a_value_that_was_withdrawn_does_not_come_back_in_an_outage(
 
 async def test_a_forgotten_value_does_not_bridge_an_outage(cached: CachedSecrets, remote: Remote) -> None:
     await cached.get("A")
-    cached.forget("A")
+    cached.forget("A", since=math.inf)
     remote.answer = ProviderUnavailableError("down")
     with pytest.raises(ProviderUnavailableError):
         await cached.get("A")
@@ -203,7 +216,7 @@ async def test_a_secret_that_a_server_refused_is_asked_for_anew(
 ) -> None:
     secrets = SecretResolver([cached], SecretSettings(), lambda _: None)
     resolved = await secrets.resolve_text("secrets.A", "f", "smtp.example.com", 587)
-    secrets.forget(resolved.uses)
+    secrets.forget(resolved.uses, since=math.inf)
     await secrets.resolve_text("secrets.A", "f", "smtp.example.com", 587)
     assert remote.asked == 2
 
