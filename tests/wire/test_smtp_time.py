@@ -10,6 +10,7 @@ from connector.errors import ErrorCode, Phase, TransportError
 from connector.testing.behaviour import Behaviour, Hold, Silence, Verb
 from connector.testing.smtp import SmtpServer
 from connector.transport.smtp import SmtpTransport
+from tests.wire.pooling import pooling
 from tests.wire.smtp_submission import as_ada, bulky, failure, good_context, message, to, transport
 
 USERS = {"ada": "secret"}
@@ -92,10 +93,13 @@ async def test_cancelled_after_the_dot(kept: bool) -> None:
     assert "stopped waiting" in caught.value.message
 
 
-async def test_cancelled_while_the_server_is_slow_to_say_goodbye() -> None:
+async def test_nobody_waits_for_a_server_that_is_slow_to_say_goodbye() -> None:
     """The receipt is there before QUIT is answered; nothing can take it back."""
     hold = Hold()
-    async with SmtpServer(behaviour=Behaviour().on(Verb.QUIT, hold)) as server, transport() as smtp:
+    async with (
+        SmtpServer(behaviour=Behaviour().on(Verb.QUIT, hold)) as server,
+        pooling(max_messages=1) as smtp,
+    ):
         receipt = await smtp.submit(message(), to(server))
         assert receipt.accepted
         await hold.reached.wait()
