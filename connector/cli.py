@@ -69,16 +69,17 @@ def run(
 
     read = partial(load, os.environ, config=config, overrides=given)
     try:
-        if link is None and (settings := read().settings).worker.processes > 1:
-            from connector.processes.supervisor import supervise, worker_command
-
-            code = supervise(settings, worker_command(config, assignments or (), address))
-        else:
-            from connector import service
-
-            code = service.run_worker(read, link=link)
+        loaded = read()
     except SettingsError as error:
         wrong_usage(str(error))
+    if link is None and loaded.settings.worker.processes > 1:
+        from connector.processes.supervisor import supervise, worker_command
+
+        code = supervise(loaded.settings, worker_command(config, assignments or (), address))
+    else:
+        from connector import service
+
+        code = service.run_worker(loaded, read, link=link)
     raise typer.Exit(code)
 
 

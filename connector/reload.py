@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from connector.engine.port import Hold, Job, Outcome
+from connector.file_stamp import FileStamp, file_stamp
 from connector.pipeline import Pipeline
 from connector.settings.model import Settings
 
@@ -166,11 +167,7 @@ def changeable(former: Settings, wanted: Settings) -> tuple[Settings, list[str]]
 
 
 class Files:
-    """Files whose content counts.
-
-    They are looked at, not watched: an editor or Kubernetes puts another file in place of the one that would
-    be watched, and on a network file system nobody would tell.
-    """
+    """Files whose content counts."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._paths = tuple(paths)
@@ -181,13 +178,5 @@ class Files:
         before, self._seen = self._seen, self._stamps()
         return before != self._seen
 
-    def _stamps(self) -> list[tuple[int, int, int] | None]:
-        return [_stamp(path) for path in self._paths]
-
-
-def _stamp(file: Path) -> tuple[int, int, int] | None:
-    try:
-        status = file.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
+    def _stamps(self) -> list[FileStamp | None]:
+        return [file_stamp(path) for path in self._paths]

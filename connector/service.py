@@ -43,13 +43,16 @@ _LOOK_EVERY = 2.0
 
 
 def run_worker(
-    read: Callable[[], Loaded], environ: Mapping[str, str] = os.environ, link: int | None = None
+    loaded: Loaded,
+    again: Callable[[], Loaded],
+    environ: Mapping[str, str] = os.environ,
+    link: int | None = None,
 ) -> int:
     """Run until a signal ends it.
 
     Args:
-        read: Reads the settings: at the start, and again when SIGHUP asks for it or a file that they came
-            from has changed.
+        loaded: The settings to begin with.
+        again: Reads them anew, when SIGHUP asks for it or a file that they came from has changed.
         environ: Where secrets from the environment are looked up.
         link: The descriptor of the way to a supervisor, which answers probes in place of this process.
 
@@ -57,15 +60,11 @@ def run_worker(
         The exit code: 0 when everything taken was finished or handed back, 1 when the engine has not heard
         the outcome of every job (it offers those again when their leases end), 2 when the worker could not
         start.
-
-    Raises:
-        SettingsError: They cannot be used at the start.
     """
-    loaded = read()
     redactor = Redactor()
     _prepare_logs(loaded.settings, redactor)
     try:
-        unreported = asyncio.run(_serve(loaded, read, redactor, environ, link))
+        unreported = asyncio.run(_serve(loaded, again, redactor, environ, link))
     except (_CannotListenError, LedgerUnavailableError) as error:
         log.error("worker not started", reason=str(error))  # noqa: TRY400 - foreseen, no trace
         return 2
@@ -84,7 +83,7 @@ def _prepare_logs(settings: Settings, redactor: Redactor) -> None:
 
 async def _serve(
     loaded: Loaded,
-    read: Callable[[], Loaded],
+    again: Callable[[], Loaded],
     redactor: Redactor,
     environ: Mapping[str, str],
     link: int | None,
@@ -108,7 +107,7 @@ async def _serve(
             settings.health.listen if link is None else None, _checks(engine, upkeep), redactor, metrics
         ),
     ):
-        reloading = _reload(pipeline, loaded, read, redactor, hangup)
+        reloading = _reload(pipeline, loaded, again, redactor, hangup)
         duties: list[Coroutine[Any, Any, None]] = [_announce(engine), reloading]
         if link is not None:
             duties.append(answer(link, _checks(engine, upkeep), metrics, orphaned=stop))
@@ -184,7 +183,7 @@ async def _announce(engine: GrpcEngine) -> None:
 async def _reload(
     pipeline: Reloadable,
     loaded: Loaded,
-    read: Callable[[], Loaded],
+    again: Callable[[], Loaded],
     redactor: Redactor,
     hangup: asyncio.Event,
 ) -> None:
@@ -197,7 +196,7 @@ async def _reload(
             continue
         hangup.clear()
         try:
-            loaded = read()
+            loaded = again()
             _prepare_logs(loaded.settings, redactor)
             await pipeline.use(loaded.settings)
         except SettingsError as error:

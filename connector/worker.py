@@ -30,6 +30,7 @@ from connector.engine.patience import Outage
 from connector.engine.port import Engine, Fail, Hold, Job, Outcome
 from connector.engine.slots import Slots
 from connector.engine.subscription import Intake, Subscription
+from connector.errors import CancelledBeforeSendError
 from connector.observe.metrics import Metrics
 from connector.settings.model import WorkerSettings
 
@@ -184,7 +185,7 @@ class Worker:
 
 
 def _handed_back(job: Job) -> Fail:
-    return Fail("The worker gave the job back; nothing was sent and no retry was spent.", job.retries)
+    return Fail(CancelledBeforeSendError().message, job.retries)
 
 
 async def _until_set(event: asyncio.Event, *tasks: asyncio.Task[None]) -> None:

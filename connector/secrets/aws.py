@@ -14,7 +14,13 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from connector.secrets.port import ProviderUnavailableError, UnusableSecretError, refuse_detours, usable
+from connector.secrets.port import (
+    ProviderUnavailableError,
+    UnusableSecretError,
+    refuse_detours,
+    text_in,
+    usable,
+)
 from connector.settings.secrets import AwsSettings
 
 # Answers with a 4xx status that say nothing about this secret. The credentials are the worker's own: when
@@ -110,9 +116,4 @@ def _key(value: str, key: str) -> str | None:
     if not isinstance(content, dict):
         reason = "it is no JSON object, as secrets.aws.json_keys says"
         raise UnusableSecretError(reason)
-    if key not in content:
-        return None
-    if not isinstance(content[key], str):
-        reason = f"its key {key} is no text"
-        raise UnusableSecretError(reason)
-    return usable(content[key], f"its key {key}")
+    return text_in(content, key, f"its key {key}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 _MAX_SIZE = 64 * 1024
@@ -42,6 +43,25 @@ class SecretProvider(Protocol):
             ProviderUnavailableError: Nobody can tell at the moment.
         """
         ...
+
+
+def text_in(content: Mapping[str, object], key: str, what: str) -> str | None:
+    """Give one text of several that a provider keeps together; None where it has no such key.
+
+    Args:
+        content: JSON values by key.
+        key: Which.
+        what: How errors name it, as ``its key password``.
+
+    Raises:
+        UnusableSecretError: It is no text, or as :func:`usable` says.
+    """
+    if key not in content:
+        return None
+    value = content[key]
+    if not isinstance(value, str):
+        raise UnusableSecretError(f"{what} is no text")
+    return usable(value, what)
 
 
 def usable(value: str | bytes, what: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from connector.secrets.http import JsonReply, ask, open_client
-from connector.secrets.port import UnusableSecretError, refuse_detours, usable
+from connector.secrets.port import UnusableSecretError, refuse_detours, text_in
 from connector.secrets.vault_login import open_login
 from connector.settings.secrets import VaultSettings
 
@@ -79,12 +79,7 @@ class VaultSecrets:
 
     def _field(self, reply: JsonReply, path: str, field: str) -> str | None:
         data = reply.context("data", "data") if self._settings.kv_version == 2 else reply.context("data")
-        if field not in data:
-            return None
-        if not isinstance(data[field], str):
-            reason = f"the field {field} of {path} is no text"
-            raise UnusableSecretError(reason)
-        return usable(data[field], f"the field {field} of {path}")
+        return text_in(data, field, f"the field {field} of {path}")
 
     def _explanation(self, reply: JsonReply, path: str) -> str:
         where = self._api_path(path)

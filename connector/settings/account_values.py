@@ -6,13 +6,13 @@ become the :class:`ValueError` that pydantic reports with the setting's name.
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from connector.errors import InputError
 from connector.message.addresses import parse_mailbox
+from connector.settings.values import from_json
 from connector.task.extra_headers import read_headers
 from connector.task.server import read_hostname
 from connector.task.values import Value
@@ -39,11 +39,7 @@ def _address(text: str) -> str:
 
 def _headers(given: object) -> dict[str, str]:
     """Take a map, or JSON from the environment."""
-    if isinstance(given, str):
-        try:
-            given = json.loads(given)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"not JSON: {error}") from None
+    given = from_json(given)
     if not isinstance(given, dict):
         # ValueError, as pydantic reports only that one.
         raise ValueError("expected header names with values, as {X-Team: sales}")  # noqa: TRY004

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
 from connector.hosts import MailHosts
-from connector.settings.values import Duration, ReadableFile, Seconds, Section, text_schema
+from connector.settings.values import Duration, ReadableFile, Seconds, Section, from_json, text_schema
 
 _SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -47,11 +46,7 @@ def _mount(path: str) -> str:
 
 
 def _bindings(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"not JSON: {error}") from None
+    value = from_json(value)
     if not isinstance(value, dict):
         # ValueError, as pydantic reports only that one.
         raise ValueError(  # noqa: TRY004

@@ -46,13 +46,22 @@ def _duration(value: object) -> object:
     return float(value) if isinstance(value, str) and value.strip()[0].isdigit() else value
 
 
+def from_json(value: object) -> object:
+    """Take text for JSON, as the environment and the command line give what is no plain value.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error}") from None
+
+
 def _error_mapping(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"not JSON: {error}") from None
-    return checked_mapping(value)
+    return checked_mapping(from_json(value))
 
 
 def _host_and_port(address: str) -> str:

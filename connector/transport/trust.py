@@ -12,12 +12,12 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from connector.file_stamp import FileStamp, file_stamp
 from connector.task.request import TlsPolicy
 from connector.transport.keystores import UnreadableStoreError, client_pem, trusted_certificates
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}  # no older one: RFC 8996
-# Size and time of last change: a renewed certificate is used for the next connection.
-_Stamps = tuple[tuple[int, int] | None, ...]
+_Stamps = tuple[FileStamp | None, ...]
 
 
 class UnusableTrustError(Exception):
@@ -34,7 +34,10 @@ class UnusableTrustError(Exception):
 
 
 class Contexts:
-    """The contexts that were made; one is made anew when a file of its policy has changed."""
+    """The contexts that were made; one is made anew when a file of its policy has changed.
+
+    So a renewed certificate is used for the next connection.
+    """
 
     def __init__(self) -> None:
         self._made: dict[TlsPolicy, tuple[_Stamps, ssl.SSLContext]] = {}
@@ -55,15 +58,7 @@ class Contexts:
 
 
 def _stamps(policy: TlsPolicy) -> _Stamps:
-    return tuple(_stamp(file) for file in policy.files)
-
-
-def _stamp(file: Path) -> tuple[int, int] | None:
-    try:
-        status = file.stat()
-    except OSError:  # whoever reads it says what is wrong
-        return None
-    return status.st_mtime_ns, status.st_size
+    return tuple(file_stamp(file) for file in policy.files)
 
 
 def build_context(policy: TlsPolicy) -> ssl.SSLContext:

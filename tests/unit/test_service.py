@@ -76,6 +76,11 @@ SETTINGS = Settings(
 )
 
 
+def run_worker(settings: Settings) -> int:
+    loaded = Loaded(settings, {})
+    return service.run_worker(loaded, lambda: loaded)
+
+
 async def complete(engine: Engine) -> Outcome:
     return Complete()
 
@@ -91,7 +96,7 @@ def test_the_exit_code_says_whether_the_engine_heard_every_outcome(
 ) -> None:
     prepared(monkeypatch, handle)
     with capture_logs() as logs:
-        assert service.run_worker(lambda: Loaded(SETTINGS, {})) == code
+        assert run_worker(SETTINGS) == code
     last = logs[-1]
     assert last["event"].startswith("worker stopped")
     assert (last["log_level"], last.get("jobs")) == (("error", 1) if code else ("info", None))
@@ -106,13 +111,13 @@ def test_jobs_do_not_wait_for_each_others_threads(monkeypatch: pytest.MonkeyPatc
         return Complete({"together": True})
 
     engine = prepared(monkeypatch, handle)
-    assert service.run_worker(lambda: Loaded(SETTINGS, {})) == 0
+    assert run_worker(SETTINGS) == 0
     assert engine.outcomes(engine.key) == [Complete({"together": True})]
 
 
 def test_nothing_uses_the_engine_once_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = prepared(monkeypatch, complete)
-    service.run_worker(lambda: Loaded(SETTINGS, {}))
+    run_worker(SETTINGS)
     assert engine.asked_when_closed is False
 
 
@@ -127,6 +132,6 @@ def test_the_client_secret_is_masked_from_the_beginning(monkeypatch: pytest.Monk
     monkeypatch.setattr(service, "configure_logging", lambda *_: None)
     credentials = {"client_id": "mailer", "client_secret": SecretStr(SECRET)}
     cloud = EngineSettings(cluster_id="c1", cluster_region="bru-2", **credentials)
-    service.run_worker(lambda: Loaded(Settings(engine=cloud), {}))
+    run_worker(Settings(engine=cloud))
     assert len(masked) == 1
     assert SECRET not in masked[0]

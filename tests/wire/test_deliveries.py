@@ -365,11 +365,9 @@ async def _die_after_the_dot(store: Store, one: Job) -> None:
 # What comes after the mail
 
 
-async def test_a_ledger_lost_after_the_dot_does_not_keep_the_engine_from_hearing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("connector.ledger.upkeep._RECORD_SECONDS", 0.05)
-    store = Store()
+@asynccontextmanager
+async def answered_without_its_ledger(store: Store) -> AsyncIterator[asyncio.Task[Outcome]]:
+    """A job whose ledger goes down between the final dot and the reply."""
     at_dot = Held(asyncio.Event())
     async with (
         SmtpServer(behaviour=Behaviour().on(Verb.DOT, at_dot)) as server,
@@ -379,6 +377,15 @@ async def test_a_ledger_lost_after_the_dot_does_not_keep_the_engine_from_hearing
         await at_dot.reached.wait()
         store.down = True
         at_dot.until.set()
+        yield running
+
+
+async def test_a_ledger_lost_after_the_dot_does_not_keep_the_engine_from_hearing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("connector.ledger.upkeep._RECORD_SECONDS", 0.05)
+    store = Store()
+    async with answered_without_its_ledger(store) as running:
         assert response(await running)["status"] == "SUCCESS"
         assert await store.state() is State.COMMITTING
         store.down = False
@@ -387,15 +394,7 @@ async def test_a_ledger_lost_after_the_dot_does_not_keep_the_engine_from_hearing
 
 async def test_cancelling_a_job_whose_mail_is_being_recorded_loses_nothing() -> None:
     store = Store()
-    at_dot = Held(asyncio.Event())
-    async with (
-        SmtpServer(behaviour=Behaviour().on(Verb.DOT, at_dot)) as server,
-        pipeline(store) as opened,
-    ):
-        running = asyncio.create_task(opened.handle(job(mail(server))))
-        await at_dot.reached.wait()
-        store.down = True
-        at_dot.until.set()
+    async with answered_without_its_ledger(store) as running:
         await store.refused.wait()
         running.cancel()
         assert response(await running)["status"] == "SUCCESS"

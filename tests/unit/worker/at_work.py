@@ -58,6 +58,15 @@ async def complete(job: Job, hold: Hold) -> Outcome:
     return Complete({"seen": job.key})
 
 
+def giving(outcome: Outcome) -> Handler:
+    """A handler that always comes to the same."""
+
+    async def handle(job: Job, hold: Hold) -> Outcome:
+        return outcome
+
+    return handle
+
+
 class Held:
     """A handler that keeps its jobs until told to let go; once cancelled it does nothing more.
 

@@ -20,7 +20,7 @@ from connector.engine.port import (
     Throw,
 )
 from connector.testing.engine import FakeEngine
-from tests.unit.worker.at_work import TYPE, complete, working
+from tests.unit.worker.at_work import TYPE, complete, giving, working
 
 
 async def test_two_hundred_jobs_under_random_trouble_are_each_reported_once() -> None:
@@ -67,11 +67,7 @@ async def test_a_result_that_the_engine_refuses_becomes_an_incident_that_says_th
 async def test_a_bpmn_error_that_the_engine_refuses_becomes_an_incident() -> None:
     engine = FakeEngine()
     engine.fail_next("report", EngineRefusedError("no such thing"))
-
-    async def handle(job: Job, hold: Hold) -> Outcome:
-        return Throw("MAIL_REFUSED", "550 no such user")
-
-    async with working(engine, handle):
+    async with working(engine, giving(Throw("MAIL_REFUSED", "550 no such user"))):
         outcome = await engine.outcome(engine.create_job(TYPE))
     assert isinstance(outcome, Fail)
     assert outcome.retries == 0
@@ -82,11 +78,7 @@ async def test_a_bpmn_error_that_the_engine_refuses_becomes_an_incident() -> Non
 async def test_a_failure_that_the_engine_refuses_ends_the_attempt() -> None:
     engine = FakeEngine()
     engine.fail_next("report", EngineRefusedError("no"))
-
-    async def handle(job: Job, hold: Hold) -> Outcome:
-        return Fail("x", retries=0)
-
-    async with working(engine, handle) as running:
+    async with working(engine, giving(Fail("x", retries=0))) as running:
         engine.create_job(TYPE)
         await engine.until(lambda: engine.calls["report"] == 1)
         await running.shut_down()
