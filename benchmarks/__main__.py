@@ -1,6 +1,6 @@
 """Every benchmark, one after the other: ``python -m benchmarks [FILE.json] [SOAK_MAILS]``.
 
-Each prints its table; those that stand on an engine also go into the JSON file, with the machine.
+Each prints its table; those of mails and jobs also go into the JSON file, with the machine.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ def main() -> None:
     """Run all of them."""
     arguments = sys.argv[1:]
     del sys.argv[1:]  # those of one module look there
-    for module in (message_build, smtp, ledger, delivery, start_up):
+    for module in (message_build, ledger, start_up):
         print(f"\n### {(module.__doc__ or '').splitlines()[0]}\n")
         module.main()
-    tables = asyncio.run(_on_an_engine(int(arguments[1]) if len(arguments) > 1 else None))
+    tables = asyncio.run(_tables(int(arguments[1]) if len(arguments) > 1 else None))
     for title, rows in tables.items():
         show(title, rows)
     if arguments:
         write(Path(arguments[0]), tables)
 
 
-async def _on_an_engine(soak_mails: int | None) -> dict[str, Sequence[Row]]:
+async def _tables(soak_mails: int | None) -> dict[str, Sequence[Row]]:
     return {
+        "SMTP alone": await smtp.measured(),
+        "What the ledger costs, through the pipeline": await delivery.measured(),
         "Engine alone": await engine.measured(),
         **await whole_way.measured(("default", "light")),
         "Slow server beside a fast one": await slow_server.measured(),

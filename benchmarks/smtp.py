@@ -9,24 +9,22 @@ CPU's above all, as a sink on the same two cores, or anything else that runs, ta
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import platform
 import resource
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 import trustme
 
 from benchmarks import smtp_clients
+from benchmarks.field import sink
+from benchmarks.figures import Row, show, write
 from benchmarks.smtp_clients import Target
 
 _SECONDS = 1.0
@@ -54,75 +52,91 @@ _LIMITS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """What one client did in its best round."""
-
-    case: str
-    client: str
-    mails_per_second: float
-    cpu_microseconds: float
-    limit: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Case:
     name: str
     auth: bool
     starttls: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What one client did; CPU in µs for each mail."""
+
+    rate: float
+    cpu: float
+
+
 _CASES = (_Case("plain", False, False), _Case("AUTH", True, False), _Case("STARTTLS and AUTH", True, True))
+_TITLE = "SMTP alone"
 
 
 def main() -> None:
     """Measure and print."""
-    figures: list[Figure] = []
-    with ExitStack() as stack:
+    rows = asyncio.run(measured())
+    show(_TITLE, rows)
+    if not shutil.which("smtp-source"):
+        print("\nwithout smtp-source and smtp-sink: Postfix is not installed")
+    if len(sys.argv) > 1:
+        write(Path(sys.argv[1]), {_TITLE: rows})
+
+
+async def measured() -> Sequence[Row]:
+    """Measure every client in each case."""
+    rows: list[Row] = []
+    async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         authorities, certificate = _certificates(directory)
         for case in _CASES:
-            figures += _measure(case, stack.enter_context(_sink(case, certificate)), authorities)
-    _print(figures)
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_text(
-            json.dumps({"machine": _machine(), "smtp": [*map(asdict, figures)]}, indent=2)
-        )
+            port = await stack.enter_async_context(_sink(case, certificate))
+            rows += _rows(case, await _best(case, port, authorities))
+    return rows
 
 
-def _measure(case: _Case, port: int, authorities: Path) -> list[Figure]:
-    best: dict[str, Figure] = {}
+def _rows(case: _Case, best: dict[str, _Round]) -> list[Row]:
+    ours = best["ours, kept"].cpu
+    return [
+        {
+            "case": case.name,
+            "client": name,
+            "mails/s": round(figure.rate),
+            "CPU µs/mail": round(figure.cpu),
+            "CPU, ours = 1": figure.cpu / ours,
+            "limited by": _LIMITS[name],
+        }
+        for name, figure in best.items()
+    ]
+
+
+async def _best(case: _Case, port: int, authorities: Path) -> dict[str, _Round]:
+    best: dict[str, _Round] = {}
+
+    def keep(name: str, figure: _Round) -> None:
+        if name not in best or figure.cpu < best[name].cpu:
+            best[name] = figure
+
     for _ in range(_ROUNDS):
         for name, client in _CLIENTS.items():
             target = Target(port, case.auth, case.starttls, authorities, _MAIL, perf_counter() + _SECONDS)
-            begun, spent = perf_counter(), _cpu(resource.RUSAGE_SELF)
-            sent = asyncio.run(_counted(client, target))
-            _keep_best(best, case, name, sent, perf_counter() - begun, _cpu(resource.RUSAGE_SELF) - spent)
+            keep(name, await _round(client(target), resource.RUSAGE_SELF))
         if not case.auth and shutil.which("smtp-source"):
-            begun, spent = perf_counter(), _cpu(resource.RUSAGE_CHILDREN)
-            sent = _smtp_source(port)
-            _keep_best(
-                best, case, _SOURCE, sent, perf_counter() - begun, _cpu(resource.RUSAGE_CHILDREN) - spent
-            )
-    return list(best.values())
+            keep(_SOURCE, await _round(_smtp_source(port), resource.RUSAGE_CHILDREN))
+    return best
 
 
-async def _counted(client: Callable[[Target], Awaitable[int]], target: Target) -> int:
-    return await client(target)
+async def _round(sending: Awaitable[int], who: int) -> _Round:
+    begun, spent = perf_counter(), _cpu(who)
+    sent = await sending
+    seconds, spent = perf_counter() - begun, _cpu(who) - spent
+    return _Round(sent / seconds, spent / sent * 1e6)
 
 
-def _keep_best(  # noqa: PLR0913, PLR0917 - one measurement
-    best: dict[str, Figure], case: _Case, name: str, sent: int, seconds: float, cpu: float
-) -> None:
-    figure = Figure(case.name, name, sent / seconds, cpu / sent * 1e6, _LIMITS[name])
-    if name not in best or figure.cpu_microseconds < best[name].cpu_microseconds:
-        best[name] = figure
-
-
-def _smtp_source(port: int) -> int:
+async def _smtp_source(port: int) -> int:
     mails = 20_000
     # Without STARTTLS and AUTH: it has neither.
-    command = ["smtp-source", "-d", "-s", str(smtp_clients.WORKERS), "-l", str(len(_MAIL)), "-m", str(mails)]
-    subprocess.run([*command, f"127.0.0.1:{port}"], check=True)
+    options = ("-d", "-s", str(smtp_clients.WORKERS), "-l", str(len(_MAIL)), "-m", str(mails))
+    process = await asyncio.create_subprocess_exec("smtp-source", *options, f"127.0.0.1:{port}")
+    if await process.wait():
+        raise SystemExit("smtp-source failed; what it said stands above")
     return mails
 
 
@@ -131,40 +145,21 @@ def _cpu(who: int) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-@contextmanager
-def _sink(case: _Case, certificate: Path) -> Iterator[int]:
+@asynccontextmanager
+async def _sink(case: _Case, certificate: Path) -> AsyncIterator[int]:
     """A server in a process of its own: Postfix's where it will do and is installed."""
-    if case.auth or not shutil.which("smtp-sink"):
-        command = [sys.executable, "-m", "benchmarks.smtp_sink", str(certificate)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            try:
-                yield int(process.stdout.readline())
-            finally:
-                process.terminate()
-        return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    user = ["-u", "nobody"] if os.geteuid() == 0 else []
-    with subprocess.Popen(["smtp-sink", *user, f"127.0.0.1:{port}", "500"]) as process:
-        try:
-            _wait_for(port)
+    if not case.auth and shutil.which("smtp-sink"):
+        async with sink() as (port, _):
             yield port
-        finally:
-            process.terminate()
-
-
-def _wait_for(port: int) -> None:
-    until = perf_counter() + 10
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            if perf_counter() > until:
-                raise
-        else:
-            return
+        return
+    command = ("-m", "benchmarks.smtp_sink", str(certificate))
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=PIPE)
+    assert process.stdout is not None
+    try:
+        yield int(await process.stdout.readline())
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 def _certificates(directory: Path) -> tuple[Path, Path]:
@@ -174,32 +169,6 @@ def _certificates(directory: Path) -> tuple[Path, Path]:
         str(directory / "server.pem")
     )
     return directory / "authority.pem", directory / "server.pem"
-
-
-def _print(figures: list[Figure]) -> None:
-    print("| case | client | mails/s | CPU µs/mail | CPU, ours = 1 | limited by |")
-    print("| --- | --- | ---: | ---: | ---: | --- |")
-    for figure in figures:
-        ours = next(other for other in figures if (other.case, other.client) == (figure.case, "ours, kept"))
-        ratio = figure.cpu_microseconds / ours.cpu_microseconds
-        row = (
-            f"{figure.mails_per_second:,.0f}",
-            f"{figure.cpu_microseconds:,.0f}",
-            f"{ratio:.2f}",
-            figure.limit,
-        )
-        print(f"| {figure.case} | {figure.client} | {' | '.join(row)} |")
-    if not shutil.which("smtp-source"):
-        print("\nwithout smtp-source and smtp-sink: Postfix is not installed")
-
-
-def _machine() -> dict[str, str | int | None]:
-    return {
-        "system": platform.platform(),
-        "processor": platform.machine(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-    }
 
 
 if __name__ == "__main__":
