@@ -60,23 +60,28 @@ class Reporter:
         """Try once; whether there is nothing left to do."""
         outcome = lease.outcome
         assert outcome is not None  # noqa: S101 - `report` has set it
-        log = _log.bind(**_fields(lease, outcome))
         if lease.hold.lost and _comes_again(outcome):
-            log.warning("outcome not reported: the lease ended, the engine offers the job again")
+            _log.warning(
+                "outcome not reported: the lease ended, the engine offers the job again",
+                **_fields(lease, outcome),
+            )
             return True
         try:
             await self._engine.report(lease.job, outcome)
         except LeaseLostError as error:
-            log.warning("outcome not taken: the job is gone or done", reason=str(error))
+            _log.warning(
+                "outcome not taken: the job is gone or done", **_fields(lease, outcome), reason=str(error)
+            )
         except EngineRefusedError as error:
-            log.error("engine refused the outcome", reason=str(error))  # noqa: TRY400 - foreseen, no trace
+            fields = _fields(lease, outcome)
+            _log.error("engine refused the outcome", **fields, reason=str(error))
             lease.outcome = _instead_of(outcome, error, in_doubt=lease.hold.when_taken is not None)
             return lease.outcome is None
         except EngineUnavailableError as error:
             self._outage.failed(lease.job.key, error)
             return False
         else:
-            log.info("job reported")
+            _log.info("job reported", **_fields(lease, outcome))
             if lease.hold.when_taken is not None and not _comes_again(outcome):
                 lease.hold.when_taken()
         return True

@@ -8,12 +8,13 @@ libraries would log of them is turned off here.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 import threading
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import Any
 
@@ -26,6 +27,9 @@ from connector.settings.model import LogSettings
 # pyzeebe logs whole jobs, variables and all; httpx2 whole URLs; httpcore2 headers with their tokens; botocore
 # the answers of AWS, secrets and all, before anybody could tell the redaction; the others tokens and claims.
 _TALKATIVE = ("pyzeebe", "httpx2", "httpcore2", "botocore", "azure", "msal", "google")
+
+# Kept, since json.dumps makes one for each call. What it gets is plain JSON: the redaction has seen to that.
+_WRITER = json.JSONEncoder()
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SENSITIVE = re.compile(
@@ -44,17 +48,12 @@ def configure_logging(settings: LogSettings, redactor: Redactor) -> None:
         settings: Least level; console or JSON lines.
         redactor: Masks the secrets.
     """
+    finish = _finish(settings, redactor)
     handler = _Handler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *_stamps()],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                _mask_by_name,
-                _Redaction(redactor),
-                *_rendering(settings),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *finish],
             use_get_message=True,
         )
     )
@@ -63,22 +62,18 @@ def configure_logging(settings: LogSettings, redactor: Redactor) -> None:
     root.setLevel(settings.level.upper())
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
-    _configure_structlog()
-    _take_over_hooks()
-
-
-def _configure_structlog() -> None:
     structlog.configure(
         processors=[
-            structlog.stdlib.filter_by_level,
             structlog.contextvars.merge_contextvars,
             *_stamps(),
             structlog.processors.StackInfoRenderer(),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+            *finish,
         ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        # Straight to the stream: a record of the standard library costs more than all the rest of a line.
+        logger_factory=partial(_Lines, handler),
+        wrapper_class=structlog.make_filtering_bound_logger(root.level),
     )
+    _take_over_hooks()
 
 
 def _stamps() -> list[Processor]:
@@ -89,12 +84,21 @@ def _stamps() -> list[Processor]:
     ]
 
 
-def _rendering(settings: LogSettings) -> list[Processor]:
+def _finish(settings: LogSettings, redactor: Redactor) -> list[Processor]:
+    """What every event passes last, whoever logged it: masked first, then rendered."""
+    return [structlog.processors.format_exc_info, _mask_by_name, _Redaction(redactor), _renderer(settings)]
+
+
+def _renderer(settings: LogSettings) -> Processor:
     if settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty()):
         # Its default for tracebacks shows local variables; ours are text by now.
         plain = structlog.dev.plain_traceback
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
-    return [structlog.processors.JSONRenderer()]
+        return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+    return _as_json
+
+
+def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    return _WRITER.encode(event)
 
 
 class _Redaction:
@@ -115,6 +119,8 @@ def _mask_by_name(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
 def _without_named(key: object, value: object) -> object:
     if value is not None and isinstance(key, str) and _is_sensitive(key):
         return MASK
+    if isinstance(value, str | int):  # nearly every value; the check for a mapping costs ten times as much
+        return value
     if isinstance(value, Mapping):
         return {inner: _without_named(inner, item) for inner, item in value.items()}
     if isinstance(value, list | tuple):
@@ -129,16 +135,42 @@ def _is_sensitive(name: str) -> bool:
 
 
 class _Handler(logging.StreamHandler[Any]):
+    def line(self, text: str, source: str) -> None:
+        """Write a line of ours, whole, between those of the standard library."""
+        self.acquire()
+        try:
+            self.stream.write(f"{text}\n")
+            self.flush()
+        except (OSError, ValueError):
+            self._note_lost(source)
+        finally:
+            self.release()
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Say that a record could not be written; logging's own way prints its arguments, secrets and all."""
+        self._note_lost(f"{record.name} ({record.filename}:{record.lineno})")
+
+    def _note_lost(self, source: str) -> None:
         error = sys.exc_info()[0]
         reason = error.__name__ if error else "unknown error"
-        note = f"log record from {record.name} ({record.filename}:{record.lineno}) lost: {reason}\n"
         try:
-            self.stream.write(note)
+            self.stream.write(f"log record from {source} lost: {reason}\n")
             self.flush()
         except (OSError, ValueError):  # standard error is closed: there is nobody to tell
             return
+
+
+class _Lines:
+    """Where the events of one of our loggers end: rendered text, a line for each."""
+
+    def __init__(self, handler: _Handler, name: str = "connector") -> None:
+        self.name = name
+        self._handler = handler
+
+    def _line(self, text: str) -> None:
+        self._handler.line(text, self.name)
+
+    debug = info = warning = error = critical = exception = msg = _line
 
 
 def _take_over_hooks() -> None:

@@ -115,6 +115,8 @@ class Redactor:
 
     def _redacted(self, value: Any, depth: int) -> Any:
         match value:
+            case str():
+                return self.redact(value)
             case None | bool():
                 return value
             case int() | float():

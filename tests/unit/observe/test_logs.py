@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 import sys
@@ -241,8 +242,67 @@ def test_a_field_about_a_credential_is_shown(name: str, capsys: pytest.CaptureFi
     assert lines(capsys.readouterr().err)[0][name] == "known"
 
 
-def test_a_closed_standard_error_stops_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+@pytest.mark.parametrize(
+    "log", [logging.getLogger("anywhere"), structlog.get_logger("connector")], ids=["a library", "ours"]
+)
+def test_a_closed_standard_error_stops_nobody(
+    log: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
     with (tmp_path / "stderr").open("w") as stream:
         monkeypatch.setattr(sys, "stderr", stream)
         configure()
-    logging.getLogger("anywhere").warning("into the void")
+    log.warning("into the void")
+
+
+def test_a_line_that_cannot_be_written_is_told_without_what_it_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Narrow(io.StringIO):
+        def write(self, text: str, /) -> int:
+            if "Straße" in text:
+                raise UnicodeEncodeError("ascii", text, 0, 1, "ordinal not in range")
+            return super().write(text)
+
+    stream = Narrow()
+    monkeypatch.setattr(sys, "stderr", stream)
+    configure_logging(LogSettings.model_validate({"format": "console"}), Redactor())
+    structlog.get_logger("connector.worker").warning("Straße")
+    assert stream.getvalue() == "log record from connector.worker lost: UnicodeEncodeError\n"
+
+
+def test_a_level_can_be_lowered_and_raised_while_loggers_are_in_use(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = structlog.get_logger("connector")
+    for level in ("warning", "debug", "warning"):
+        configure(level)
+        log.debug(level)
+    assert [line["event"] for line in lines(capsys.readouterr().err)] == ["debug"]
+
+
+def test_lines_of_several_threads_do_not_mix(monkeypatch: pytest.MonkeyPatch) -> None:
+    class InPieces(io.StringIO):
+        """Lets other threads run in the middle of a line."""
+
+        def write(self, text: str, /) -> int:
+            for character in text:
+                super().write(character)
+            return len(text)
+
+    stream = InPieces()
+    monkeypatch.setattr(sys, "stderr", stream)
+    configure()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        logs = [structlog.get_logger("connector"), logging.getLogger("grpc")] * 2
+        threads = [
+            threading.Thread(target=lambda log=log: [log.info("event") for _ in range(50)]) for log in logs
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert [line["event"] for line in lines(stream.getvalue())] == ["event"] * 200
