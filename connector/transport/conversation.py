@@ -73,13 +73,12 @@ class Conversation:
         self.concealment = concealment or Concealment()
         self.unanswered = 1  # the greeting is owed
         self.mail_begun = False  # MAIL went out, and neither the reply to the dot nor RSET ended it
-        self._timeouts = timeouts
+        self._seconds = {phase: _limit(timeouts, phase) for phase in Phase}
         self._section = section
 
     def seconds(self, phase: Phase) -> float:
         """The time limit of a phase, in seconds."""
-        limit = getattr(self._timeouts, _SETTING.get(phase, "command"))
-        return float(limit.total_seconds())
+        return self._seconds[phase]
 
     def step(self, phase: Phase) -> Step:
         """Do one step of a phase, which must raise ``TimeoutError`` at its limit (:meth:`seconds`).
@@ -141,14 +140,14 @@ class Conversation:
                 await self.link.flushed(self.seconds(Phase.CONTENT))
             await asyncio.sleep(0)  # let the loop read: after a send that fails it reads no more
 
-    async def release(self, dot: bytes) -> Reply:
-        """Write the last octets of a message and wait for the server's verdict on it.
+    async def release(self, last: bytes) -> Reply:
+        """Write the last octets of a message, the final dot at their end, and wait for the server's verdict.
 
         Raises:
             TransportError: As :meth:`push` while the octets are still here; once they are out and no reply
                 says what became of the message, ``DELIVERY_UNCERTAIN``, also when this task is cancelled.
         """
-        await self._write(dot)
+        await self._write(last)
         self.unanswered += 1
         try:
             if self.link.held:
@@ -185,3 +184,8 @@ class Conversation:
     def refusal(self, phase: Phase, reply: Reply) -> TransportError:
         """The error that the reply to a command means."""
         return failures.refused(phase, self.server, reply, self.concealment.shown(reply))
+
+
+def _limit(timeouts: TimeoutSettings, phase: Phase) -> float:
+    limit = getattr(timeouts, _SETTING.get(phase, "command"))
+    return float(limit.total_seconds())
