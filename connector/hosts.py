@@ -26,6 +26,8 @@ _NUMERIC_LABEL = re.compile(r"\d+|0[xX][0-9a-fA-F]*")
 _WITH_PORT = re.compile(r"(\[[^\]]*\]|[^:]*):(\d{1,5})")
 
 
+# The same few servers come with every job.
+@lru_cache(maxsize=1024)
 def canonical_host(text: str) -> str | None:
     """Give the one spelling of a host: ASCII, lower case, no dot at its end; None when it is no host.
 

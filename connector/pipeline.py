@@ -217,7 +217,8 @@ class _Mail:
             server, uses = await with_secrets(request.server, self._stages.secrets)
             self._looked_up = monotonic()
             self._remember_login(server)
-            self._request, self._uses = replace(request, server=server), (*resolved.uses, *uses)
+            self._request = request if server is request.server else replace(request, server=server)
+            self._uses = (*resolved.uses, *uses)
         return self._request
 
     def _context(self) -> ReadContext:

@@ -72,6 +72,15 @@ def _checked(name: str, field: str) -> str:
     return name
 
 
+def _mentions_secrets(value: Any) -> bool:
+    """Whether there may be a reference in it: in most jobs there is none, and this is soon seen."""
+    if isinstance(value, str):
+        return "secrets." in value
+    if isinstance(value, dict):
+        return any(map(_mentions_secrets, value.values()))
+    return isinstance(value, list) and any(map(_mentions_secrets, value))
+
+
 class References:
     """Replaces the references in the variables of a task.
 
@@ -83,6 +92,7 @@ class References:
 
     def __init__(self, fields: frozenset[str], look_up: LookUp) -> None:
         self._fields = fields
+        self._variables = {AUTHENTICATION, *(field.partition(".")[0] for field in fields)}
         self._look_up = look_up
 
     async def replaced(self, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,11 +112,11 @@ class References:
             raise InputError(AUTHENTICATION, message) from None
 
     async def _variable(self, name: str, value: Any) -> Any:
+        if name not in self._variables or not _mentions_secrets(value):
+            return value
         if name == AUTHENTICATION and not isinstance(value, str):
             return await self._resolved(value, _Spot(name, name, open=True))
-        if any(field == name or field.startswith(f"{name}.") for field in self._fields):
-            return await self._resolved(value, _Spot(name, name, open=name in self._fields))
-        return value
+        return await self._resolved(value, _Spot(name, name, open=name in self._fields))
 
     async def _resolved(self, value: Any, spot: _Spot) -> Any:
         match value:

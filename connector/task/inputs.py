@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from connector.errors import InputError
-from connector.task.definitions import Definition
+from connector.task.definitions import Definitions
 from connector.task.values import Value, as_boolean, is_blank, kind, shown
 
 _MAX_NAME = 60
@@ -26,11 +26,12 @@ class Inputs:
         path: The name of the context, empty for the variables of a job.
     """
 
-    __slots__ = ("_data", "_definitions", "_path")
+    __slots__ = ("_data", "_definitions", "_path", "_table")
 
-    def __init__(self, data: Mapping[str, Any], definitions: tuple[Definition, ...], path: str = "") -> None:
+    def __init__(self, data: Mapping[str, Any], definitions: Definitions, path: str = "") -> None:
         self._data = data
-        self._definitions = {definition.name: definition for definition in definitions}
+        self._table = definitions
+        self._definitions = definitions.by_name
         self._path = path
 
     def get(self, name: str) -> Value | None:
@@ -90,10 +91,8 @@ class Inputs:
         Raises:
             InputError: One of them is given.
         """
-        for definition in self._definitions.values():
-            if definition.available:
-                continue
-            value = self.get(definition.name)
+        for name in self._table.unavailable:
+            value = self.get(name)
             if value is not None and as_boolean(value.data) is not False:
                 raise value.error("is not available in this version; remove it")
 

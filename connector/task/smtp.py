@@ -27,7 +27,7 @@ from connector.task.definitions import (
     NATIVE,
     SENSITIVITY,
     WHEN_UNCERTAIN,
-    Definition,
+    Definitions,
 )
 from connector.task.extra_headers import read_headers
 from connector.task.followup import read_follow_up
@@ -71,7 +71,7 @@ class Dialect:
         html_is_path: An HTML body without a ``<`` is a path, whatever its ending.
     """
 
-    definitions: tuple[Definition, ...] = NATIVE
+    definitions: Definitions = NATIVE
     foreign: bool = False
     bare_local_parts: bool = False
     escaped_newlines: bool = False
@@ -85,7 +85,7 @@ class SendReader:
         self._dialect = dialect
 
     @property
-    def definitions(self) -> tuple[Definition, ...]:
+    def definitions(self) -> Definitions:
         """The inputs of the task type."""
         return self._dialect.definitions
 

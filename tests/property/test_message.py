@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import InputError
+from connector.message import addresses
 from connector.message.addresses import Mailbox, parse_mailbox, split_list
 from connector.message.build import build
 from connector.message.content import LoadedAttachment, LoadedContent
@@ -293,3 +294,60 @@ def check_html(html: str) -> None:
 
 def test_any_html_becomes_text(run: Callable[[Callable[..., None]], None]) -> None:
     run(given(html_source)(check_html))
+
+
+def outcome(text: str) -> Mailbox | str:
+    try:
+        return parse_mailbox(text, "field")
+    except InputError as error:
+        return str(error)
+
+
+# Near what the short way reads, and across its borders: blanks, quotes, lengths, punycode, a missing bracket.
+nearly_usual = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(
+            ["", "Jane ", "Jane  Doe", "J. ", "O'Hara - X", " Jane", '"Jane" ', "a" * 70, "Jäne ", "x@y "]
+        ),
+        st.sampled_from(["<", "", " <", "<<", "< "]),
+        st.sampled_from(["jane", "j.d+x", "j..d", ".j", "j.", "a" * 64, "a" * 65, "ä", "j d", '"j d"', ""]),
+        st.sampled_from(["@", "", "@@"]),
+        st.sampled_from(
+            [
+                "example.org",
+                "EXAMPLE.Org",
+                "localhost",
+                "xn--bcher-kva.example",
+                "XN--x",
+                "a-.b",
+                "-a",
+                "1.2.3.4",
+                "[::1]",
+                "bücher.example",
+                "a..b",
+                "a." * 30 + "b",
+                "b" * 63,
+                "b" * 64,
+                "",
+            ]
+        ),
+        st.sampled_from([">", "", "> ", ">>", " >", "\n"]),
+    ),
+)
+
+
+@given(st.one_of(nearly_usual, one_line))
+def test_the_short_way_of_reading_a_mailbox_agrees_with_the_long_one(text: str) -> None:
+    short = outcome(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(addresses, "_USUAL_LENGTH", -1)
+        assert outcome(text) == short
+
+
+def test_the_short_way_is_taken_by_what_people_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(addresses, "_parse_address", None)
+    assert parse_mailbox("Jane Doe <jane.doe@Example.org>", "f") == Mailbox(
+        "jane.doe@example.org", "Jane Doe"
+    )
+    assert parse_mailbox("jane@localhost", "f") == Mailbox("jane@localhost")

@@ -234,7 +234,7 @@ async def test_a_short_last_piece_waits_with_the_dot(size: int, ahead: int, secu
     mail = dataclasses.replace(mail, data=mail.data + b"x" * (size - len(mail.data) - 2) + b"\r\n")
 
     def content() -> bytes:
-        return server.connections[0].received_bytes.partition(b"DATA\r\n")[2]
+        return bytes(server.connections[0].received_bytes).partition(b"DATA\r\n")[2]
 
     async def committing() -> None:
         async with asyncio.timeout(10):
