@@ -153,7 +153,7 @@ class PostgresStore:
         if not changed:
             return set()
         version = secrets.randbits(62) + 1
-        rows = [(*entry.row(), found[key][1] if key in found else 0) for key, entry in changed.items()]
+        rows = [(*entry, found[key][1] if key in found else 0) for key, entry in changed.items()]
         columns = [list(column) for column in zip(*rows, strict=True)]
         swapped = await connection.fetch(_SWAP if durable else _SWAP_SOON, *columns, version)
         if swapped:

@@ -10,7 +10,7 @@ nobody else can change the entry meanwhile. Two rules hold everywhere:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from connector.ledger.port import (
     Acknowledged,
@@ -105,7 +105,7 @@ def _doubt(entry: Entry, lease: float) -> tuple[Entry, Uncertain]:
     attempt = Attempt(entry.key, entry.attempt, entry.owner, entry.request_hash, lease)
     if entry.state is State.COMMITTING:
         crashes = entry.crashes + 1
-        entry = replace(entry, state=State.UNCERTAIN, crashes=crashes, held_until=0.0)
+        entry = entry._replace(state=State.UNCERTAIN, crashes=crashes, held_until=0.0)
     return entry, Uncertain(attempt, entry.changed)
 
 
@@ -117,14 +117,14 @@ def commit(attempt: Attempt, entry: Entry | None, now: float) -> tuple[Entry | N
     """
     if entry is None or not _is_latest(attempt, entry) or entry.state not in _UNSETTLED:
         return entry, LeaseLostError(f"{attempt.key}: another attempt has taken this mail over")
-    return replace(entry, state=State.COMMITTING, held_until=now + attempt.lease, changed=now), None
+    return entry._replace(state=State.COMMITTING, held_until=now + attempt.lease, changed=now), None
 
 
 def extend(attempt: Attempt, entry: Entry | None, now: float) -> tuple[Entry | None, None]:
     """Hold the key for another lease, unless the attempt is over: ``commit`` is who must know that."""
     if entry is None or not _is_latest(attempt, entry) or entry.state not in _UNSETTLED:
         return entry, None
-    return replace(entry, held_until=now + attempt.lease), None
+    return entry._replace(held_until=now + attempt.lease), None
 
 
 def settle(
@@ -137,7 +137,7 @@ def settle(
         # Also where the entry is gone or is a successor's: a successor that has not let go of its own
         # final dot yet is stopped by this. What it wants to send may be something else by now.
         kept = entry if entry is not None else _entry(attempt, State.SENT, now)
-        kept = replace(kept, request_hash=attempt.request_hash)
+        kept = kept._replace(request_hash=attempt.request_hash)
         return _settled(kept, State.SENT, now, response=settlement.response), None
     if entry is None or not _is_latest(attempt, entry):
         return entry, None
@@ -147,17 +147,17 @@ def settle(
 def _settle_latest(settlement: Released | Unanswered | Acknowledged, entry: Entry, now: float) -> Entry:
     match settlement:
         case Released(crashes) if entry.state in _UNSETTLED | _DOUBTFUL:
-            return replace(_settled(entry, State.RELEASED, now), crashes=crashes)
+            return _settled(entry, State.RELEASED, now)._replace(crashes=crashes)
         case Unanswered() if entry.state in _UNSETTLED:
             return _settled(entry, State.UNCERTAIN, now)
         case Acknowledged(hold, task) if entry.state in {State.UNCERTAIN, State.ACKNOWLEDGED}:
-            return replace(_settled(entry, State.ACKNOWLEDGED, now), held_until=now + hold, owner=task)
+            return _settled(entry, State.ACKNOWLEDGED, now)._replace(held_until=now + hold, owner=task)
     return entry
 
 
 def _settled(entry: Entry, state: State, now: float, response: str | None = None) -> Entry:
     """Leave the lease, and begin counting crashes anew: whoever settles has not crashed."""
-    return replace(entry, state=state, held_until=0.0, changed=now, crashes=0, response=response)
+    return entry._replace(state=state, held_until=0.0, changed=now, crashes=0, response=response)
 
 
 def _is_latest(attempt: Attempt, entry: Entry) -> bool:

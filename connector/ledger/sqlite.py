@@ -114,7 +114,7 @@ class SqliteStore:
             entries = {row[0]: _entry(row) for row in json.loads(found)}
             applied = rules.apply(steps, entries, self._now())
             if applied.changed:
-                connection.execute(_WRITE, (json.dumps([e.row() for e in applied.changed.values()]),))
+                connection.execute(_WRITE, (json.dumps(list(applied.changed.values())),))
         return applied.answers
 
     def _probe(self) -> None:

@@ -46,7 +46,7 @@ def build(
         ValueError: A line came out too long, which no input should be able to cause.
     """
     digest = _digest(key)
-    name = message_id(request, key, settings)
+    name = _message_id(request, digest, settings)
     envelope = _envelope(request, digest)
     content_part = _content(request.content_type, content, digest)
     header = f"{header_section(request, name, now)}{content_part.header}\r\n"
@@ -65,7 +65,11 @@ def message_id(request: SendRequest, key: str, settings: MessageSettings) -> str
     Raises:
         InputError: ``message.message_id_domain`` is none.
     """
-    return f"<{_digest(key)}@{_id_domain(request, settings)}>"
+    return _message_id(request, _digest(key), settings)
+
+
+def _message_id(request: SendRequest, digest: str, settings: MessageSettings) -> str:
+    return f"<{digest}@{_id_domain(request, settings)}>"
 
 
 def check_lines(data: bytes) -> None:
@@ -129,8 +133,10 @@ def _content(kind: ContentType, content: LoadedContent, digest: str) -> Part:
     if kind is ContentType.MULTIPART:
         plain = [text_part(text_from_html(content.body), "plain", BODY_FIELD)]
     attached = [attachment_part(file) for file in files]
-    token = _boundary_token(digest, [*body, *shown, *plain, *attached])
     root = body[0]
+    if not (shown or plain or attached):
+        return root
+    token = _boundary_token(digest, [*body, *shown, *plain, *attached])
     if shown:
         root = _multipart('related; type="text/html"', [root, *shown], f"=_r_{token}")
     if plain:

@@ -7,8 +7,9 @@ checked once more here, so that no request, whoever made it, gets a line break i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, tzinfo
 from email.utils import format_datetime
+from functools import lru_cache
 
 from connector.errors import InputError
 from connector.message import headers
@@ -56,7 +57,7 @@ def header_section(request: SendRequest, message_id: str, now: datetime) -> str:
     fields = [
         *_correspondents(request),
         headers.unstructured("Subject", check_subject(request.subject)),
-        f"Date: {format_datetime(now)}\r\n",
+        f"Date: {_date(int(now.timestamp()), now.tzinfo)}\r\n",
         f"Message-ID: {message_id}\r\n",
         *_thread(request),
     ]
@@ -76,6 +77,12 @@ def check_subject(subject: str) -> str:
         InputError: More than 10,000 characters, or one that a header cannot hold.
     """
     return check_text(check_length(subject, "smtpEmailSubject", MAX_VALUE), "smtpEmailSubject")
+
+
+# The mails of one second have the same.
+@lru_cache(maxsize=16)
+def _date(second: int, zone: tzinfo | None) -> str:
+    return format_datetime(datetime.fromtimestamp(second, zone))
 
 
 def _correspondents(request: SendRequest) -> Iterator[str]:

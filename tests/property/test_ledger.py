@@ -118,7 +118,7 @@ class Histories(RuleBasedStateMachine):
     @rule(key=KEYS)
     def compare(self, key: str) -> None:
         kept = [self.run(ledger.entries(key=f"{self.prefix}/{key}")) for ledger in self.pairs[0]]
-        real, model = ([replace(e, changed=0, held_until=e.held_until > 1e9) for e in es] for es in kept)
+        real, model = ([e._replace(changed=0, held_until=e.held_until > 1e9) for e in es] for es in kept)
         assert real == model
 
 
