@@ -8,8 +8,10 @@ first third.
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import linear_regression
@@ -49,7 +51,10 @@ async def measured(mails: int = _MAILS) -> Sequence[Row]:
                 seconds = perf_counter() - begun
                 looking.cancel()
                 seen = await looking
-        return [_row(mails, seconds, seen, len(log.read_text(encoding="utf-8").splitlines()))]
+        warnings = Counter(json.loads(line)["event"] for line in log.read_text(encoding="utf-8").splitlines())
+        for event, number in warnings.most_common():
+            print(f"logged {number} times: {event}")
+        return [_row(mails, seconds, seen, warnings.total())]
 
 
 async def _send(here: Field, process: asyncio.subprocess.Process, mails: int) -> None:

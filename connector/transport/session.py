@@ -70,6 +70,11 @@ class Session:
         return not self._talk.link.broken and (self._talk.unanswered > 0 or self._talk.link.quiet)
 
     @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The TLS connection; None in clear."""
+        return self._talk.link.tls
+
+    @property
     def ready(self) -> bool:
         """Whether it waits for MAIL and has said nothing since, as a server does that wants to end it."""
         return not (self._talk.mail_begun or self._talk.unanswered) and self._talk.link.quiet

@@ -19,7 +19,7 @@ from connector.task.request import Server, TlsPolicy
 from connector.transport.pool import Pool
 from connector.transport.port import Committing, Receipt, nothing_to_record
 from connector.transport.session import Client, Session, open_session
-from connector.transport.trust import Contexts, UnusableTrustError
+from connector.transport.trust import Contexts, Trust, UnusableTrustError
 
 _QUALIFIED_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _NAME_LOOKUP_SECONDS = 5.0
@@ -77,24 +77,38 @@ class SmtpTransport:
         """Take leave on every connection that is kept, two seconds at most."""
         await self._pool.aclose()
 
-    async def _open(self, server: Server) -> Session:
-        return await open_session(server, await self.client_for(server))
-
     async def client_for(self, server: Server) -> Client:
         """What to bring to a server: as its account says, and where it says nothing the general settings.
 
         Raises:
             TransportError: ``TLS_FAILED``, for a file of certificates that cannot be used.
         """
+        return await self._client(server, await self._trust(server))
+
+    async def _open(self, server: Server) -> Session:
+        trust = await self._trust(server)
+        try:
+            session = await open_session(server, await self._client(server, trust))
+        except TransportError as error:
+            if error.phase is Phase.TLS:
+                trust.sessions.forget()
+            raise
+        if session.tls is not None:
+            trust.sessions.remember(session.tls)
+        return session
+
+    async def _client(self, server: Server, trust: Trust) -> Client:
+        name = server.helo_name or self._settings.helo_name or await self._own_name()
+        return Client(server.timeouts or self._settings.timeouts, trust.context, name)
+
+    async def _trust(self, server: Server) -> Trust:
         policy = server.tls
         if policy.ca_file is None and policy.trust_store is None:
             policy = replace(policy, ca_file=self._settings.ca_file)
         try:
-            context = await self._contexts.get(policy)
+            return await self._contexts.get(policy)
         except UnusableTrustError as error:
             raise _unusable(policy, error, server) from error
-        name = server.helo_name or self._settings.helo_name or await self._own_name()
-        return Client(server.timeouts or self._settings.timeouts, context, name)
 
     async def _own_name(self) -> str | None:
         """Find our name, once."""

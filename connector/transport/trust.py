@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from connector.file_stamp import FileStamp, file_stamp
 from connector.task.request import TlsPolicy
 from connector.transport.keystores import UnreadableStoreError, client_pem, trusted_certificates
+from connector.transport.resumption import Sessions
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}  # no older one: RFC 8996
 _Stamps = tuple[FileStamp | None, ...]
@@ -33,6 +35,19 @@ class UnusableTrustError(Exception):
         self.key = key
 
 
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What handshakes by one policy have in common.
+
+    Attributes:
+        context: Whom to trust, and our own certificate.
+        sessions: What was agreed in earlier ones.
+    """
+
+    context: ssl.SSLContext
+    sessions: Sessions
+
+
 class Contexts:
     """The contexts that were made; one is made anew when a file of its policy has changed.
 
@@ -40,11 +55,11 @@ class Contexts:
     """
 
     def __init__(self) -> None:
-        self._made: dict[TlsPolicy, tuple[_Stamps, ssl.SSLContext]] = {}
+        self._made: dict[TlsPolicy, tuple[_Stamps, Trust]] = {}
         self._making = asyncio.Lock()
 
-    async def get(self, policy: TlsPolicy) -> ssl.SSLContext:
-        """The context of a policy; files are read off the event loop.
+    async def get(self, policy: TlsPolicy) -> Trust:
+        """The context of a policy, and its sessions; files are read off the event loop.
 
         Raises:
             UnusableTrustError: One of them cannot be used.
@@ -53,7 +68,8 @@ class Contexts:
         async with self._making:  # or every mail of the first moment would make one
             made = self._made.get(policy)
             if made is None or made[0] != stamps:
-                made = self._made[policy] = stamps, await asyncio.to_thread(build_context, policy)
+                context = await asyncio.to_thread(build_context, policy)
+                made = self._made[policy] = stamps, Trust(context, Sessions(context))
         return made[1]
 
 
