@@ -11,8 +11,12 @@ from time import monotonic
 
 import structlog
 
+from connector.engine.port import EngineBusyError
+
 _log = structlog.get_logger(__name__)
 
+# How long an engine may push back without a word in the log, in seconds.
+_BUSY_AT_MOST = 10.0
 # A refusal is waited out too, slowly: somebody may grant the permission or create the tenant. Seconds.
 _REFUSED_FIRST, _REFUSED_MOST = 5.0, 60.0
 
@@ -80,24 +84,30 @@ class Access:
 class Outage:
     """One log line when the engine goes, one when it is back, however many calls fail between them.
 
-    It lasts from the first call that fails until each kind of call that failed has gone through again.
+    It lasts from the first call that fails until each kind of call that failed has gone through again. An
+    engine that only pushes back is none for the first ten seconds: under full load it does so all the time.
     """
 
     def __init__(self) -> None:
         self._waiting: set[Hashable] = set()
         self._since = 0.0
+        self._told = False
 
     def failed(self, who: Hashable, error: Exception) -> None:
         """Note that ``who`` (a task type, a job key) could not get through."""
         if not self._waiting:
             self._since = monotonic()
-            _log.warning("engine not available, waiting for it", reason=str(error))
         self._waiting.add(who)
+        if self._told or (isinstance(error, EngineBusyError) and monotonic() - self._since < _BUSY_AT_MOST):
+            return
+        self._told = True
+        _log.warning("engine not available, waiting for it", reason=str(error))
 
     def over(self, who: Hashable) -> None:
         """Note that ``who`` got through, or no longer tries."""
         if who not in self._waiting:
             return
         self._waiting.discard(who)
-        if not self._waiting:
+        if self._told and not self._waiting:
+            self._told = False
             _log.info("engine available again", seconds=round(monotonic() - self._since, 1))

@@ -1,8 +1,11 @@
 """Pauses and the log lines of an outage."""
 
+import pytest
 from structlog.testing import capture_logs
 
+from connector.engine import patience
 from connector.engine.patience import Access, Backoff, Outage
+from connector.engine.port import EngineBusyError
 
 
 def test_pauses_double_up_to_the_limit_and_begin_anew() -> None:
@@ -46,3 +49,34 @@ def test_an_outage_is_two_lines_and_ends_when_all_that_failed_goes_through() -> 
         assert [entry["log_level"] for entry in logs] == ["warning", "info"]
         outage.failed("poll", OSError("gone again"))
     assert [entry["log_level"] for entry in logs] == ["warning", "info", "warning"]
+
+
+def test_an_engine_that_pushes_back_is_no_outage_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(patience, "monotonic", lambda: now)
+    outage = Outage()
+    with capture_logs() as logs:
+        for _ in range(3):
+            outage.failed("poll", EngineBusyError("busy"))
+            now += 9.9
+            outage.failed("poll", EngineBusyError("busy"))
+            outage.over("poll")
+        assert logs == []
+        outage.failed("poll", EngineBusyError("busy"))
+        now += 10.0
+        outage.failed(17, EngineBusyError("busy"))
+        outage.failed(18, EngineBusyError("busy"))
+        for who in ("poll", 17, 18):
+            outage.over(who)
+    assert [(entry["log_level"], entry.get("seconds")) for entry in logs] == [
+        ("warning", None),
+        ("info", 10.0),
+    ]
+
+
+def test_an_engine_that_goes_away_while_it_pushes_back_is_an_outage() -> None:
+    outage = Outage()
+    with capture_logs() as logs:
+        outage.failed("poll", EngineBusyError("busy"))
+        outage.failed("poll", OSError("gone"))
+    assert [entry["reason"] for entry in logs] == ["gone"]
