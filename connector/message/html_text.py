@@ -13,7 +13,9 @@ from html import unescape
 
 _TAG = re.compile(r"""<(/?)([a-zA-Z][^\s/<>"']*+)((?:[^<>"']++|"[^"]*+"|'[^']*+')*+)>""")
 _ATTRIBUTE = re.compile(r"""([^\s=/"'<>]++)(?:\s*=\s*(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++)))?""")
-_BLANKS = re.compile(r"[ \t\r\n\f]+")
+_BLANK = " \t\r\n\f"
+_BLANKS = re.compile(rf"[{_BLANK}]+")
+_UNEVEN = re.compile(r"[\t\r\n\f]|  ")
 
 # The content of these is not for reading; an unclosed one reaches to the end, as in a browser.
 _DROPPED = {
@@ -27,6 +29,8 @@ _ROWS = ("address", "caption", "center", "dd", "dt", "fieldset", "figcaption", "
 _LINES = frozenset((*_SECTIONS, *_ROWS))
 _LISTS = frozenset(("ul", "ol"))
 _CELLS = frozenset(("td", "th"))
+# All others, such as b or span, leave no trace in plain text.
+_SHAPING = _PARAGRAPHS | _LINES | _CELLS | {"br", "a", "img"}
 _DEEPEST = 8  # levels of lists and quotations that are shown by an indent
 
 
@@ -42,19 +46,22 @@ def text_from_html(html: str) -> str:
     writer = _Writer()
     position = 0
     while (opening := html.find("<", position)) >= 0:
-        writer.text(html[position:opening])
-        if html.startswith(("<!", "<?"), opening):
-            position = _after_declaration(html, opening)
-        elif tag := _TAG.match(html, opening):
+        if opening > position:
+            writer.text(html[position:opening])
+        if tag := _TAG.match(html, opening):
             position = tag.end()
-            name = tag[2].lower()
-            if not tag[1] and name in _DROPPED:
+            closing, name, attributes = tag.groups()
+            name = name.lower()
+            if name in _SHAPING:
+                if closing:
+                    writer.close(name)
+                else:
+                    writer.open(name, attributes)
+            elif name in _DROPPED and not closing:
                 end = _DROPPED[name].search(html, position)
                 position = end.end() if end else len(html)
-            elif tag[1]:
-                writer.close(name)
-            else:
-                writer.open(name, tag[3])
+        elif html.startswith(("<!", "<?"), opening):
+            position = _after_declaration(html, opening)
         else:
             writer.text("<")
             position = opening + 1
@@ -101,18 +108,19 @@ class _Writer:
         self._preformatted = False
 
     def text(self, text: str) -> None:
-        if not text:
-            return
         text = _decode(text).replace("\xa0", " ")
         if self._preformatted:
             for at, line in enumerate(text.split("\n")):
                 self._breaks += at > 0
                 self._put(line)
             return
-        words = _BLANKS.sub(" ", text)
-        self._blank = self._blank or words.startswith(" ")
-        self._put(words.strip(" "))
-        self._blank = self._blank or words.endswith(" ")
+        words = text.strip(_BLANK)
+        if not words:
+            self._blank = self._blank or bool(text)
+            return
+        self._blank = self._blank or text[0] in _BLANK
+        self._put(_BLANKS.sub(" ", words) if _UNEVEN.search(words) else words)
+        self._blank = text[-1] in _BLANK
 
     def open(self, name: str, attributes: str) -> None:
         if name in _PARAGRAPHS:
