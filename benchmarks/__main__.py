@@ -10,7 +10,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import delivery, engine, ledger, message_build, slow_server, smtp, soak, start_up, whole_way
+from benchmarks import (
+    delivery,
+    engine,
+    large_attachment,
+    ledger,
+    message_build,
+    slow_server,
+    smtp,
+    soak,
+    start_up,
+    whole_way,
+)
 from benchmarks.figures import Row, show, write
 
 
@@ -18,7 +29,7 @@ def main() -> None:
     """Run all of them."""
     arguments = sys.argv[1:]
     del sys.argv[1:]  # those of one module look there
-    for module in (message_build, ledger, start_up):
+    for module in (ledger, start_up):
         print(f"\n### {(module.__doc__ or '').splitlines()[0]}\n")
         module.main()
     tables = asyncio.run(_tables(int(arguments[1]) if len(arguments) > 1 else None))
@@ -30,6 +41,8 @@ def main() -> None:
 
 async def _tables(soak_mails: int | None) -> dict[str, Sequence[Row]]:
     return {
+        "Building a mail": message_build.measured(),
+        "Large attachments": await large_attachment.measured(),
         "SMTP alone": await smtp.measured(),
         "What the ledger costs, through the pipeline": await delivery.measured(),
         "Engine alone": await engine.measured(),

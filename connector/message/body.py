@@ -6,10 +6,11 @@ permits it, so that a simple mail is readable as it is; otherwise the shorter of
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from connector.errors import InputError
-from connector.message.encoding import base64, quoted_printable
+from connector.message.encoding import base64, base64_size, quoted_printable
 
 _MAX_LINE = 78  # RFC 5322 section 2.1.1 asks for no longer ones
 _PLAIN = bytes((9, 10, 13, *range(32, 127)))
@@ -22,12 +23,14 @@ class Part:
 
     Attributes:
         header: Its Content-* fields, each with its CRLF.
-        blocks: Its encoded octets; the last line need not be ended.
+        blocks: Its encoded octets, to be taken once; the last line need not be ended.
+        size: How many octets the blocks have at most.
         encoded: In quoted-printable or base64, in which no boundary with ``=_`` can occur.
     """
 
     header: str
-    blocks: list[bytes]
+    blocks: Iterable[bytes]
+    size: int
     encoded: bool
 
 
@@ -51,18 +54,19 @@ def text_part(text: str, subtype: str, field: str) -> Part:
         data = text.replace("\n", "\r\n").encode()
     except UnicodeEncodeError as error:
         raise InputError(field, f"holds half a surrogate pair at character {error.start + 1}") from error
-    encoding, blocks = _encode(data)
+    encoding, blocks, size = _encode(data)
     header = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n"
-    return Part(header, blocks, encoded=encoding != "7bit")
+    return Part(header, blocks, size, encoded=encoding != "7bit")
 
 
-def _encode(data: bytes) -> tuple[str, list[bytes]]:
+def _encode(data: bytes) -> tuple[str, Iterable[bytes], int]:
     if _goes_plain(data):
-        return "7bit", [data]
+        return "7bit", [data], len(data)
     # Each octet that is not ASCII takes three in quoted-printable; base64 takes four for every three.
     if len(data.translate(None, _ASCII)) * 6 <= len(data):
-        return "quoted-printable", [quoted_printable(data)]
-    return "base64", base64(data)
+        encoded = quoted_printable(data)
+        return "quoted-printable", [encoded], len(encoded)
+    return "base64", base64(data), base64_size(data)
 
 
 def _goes_plain(data: bytes) -> bool:

@@ -8,9 +8,10 @@ here, but a large attachment takes the processor for some milliseconds for each 
 from __future__ import annotations
 
 from base64 import b32encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
+from io import BytesIO
 
 from connector.errors import InputError
 from connector.message.addresses import ascii_domain
@@ -51,10 +52,7 @@ def build(
     content_part = _content(request.content_type, content, digest)
     header = f"{header_section(request, name, now)}{content_part.header}\r\n"
     # encode("ascii") proves for every message that nothing else got a character past 7 bits into a header.
-    octets = header.encode("utf-8" if envelope.smtputf8 else "ascii")
-    blocks = content_part.blocks
-    unended = blocks and blocks[-1] and not blocks[-1].endswith(b"\r\n")
-    data = b"".join([octets, *blocks, b"\r\n" if unended else b""])
+    data = _joined(header.encode("utf-8" if envelope.smtputf8 else "ascii"), content_part)
     check_lines(data)
     return Message(envelope, data, name, request.require_all_recipients)
 
@@ -90,6 +88,23 @@ def check_lines(data: bytes) -> None:
         if end < 0:
             raise ValueError(f"a line of the message is longer than {_MAX_LINE} octets")
         start = end + 2
+
+
+def _joined(header: bytes, content: Part) -> bytes:
+    """Put the octets of a message together, and end its last line.
+
+    The room is made beforehand, since what grows holds up to twice what it has; what is too much of it goes
+    without a copy.
+    """
+    message = BytesIO(bytes(len(header) + content.size + 2))
+    message.write(header)
+    last = b""
+    for last in content.blocks:
+        message.write(last)
+    if last and not last.endswith(b"\r\n"):
+        message.write(b"\r\n")
+    message.truncate()
+    return message.getvalue()
 
 
 def _digest(key: str) -> str:
@@ -167,7 +182,15 @@ def _boundary_token(digest: str, parts: Sequence[Part]) -> str:
 def _multipart(subtype: str, parts: Sequence[Part], boundary: str) -> Part:
     """Join parts (RFC 2046 section 5.1); the CRLF before a boundary belongs to the boundary."""
     header = f'Content-Type: multipart/{subtype};\r\n boundary="{boundary}"\r\n'
-    blocks: list[bytes] = []
-    for part in parts:
-        blocks += [f"--{boundary}\r\n{part.header}\r\n".encode("ascii"), *part.blocks, b"\r\n"]
-    return Part(header, [*blocks, f"--{boundary}--".encode("ascii")], encoded=True)
+    end = f"--{boundary}--".encode("ascii")
+    heads = [f"--{boundary}\r\n{part.header}\r\n".encode("ascii") for part in parts]
+    size = sum(map(len, heads)) + sum(part.size + 2 for part in parts) + len(end)
+    return Part(header, _framed(heads, parts, end), size, encoded=True)
+
+
+def _framed(heads: Sequence[bytes], parts: Sequence[Part], end: bytes) -> Iterator[bytes]:
+    for head, part in zip(heads, parts, strict=True):
+        yield head
+        yield from part.blocks
+        yield b"\r\n"
+    yield end

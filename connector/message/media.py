@@ -14,7 +14,7 @@ from pathlib import PurePath
 from connector.errors import InputError
 from connector.message.body import Part
 from connector.message.content import LoadedAttachment
-from connector.message.encoding import base64, encode_parameter
+from connector.message.encoding import base64, base64_size, encode_parameter
 from connector.message.headers import tokens
 from connector.message.text import MAX_NAME, check_length, check_name, check_text
 
@@ -79,7 +79,9 @@ def attachment_part(attachment: LoadedAttachment) -> Part:
     )
     if attachment.content_id is not None:
         header += f"Content-ID: <{_content_id(attachment)}>\r\n"
-    return Part(header, base64(attachment.data) if body is None else [body], encoded=body is None)
+    if body is not None:
+        return Part(header, [body], len(body), encoded=False)
+    return Part(header, base64(attachment.data), base64_size(attachment.data), encoded=True)
 
 
 def _media_type(attachment: LoadedAttachment) -> tuple[str, list[str]]:

@@ -21,7 +21,7 @@ from connector.transport.conversation import Conversation
 from connector.transport.port import Committing, Receipt
 
 CHUNK_SIZE = 65_536
-_CHECKED_AT_ONCE = 1_000_000
+_CHECKED_AT_ONCE = 250_000
 # A piece of content of no more octets goes out in one write with the dot: most mails are no longer, and a
 # write of its own costs as much as all the reading of replies. Any kernel takes so much at once, so that the
 # time in which a mark of the ledger says "perhaps" while the dot is still here does not grow.
@@ -74,7 +74,7 @@ async def check_line_ends(data: bytes) -> None:
         lines = data.count(b"\r\n", start, end)
         good = good and lines == data.count(b"\r", start, end) == data.count(b"\n", start, end)
         if end < len(data):
-            await asyncio.sleep(0)  # the loop is for others too: a megabyte takes 2 ms
+            await asyncio.sleep(0)  # the loop is for others too: this takes half a millisecond
     if not good:
         raise ValueError("a message must consist of lines that end with CRLF, and have no other CR or LF")
 

@@ -1,3 +1,4 @@
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -268,6 +269,27 @@ def test_the_same_mail_has_the_same_bytes_and_another_key_another_id() -> None:
     assert build_with(attachments=[FILE]) == build_with(attachments=[FILE])
     ids = {build_with(key=key).message_id for key in ("1", "2", "ü", "")}
     assert len(ids) == 4
+
+
+@pytest.mark.parametrize("size", [0, 1, 56, 57, 58, 57 * 256, 57 * 256 + 1])
+def test_the_room_made_for_a_message_is_what_it_takes(size: int) -> None:
+    attachment = replace(FILE, data=bytes(size))
+    message = build_with(attachments=[attachment, IMAGE], content_type=ContentType.MULTIPART)
+    (attached,) = [part for part in read(message).walk() if part.get_filename() == "a.pdf"]
+    assert attached.get_content() == bytes(size)
+    assert b"\0" not in message.data
+    assert message.data.endswith(b"--\r\n")
+
+
+def test_an_attachment_is_never_there_in_base64_twice() -> None:
+    attachment = replace(FILE, data=bytes(4_000_000))
+    tracemalloc.start()
+    try:
+        message = build_with(attachments=[attachment])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.1 * len(message.data)
 
 
 @pytest.mark.parametrize(

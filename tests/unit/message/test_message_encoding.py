@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from connector.message.encoding import base64, encode_parameter, encode_words, quoted_printable
+from connector.message.encoding import base64, base64_size, encode_parameter, encode_words, quoted_printable
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 56, 57, 58, 114, 57 * 256 - 1, 57 * 256, 57 * 256 + 1, 100_000])
@@ -12,6 +12,7 @@ def test_base64_has_full_lines_and_gives_the_octets_back(size: int) -> None:
     data = random.Random(size).randbytes(size)
     encoded = b"".join(base64(data))
     assert binascii.a2b_base64(encoded) == data
+    assert base64_size(data) - 2 <= len(encoded) <= base64_size(data)
     lines = encoded.removesuffix(b"\r\n").split(b"\r\n")
     assert all(len(line) == 76 for line in lines[:-1])
     assert len(lines[-1]) <= 76
