@@ -39,6 +39,7 @@ class Concealment:
 
     def __init__(self, username: str = "", password: str = "") -> None:
         forms = sorted(_forms(username, password), key=len, reverse=True)  # a name may be part of a pair
+        self._needed = bool(forms)
         inside = "|".join(re.escape(form) for form in forms if len(form) >= _SHORTEST_INSIDE) or "(?!)"
         alone = "|".join(map(re.escape, forms)) or "(?!)"
         # What a group has matched stays.
@@ -53,7 +54,7 @@ class Concealment:
 
     def shown_text(self, text: str) -> str:
         """Text of the server as anybody may see it, 500 characters at most."""
-        return shortened(self._pattern.sub(_without, text))
+        return shortened(self._pattern.sub(_without, text) if self._needed else text)
 
 
 def _without(match: re.Match[str]) -> str:

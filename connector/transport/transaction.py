@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 
 from connector.errors import ErrorCode, Phase, Rejection, Reply, TransportError
 from connector.message.envelope import Message
@@ -189,13 +189,13 @@ class Transaction:
                     self._unsent.popleft()
                 return
 
-    async def _next_reply(self, phase: Phase) -> Reply:
+    def _next_reply(self, phase: Phase) -> Awaitable[Reply]:
         """The reply to the next command; where none is owed, the next group of commands goes out first."""
         if not self._talk.unanswered:
             size = min(GROUP_SIZE if self._capabilities.pipelining else 1, len(self._unsent))
-            self._talk.send(phase, *(self._unsent.popleft() for _ in range(size)))
+            self._talk.send(phase, *[self._unsent.popleft() for _ in range(size)])
             self._talk.mail_begun = True
-        return await self._talk.receive(phase)
+        return self._talk.receive(phase)
 
     def _mail(self) -> str:
         dsn = self._capabilities.dsn and bool(self._envelope.notify)
