@@ -73,8 +73,7 @@ class Reporter:
                 "outcome not taken: the job is gone or done", **_fields(lease, outcome), reason=str(error)
             )
         except EngineRefusedError as error:
-            fields = _fields(lease, outcome)
-            _log.error("engine refused the outcome", **fields, reason=str(error))
+            _log.error("engine refused the outcome", **_fields(lease, outcome), reason=str(error))
             lease.outcome = _instead_of(outcome, error, in_doubt=lease.hold.when_taken is not None)
             return lease.outcome is None
         except EngineUnavailableError as error:
