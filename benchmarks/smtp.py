@@ -42,7 +42,7 @@ _CLIENTS: dict[str, Callable[[Target], Awaitable[int]]] = {
 _SOURCE = "smtp-source (C)"
 # From profiles (cProfile and perf): what takes the time of each.
 _LIMITS = {
-    "ours, kept": "two send(2), then checking what goes out and reading what comes back",
+    "ours, kept": "three send(2), then checking what goes out and reading what comes back",
     "ours, by default": "the same, and a hundredth of a connection",
     "fastest asyncio": "send(2), recv(2), epoll and asyncio's loop",
     "aiosmtplib, kept": "a round trip, a lock and a timer for each command",

@@ -151,9 +151,10 @@ class _Bare(asyncio.Protocol):
             self._change = asyncio.get_running_loop().create_future()
             await self._change
 
-    async def say(self, octets: bytes, replies: int) -> None:
+    async def say(self, *octets: bytes, replies: int) -> None:
         assert self.transport is not None
-        self.transport.write(octets)
+        for packet in octets:
+            self.transport.write(packet)
         await self.answered(replies)
 
 
@@ -177,13 +178,13 @@ async def bare(target: Target) -> int:
     """The fastest asyncio client: no reply is read, nothing is checked, nothing has a time limit."""
     context = target.context()
     envelope = f"MAIL FROM:<{SENDER}>\r\nRCPT TO:<{RECIPIENT}>\r\nDATA\r\n".encode()
-    content = target.data + b".\r\n"
 
     async def work(another: Callable[[], bool]) -> None:
         link = await _bare_connection(target, context)
         while another():
             await link.say(envelope, replies=3)
-            await link.say(content, replies=1)
+            # The dot apart, as ours: what is known before it must be on record before it goes.
+            await link.say(target.data, b".\r\n", replies=1)
         assert link.transport is not None
         link.transport.close()
 

@@ -140,14 +140,14 @@ class Conversation:
                 await self.link.flushed(self.seconds(Phase.CONTENT))
             await asyncio.sleep(0)  # let the loop read: after a send that fails it reads no more
 
-    async def release(self, last: bytes) -> Reply:
-        """Write the last octets of a message, the final dot at their end, and wait for the server's verdict.
+    async def release(self, dot: bytes) -> Reply:
+        """Write the last octets of a message and wait for the server's verdict on it.
 
         Raises:
             TransportError: As :meth:`push` while the octets are still here; once they are out and no reply
                 says what became of the message, ``DELIVERY_UNCERTAIN``, also when this task is cancelled.
         """
-        await self._write(last)
+        await self._write(dot)
         self.unanswered += 1
         try:
             if self.link.held:

@@ -1,9 +1,10 @@
 """One mail over an open session: MAIL, RCPT, DATA, content, dot (RFC 5321 section 3.3).
 
 A finished message enters, a receipt leaves. The envelope goes in groups of commands where the server offers
-PIPELINING (RFC 2920). The final dot is written last, with no more than a last short piece of content ahead of
-it, after everything before that has left this process: whatever fails until then was certainly not delivered,
-and only between the dot and its reply is the outcome uncertain (RFC 1047).
+PIPELINING (RFC 2920). The final dot is written on its own, after everything before it has left this
+process: whatever fails until then was certainly not delivered, and only between the dot and its reply is
+the outcome uncertain (RFC 1047). It also keeps back the dot from a server that refuses the content before its
+turn: with a dot behind it the content may be taken all the same, and the next attempt would be a second mail.
 """
 
 from __future__ import annotations
@@ -22,10 +23,6 @@ from connector.transport.port import Committing, Receipt
 
 CHUNK_SIZE = 65_536
 _CHECKED_AT_ONCE = 250_000
-# A piece of content of no more octets goes out in one write with the dot: most mails are no longer, and a
-# write of its own costs as much as all the reading of replies. Any kernel takes so much at once, so that the
-# time in which a mark of the ledger says "perhaps" while the dot is still here does not grow.
-LAST_PIECE = 16_384
 # Commands written at a time: few enough that no reply ever waits for room in a buffer, or is taken for a
 # flood, and enough that round trips do not count.
 GROUP_SIZE = 200
@@ -135,8 +132,9 @@ class Transaction:
         self._check_capabilities()
         try:
             await self._hand_over_envelope()
-            last = await self._push_content()
-            return self._receipt(await self._release(last))
+            for chunk in stuffed_chunks(self._message.data):
+                await self._talk.push(chunk)
+            return self._receipt(await self._release_dot())
         except TransportError as error:
             error.rejected = tuple(self._rejected)
             raise
@@ -257,25 +255,13 @@ class Transaction:
         if decisive is not None:
             raise self._refused(Phase.RCPT, decisive)
 
-    async def _push_content(self) -> bytes | memoryview:
-        """Push the content, but for a last piece that is short enough to go with the dot; that piece."""
-        last: bytes | memoryview = b""
-        for chunk in stuffed_chunks(self._message.data):
-            if last:
-                await self._talk.push(last)
-            last = chunk
-        if len(last) <= LAST_PIECE:
-            return last
-        await self._talk.push(last)
-        return b""
-
-    async def _release(self, last: bytes | memoryview) -> Reply:
+    async def _release_dot(self) -> Reply:
         try:
             await self._committing()
         except BaseException:
             self._talk.link.abort()  # whatever followed would be taken for content
             raise
-        reply = await self._talk.release(b"".join((last, b".\r\n")))
+        reply = await self._talk.release(b".\r\n")
         self._talk.mail_begun = False
         if reply.code >= 400:
             raise self._refused(Phase.DOT, reply)
