@@ -1,14 +1,12 @@
 """Every benchmark, one after the other: ``python -m benchmarks [FILE.json] [SOAK_MAILS]``.
 
-Each prints its table; those of mails and jobs also go into the JSON file, with the machine.
+Their tables are printed at the end and go into the JSON file, with the machine; it takes twenty minutes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks import (
     delivery,
@@ -22,33 +20,26 @@ from benchmarks import (
     start_up,
     whole_way,
 )
-from benchmarks.figures import Row, show, write
+from benchmarks.figures import Row, arguments, report
 
 
 def main() -> None:
     """Run all of them."""
-    arguments = sys.argv[1:]
-    del sys.argv[1:]  # those of one module look there
-    for module in (ledger, start_up):
-        print(f"\n### {(module.__doc__ or '').splitlines()[0]}\n")
-        module.main()
-    tables = asyncio.run(_tables(int(arguments[1]) if len(arguments) > 1 else None))
-    for title, rows in tables.items():
-        show(title, rows)
-    if arguments:
-        write(Path(arguments[0]), tables)
+    report(asyncio.run(_tables(*map(int, arguments()))))
 
 
-async def _tables(soak_mails: int | None) -> dict[str, Sequence[Row]]:
+async def _tables(soak_mails: int = soak.MAILS) -> dict[str, Sequence[Row]]:
     return {
         "Building a mail": message_build.measured(),
         "Large attachments": await large_attachment.measured(),
         "SMTP alone": await smtp.measured(),
+        "What a ledger costs by itself": await ledger.measured(),
         "What the ledger costs, through the pipeline": await delivery.measured(),
         "Engine alone": await engine.measured(),
         **await whole_way.measured(("default", "light")),
         "Slow server beside a fast one": await slow_server.measured(),
-        "Soak": await (soak.measured() if soak_mails is None else soak.measured(soak_mails)),
+        "Start": await start_up.measured(),
+        "Soak": await soak.measured(soak_mails),
     }
 
 

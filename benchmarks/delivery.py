@@ -9,7 +9,6 @@ median of the rounds counts, so that what else the machine does falls on all of 
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.field import TEXT, sink
-from benchmarks.figures import Row, percentile, show
+from benchmarks.figures import Row, arguments, percentile, report
 from connector.engine.port import Complete, Job
 from connector.observe.redaction import Redactor
 from connector.pipeline import Pipeline, open_pipeline
@@ -34,8 +33,8 @@ _KEYS = count(1)
 
 def main() -> None:
     """Measure and print."""
-    rows = asyncio.run(measured(sys.argv[1] if len(sys.argv) > 1 else None))
-    show("What the ledger costs, through the pipeline", rows)
+    place = next(iter(arguments()), None)
+    report({"What the ledger costs, through the pipeline": asyncio.run(measured(place))})
 
 
 async def measured(place: str | None = None) -> Sequence[Row]:

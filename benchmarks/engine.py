@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from benchmarks.field import Field, drained, field
-from benchmarks.figures import Row, show
+from benchmarks.figures import Row, report
 
 _JOBS = 1000
 _ROUNDS = 3
@@ -32,7 +32,7 @@ _KINDS: tuple[tuple[str, str, dict[str, str]], ...] = (
 
 
 def main() -> None:
-    show("Engine alone", asyncio.run(measured()))
+    report({"Engine alone": asyncio.run(measured())})
 
 
 async def measured() -> Sequence[Row]:

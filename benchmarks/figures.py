@@ -1,7 +1,8 @@
 """What every benchmark leaves: a table to read, and JSON with the machine that it was measured on.
 
-Rows enter, each a mapping with the same keys; they are printed as Markdown and, when a file is named, written
-there. Apart from the benchmarks, so that all of them tell of the machine in the same words.
+Rows enter, each a mapping with the same keys; they are printed as Markdown and, where the command line of any
+benchmark has the name of a ``.json`` file, written there. Apart from the benchmarks, so that all of them tell
+of the machine in the same words.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -47,9 +48,19 @@ def show(title: str, rows: Sequence[Row]) -> None:
     sys.stdout.flush()
 
 
-def write(file: Path, tables: dict[str, Sequence[Row]]) -> None:
-    """Write tables, by name, with the machine's description."""
-    file.write_text(json.dumps({"machine": machine(), **tables}, indent=2) + "\n", encoding="utf-8")
+def arguments() -> list[str]:
+    """Give the words of the command line that name no JSON file."""
+    return [word for word in sys.argv[1:] if not word.endswith(".json")]
+
+
+def report(tables: Mapping[str, Sequence[Row]]) -> None:
+    """Print tables, by title, and write them with the machine's description where FILE.json is asked for."""
+    for title, rows in tables.items():
+        show(title, rows)
+    for word in sys.argv[1:]:
+        if word.endswith(".json"):
+            text = json.dumps({"machine": machine(), **tables}, indent=2)
+            Path(word).write_text(f"{text}\n", encoding="utf-8")
 
 
 def _cell(value: str | float) -> str:

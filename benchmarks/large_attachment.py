@@ -19,7 +19,7 @@ from statistics import median
 from time import perf_counter
 
 from benchmarks.field import sink
-from benchmarks.figures import Row, show
+from benchmarks.figures import Row, report
 from connector.engine.port import Complete, Job
 from connector.observe.redaction import Redactor
 from connector.pipeline import Pipeline, open_pipeline
@@ -34,7 +34,7 @@ _KEYS = count(1)
 
 def main() -> None:
     """Measure and print."""
-    show("Large attachments", asyncio.run(measured()))
+    report({"Large attachments": asyncio.run(measured())})
 
 
 async def measured() -> Sequence[Row]:

@@ -12,11 +12,12 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
 
+from benchmarks.figures import Row, arguments, report
 from connector.ledger.ledger import Ledger
 from connector.ledger.memory import MemoryStore
 from connector.ledger.port import Granted, Sent, Store
@@ -32,7 +33,12 @@ _RESPONSE = '{"status": "SUCCESS", "message": "Mail sent successfully", "message
 
 def main() -> None:
     """Measure and print."""
-    place = sys.argv[1] if len(sys.argv) > 1 else None
+    place = next(iter(arguments()), None)
+    report({"What a ledger costs by itself": asyncio.run(measured(place))})
+
+
+async def measured(place: str | None = None) -> Sequence[Row]:
+    """Take mails through each kind of ledger."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=place)))
         kinds: dict[str, Store | None] = {"none": None, "memory": MemoryStore()}
@@ -41,22 +47,28 @@ def main() -> None:
             print(f"without PostgreSQL: {reason}")
         else:
             kinds["postgres"] = PostgresStore(stack.enter_context(postgres.running()).create_database())
-        print(f"one fsync of 4 kB: {_fsync(directory):.2f} ms (median)\n")
-        asyncio.run(_measure(kinds))
+        print(f"one fsync of 4 kB: {_fsync(directory):.2f} ms (median)")
+        return [row for name, store in kinds.items() for row in await _rows(name, store)]
 
 
-async def _measure(kinds: dict[str, Store | None]) -> None:
-    print("| ledger | in flight | mails/s | operations/s | median | p99 |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
-    for name, store in kinds.items():
-        ledger = Ledger(store) if store is not None else None
-        for in_flight in _IN_FLIGHT:
-            times = await _run(ledger, name, in_flight)
-            rate, median, slow = len(times) / _SECONDS, times[len(times) // 2], times[len(times) * 99 // 100]
-            row = (name, in_flight, f"{rate:,.0f}", f"{3 * rate:,.0f}", f"{median:.2f} ms", f"{slow:.2f} ms")
-            print(f"| {' | '.join(map(str, row))} |")
-        if ledger is not None:
-            await ledger.aclose()
+async def _rows(name: str, store: Store | None) -> list[Row]:
+    rows: list[Row] = []
+    ledger = Ledger(store) if store is not None else None
+    for in_flight in _IN_FLIGHT:
+        times = await _run(ledger, name, in_flight)
+        rows.append(
+            {
+                "ledger": name,
+                "in flight": in_flight,
+                "mails/s": len(times) / _SECONDS,
+                "operations/s": 3 * len(times) / _SECONDS,
+                "median, ms": times[len(times) // 2],
+                "p99, ms": times[len(times) * 99 // 100],
+            }
+        )
+    if ledger is not None:
+        await ledger.aclose()
+    return rows
 
 
 async def _run(ledger: Ledger | None, name: str, in_flight: int) -> list[float]:

@@ -15,7 +15,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
-from benchmarks.figures import Row, show
+from benchmarks.figures import Row, report
 from connector.message.addresses import parse_mailbox
 from connector.message.build import build
 from connector.message.content import LoadedAttachment, LoadedContent
@@ -73,7 +73,7 @@ def _microseconds(call: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    show("Building a mail", measured())
+    report({"Building a mail": measured()})
 
 
 def measured() -> Sequence[Row]:

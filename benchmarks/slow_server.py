@@ -14,7 +14,7 @@ from time import perf_counter
 from pyzeebe.errors import UnknownGrpcStatusCodeError
 
 from benchmarks.field import Field, field, sink, worker
-from benchmarks.figures import Row, percentile, show
+from benchmarks.figures import Row, percentile, report
 
 _SECONDS = 20.0  # for each case: jobs that were given back come again every five seconds
 _WARM_UP = 10  # mails
@@ -24,7 +24,7 @@ _BESIDE = (0, _SLOTS // 2, _SLOTS * 2)
 
 
 def main() -> None:
-    show("Slow server beside a fast one", asyncio.run(measured()))
+    report({"Slow server beside a fast one": asyncio.run(measured())})
 
 
 async def measured() -> Sequence[Row]:

@@ -1,7 +1,7 @@
 """SMTP alone: our pool beside aiosmtplib, the fastest asyncio client and Postfix's ``smtp-source``.
 
-``python -m benchmarks.smtp [FILE]`` sends one mail of 2 KB again and again over loopback, sixteen at a time:
-plain, with AUTH, with AUTH after STARTTLS. It prints a table and, if told so, writes it to a JSON file. Every
+``python -m benchmarks.smtp`` sends one mail of 2 KB again and again over loopback, sixteen at a time:
+plain, with AUTH, with AUTH after STARTTLS. Every
 client is measured in turn in several rounds and its best round counts; the ratios are what to trust, the
 CPU's above all, as a sink on the same two cores, or anything else that runs, takes from the rates.
 """
@@ -24,7 +24,7 @@ import trustme
 
 from benchmarks import smtp_clients
 from benchmarks.field import sink
-from benchmarks.figures import Row, show, write
+from benchmarks.figures import Row, report
 from benchmarks.smtp_clients import Target
 
 _SECONDS = 1.0
@@ -67,17 +67,13 @@ class _Round:
 
 
 _CASES = (_Case("plain", False, False), _Case("AUTH", True, False), _Case("STARTTLS and AUTH", True, True))
-_TITLE = "SMTP alone"
 
 
 def main() -> None:
     """Measure and print."""
-    rows = asyncio.run(measured())
-    show(_TITLE, rows)
+    report({"SMTP alone": asyncio.run(measured())})
     if not shutil.which("smtp-source"):
         print("\nwithout smtp-source and smtp-sink: Postfix is not installed")
-    if len(sys.argv) > 1:
-        write(Path(sys.argv[1]), {_TITLE: rows})
 
 
 async def measured() -> Sequence[Row]:

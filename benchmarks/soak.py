@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -20,19 +19,19 @@ from time import perf_counter
 import psutil
 
 from benchmarks.field import Field, field, sink, worker
-from benchmarks.figures import Row, show
+from benchmarks.figures import Row, arguments, report
 
-_MAILS = 50_000
+MAILS = 50_000
 _EVERY = 2.0
 _WARM_UP = 1 / 3
 
 
 def main() -> None:
-    mails = int(sys.argv[1]) if len(sys.argv) > 1 else _MAILS
-    show("Soak", asyncio.run(measured(mails)))
+    mails = int(next(iter(arguments()), MAILS))
+    report({"Soak": asyncio.run(measured(mails))})
 
 
-async def measured(mails: int = _MAILS) -> Sequence[Row]:
+async def measured(mails: int = MAILS) -> Sequence[Row]:
     """Send so many mails; what became of the worker's process."""
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory) / "log"

@@ -12,8 +12,10 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.figures import Row, report
 from connector.devengine.local import engine_for_development
 from connector.settings.sources import load
 
@@ -23,19 +25,24 @@ _IDLE = 5.0  # seconds until memory is read
 
 def main() -> None:
     """Measure and print."""
-    asyncio.run(_measure())
+    report({"Start": asyncio.run(measured())})
 
 
-async def _measure() -> None:
+async def measured() -> Sequence[Row]:
+    """Start everything several times."""
     helped = [_help() for _ in range(_RUNS)]
     async with engine_for_development(load(os.environ).settings.engine) as engine:
         assert engine.address is not None
         ready, idle = zip(*[await _worker(engine.address) for _ in range(_RUNS)], strict=True)
-    print("| what | median | worst | aim |")
-    print("| --- | --- | --- | --- |")
-    print(f"| smtp-connector --help | {statistics.median(helped):.2f} s | {max(helped):.2f} s | 0.40 s |")
-    print(f"| worker ready | {statistics.median(ready):.2f} s | {max(ready):.2f} s | 2.00 s |")
-    print(f"| memory, idle | {statistics.median(idle):.0f} MB | {max(idle):.0f} MB | 90 MB |")
+    return [
+        _row("smtp-connector --help, s", helped, 0.4),
+        _row("worker ready, s", ready, 2.0),
+        _row("memory, idle, MB", idle, 90.0),
+    ]
+
+
+def _row(what: str, figures: Sequence[float], aim: float) -> Row:
+    return {"what": what, "median": statistics.median(figures), "worst": max(figures), "aim": aim}
 
 
 def _help() -> float:

@@ -9,7 +9,6 @@ what a mail adds to the latency of a process. Medians of several rounds; what li
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,7 +20,7 @@ from time import perf_counter
 import psutil
 
 from benchmarks.field import Field, cpu, drained, field, sink, worker
-from benchmarks.figures import Row, percentile, show
+from benchmarks.figures import Row, arguments, percentile, report
 from tests.servers import postgres
 
 _JOBS = 1000
@@ -42,9 +41,7 @@ class _Round:
 
 
 def main() -> None:
-    chosen = sys.argv[1:] or list(_ENGINES)
-    for title, rows in asyncio.run(measured(chosen)).items():
-        show(title, rows)
+    report(asyncio.run(measured(arguments() or list(_ENGINES))))
 
 
 async def measured(engines: Sequence[str]) -> dict[str, Sequence[Row]]:
