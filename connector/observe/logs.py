@@ -29,10 +29,7 @@ from connector.settings.model import LogSettings
 _TALKATIVE = ("pyzeebe", "httpx2", "httpcore2", "botocore", "azure", "msal", "google")
 
 # Kept, since json.dumps makes one for each call. What it gets is plain JSON: the redaction has seen to that.
-_WRITER = json.JSONEncoder(check_circular=False)
-
-# Nearly every value; the check for a mapping costs ten times as much, and to write str | int makes it anew.
-_PLAIN = (str, int)
+_WRITER = json.JSONEncoder()
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SENSITIVE = re.compile(
@@ -67,6 +64,7 @@ def configure_logging(settings: LogSettings, redactor: Redactor) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             *_stamps(),
             structlog.processors.StackInfoRenderer(),
             *finish,
@@ -115,15 +113,13 @@ class _Redaction:
 
 
 def _mask_by_name(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    for key, value in event.items():
-        event[key] = _without_named(key, value)
-    return event
+    return {key: _without_named(key, value) for key, value in event.items()}
 
 
 def _without_named(key: object, value: object) -> object:
     if value is not None and isinstance(key, str) and _is_sensitive(key):
         return MASK
-    if isinstance(value, _PLAIN):
+    if isinstance(value, str | int):  # nearly every value; the check for a mapping costs ten times as much
         return value
     if isinstance(value, Mapping):
         return {inner: _without_named(inner, item) for inner, item in value.items()}
@@ -144,7 +140,7 @@ class _Handler(logging.StreamHandler[Any]):
         self.acquire()
         try:
             self.stream.write(f"{text}\n")
-            self.stream.flush()
+            self.flush()
         except (OSError, ValueError):
             self._note_lost(source)
         finally:
