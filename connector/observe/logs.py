@@ -170,7 +170,7 @@ class _Lines:
     def _line(self, text: str) -> None:
         self._handler.line(text, self.name)
 
-    debug = info = warning = error = critical = exception = msg = _line
+    debug = info = warning = error = critical = _line
 
 
 def _take_over_hooks() -> None:
