@@ -119,7 +119,9 @@ class Rule:
         containing: Only for commands whose line contains this text, such as one recipient's address.
         times: How often it applies before the server behaves well; ``None`` is for ever.
         after: At ``CONTENT``, how many octets of content are read first.
-        keep: At ``DOT``, the mail is kept although the answer does not say so.
+        keep: At ``DOT``, the mail is kept although the answer does not say so; at ``CONTENT``, the dot is
+            answered and the mail kept although it was refused before. Without it a refusal at ``CONTENT`` is
+            the verdict, and the dot gets no second one.
     """
 
     verb: Verb
@@ -135,7 +137,7 @@ class Rule:
 
     @property
     def keeps_mail(self) -> bool:
-        """Whether a mail at whose dot this rule applies counts as received."""
+        """Whether a mail at whose dot this rule applies, or in whose content, may count as received."""
         match self.action:
             case Say(code=code):
                 return self.keep or 200 <= code < 300

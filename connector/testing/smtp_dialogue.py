@@ -320,7 +320,10 @@ class Dialogue:
         rule = self._service.behaviour.take(Verb.CONTENT)
         if rule is not None:
             await self._wire.wait_for_content(rule.after)
-            await self._interrupt(rule)
+            if await self._interrupt(rule) and not rule.keeps_mail:
+                self._transaction = None
+                await self._wire.content()
+                return
         await self._dot(await self._wire.content())
 
     async def _dot(self, data: bytes) -> None:

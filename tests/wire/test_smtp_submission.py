@@ -221,7 +221,7 @@ async def test_dots_arrive_as_they_are(body: bytes) -> None:
 @pytest.mark.parametrize("security", [Security.NONE, Security.STARTTLS])
 async def test_a_refusal_in_the_middle_of_the_content_keeps_back_the_dot(security: Security) -> None:
     # This server takes whatever ends with a dot, although it has just refused it.
-    behaviour = Behaviour().on(Verb.CONTENT, Say(451, "4.3.0 Not now"))
+    behaviour = Behaviour().on(Verb.CONTENT, Say(451, "4.3.0 Not now"), keep=True)
 
     async def committing() -> None:
         async with asyncio.timeout(10):
@@ -239,6 +239,18 @@ async def test_a_refusal_in_the_middle_of_the_content_keeps_back_the_dot(securit
         await server.wait_until_idle()
         assert server.received == []
     assert (caught.value.code, caught.value.phase) == (ErrorCode.TEMPORARILY_REJECTED, Phase.CONTENT)
+
+
+async def test_a_refusal_of_the_content_that_meets_the_dot_on_its_way_is_the_verdict() -> None:
+    whole = len(message().data + b".\r\n")
+    behaviour = Behaviour().on(Verb.CONTENT, Say(451, "4.3.0 Not now"), after=whole, times=1)
+    async with SmtpServer(behaviour=behaviour) as server, transport() as smtp:
+        with pytest.raises(TransportError) as caught:
+            await smtp.submit(message(), to(server))
+        assert (caught.value.code, caught.value.phase) == (ErrorCode.TEMPORARILY_REJECTED, Phase.DOT)
+        assert server.received == []
+        await smtp.submit(message(), to(server))
+        assert (len(server.received), len(server.connections)) == (1, 1)
 
 
 @pytest.mark.parametrize("shift", range(-4, 5))
