@@ -29,7 +29,10 @@ from connector.settings.model import LogSettings
 _TALKATIVE = ("pyzeebe", "httpx2", "httpcore2", "botocore", "azure", "msal", "google")
 
 # Kept, since json.dumps makes one for each call. What it gets is plain JSON: the redaction has seen to that.
-_WRITER = json.JSONEncoder()
+_WRITER = json.JSONEncoder(check_circular=False)
+
+# Nearly every value; the check for a mapping costs ten times as much, and to write str | int makes it anew.
+_PLAIN = (str, int)
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SENSITIVE = re.compile(
@@ -64,7 +67,6 @@ def configure_logging(settings: LogSettings, redactor: Redactor) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             *_stamps(),
             structlog.processors.StackInfoRenderer(),
             *finish,
@@ -113,13 +115,15 @@ class _Redaction:
 
 
 def _mask_by_name(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    return {key: _without_named(key, value) for key, value in event.items()}
+    for key, value in event.items():
+        event[key] = _without_named(key, value)
+    return event
 
 
 def _without_named(key: object, value: object) -> object:
     if value is not None and isinstance(key, str) and _is_sensitive(key):
         return MASK
-    if isinstance(value, str | int):  # nearly every value; the check for a mapping costs ten times as much
+    if isinstance(value, _PLAIN):
         return value
     if isinstance(value, Mapping):
         return {inner: _without_named(inner, item) for inner, item in value.items()}
@@ -140,7 +144,7 @@ class _Handler(logging.StreamHandler[Any]):
         self.acquire()
         try:
             self.stream.write(f"{text}\n")
-            self.flush()
+            self.stream.flush()
         except (OSError, ValueError):
             self._note_lost(source)
         finally:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -32,12 +33,12 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._jobs = self._counter("jobs_taken", "Jobs begun.", "task_type")
-        self._reported = self._counter("jobs_reported", "Jobs whose outcome the engine knows.", "outcome")
+        self._jobs = self._counters("jobs_taken", "Jobs begun.", "task_type")
+        self._reported = self._counters("jobs_reported", "Jobs whose outcome the engine knows.", "outcome")
         self._lost = self._counter("leases_lost", "Jobs that another worker may have got meanwhile.")
-        self._sent = self._counter("mails_sent", "Mails that a server has accepted.", "account")
+        self._sent = self._counters("mails_sent", "Mails that a server has accepted.", "account")
         self._duplicate = self._counter("mails_duplicate", "Jobs that found their mail sent already.")
-        self._failed = self._counter("mails_failed", "Attempts that ended in an error.", "code", "account")
+        self._failed = self._counters("mails_failed", "Attempts that ended in an error.", "code", "account")
         self._ledger_errors = self._counter("ledger_errors", "Writes to the ledger that failed.")
         self._job_seconds = self._histogram(
             "job_seconds", "From taking a job until the engine knows its end."
@@ -63,12 +64,12 @@ class Metrics:
 
     def job_taken(self, task_type: str) -> float:
         """Count a job that begins; the moment, for :meth:`job_reported`."""
-        self._jobs.labels(task_type).inc()
+        self._jobs(task_type).inc()
         return perf_counter()
 
     def job_reported(self, outcome: Outcome, begun: float) -> None:
         """Count a job whose outcome the engine knows."""
-        self._reported.labels(_OUTCOMES[type(outcome)]).inc()
+        self._reported(_OUTCOMES[type(outcome)]).inc()
         self._job_seconds.observe(perf_counter() - begun)
 
     def lease_lost(self) -> None:
@@ -79,7 +80,7 @@ class Metrics:
 
     def mail_sent(self, account: str | None) -> None:
         """Count a mail that went out; its account, None where the task names a server."""
-        self._sent.labels(account or "").inc()
+        self._sent(account or "").inc()
 
     def mail_duplicate(self) -> None:
         """Count a job whose mail was out already when it came."""
@@ -87,13 +88,11 @@ class Metrics:
 
     def mail_failed(self, code: str, account: str | None) -> None:
         """Count an attempt that ended in an error; its account as long as it got that far."""
-        self._failed.labels(code, account or "").inc()
+        self._failed(code, account or "").inc()
 
-    @contextmanager
-    def submitting(self) -> Iterator[None]:
+    def submitting(self) -> AbstractContextManager[object]:
         """Time a submission, whatever becomes of it."""
-        with self._smtp_seconds.time():
-            yield
+        return self._smtp_seconds.time()
 
     @contextmanager
     def pool(self, count: Callable[[], int]) -> Iterator[None]:
@@ -115,6 +114,13 @@ class Metrics:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"smtp_connector_{name}", text, labels, registry=self._registry)
+
+    def _counters(self, name: str, text: str, *labels: str) -> Callable[..., Counter]:
+        """Give the counter of each label; kept, since to look one up costs more than to count.
+
+        None is there before its first event, and there are no more than labels that are names.
+        """
+        return cache(self._counter(name, text, *labels).labels)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"smtp_connector_{name}", text, labels, registry=self._registry)

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import logging
+import re
 import sys
 import threading
 import warnings
@@ -48,9 +49,6 @@ def log_with_structlog() -> None:
     log = structlog.get_logger("connector.test")
     log.info(f"event {CANARY}", plain=CANARY, nested={"list": [CANARY, {CANARY: 1}]}, data=CANARY.encode())
     log.bind(bound=CANARY).warning("bound")
-    structlog.contextvars.bind_contextvars(context=CANARY)
-    log.error("context")
-    structlog.contextvars.clear_contextvars()
 
 
 def log_with_stdlib() -> None:
@@ -167,6 +165,46 @@ def test_both_kinds_of_log_calls_give_the_same_json(capsys: pytest.CaptureFixtur
     assert (theirs["level"], theirs["event"], theirs["logger"]) == ("warning", "channel idle", "grpc")
 
 
+def test_a_line_is_this_to_the_octet(capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+    structlog.get_logger("connector.engine.commit").info(
+        "job reported", job_key=4711, element_id="Send", reply='"Ä"', token="t", outcome="complete"
+    )
+    written = capsys.readouterr().err
+    stamp = re.compile(r'(?<="timestamp": ")\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z(?="})')
+    expected = (
+        r'{"job_key": 4711, "element_id": "Send", "reply": "\"\u00c4\"", "token": "***", '
+        '"outcome": "complete", "event": "job reported", "logger": "connector.engine.commit", '
+        '"level": "info", "timestamp": "now"}\n'
+    )
+    assert stamp.sub("now", written) == expected
+
+
+def test_what_is_masked_in_the_line_stays_with_whoever_logged_it(capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+    details = {"password": "unknown", "list": [{"token": "unknown"}]}
+    log = structlog.get_logger("connector").bind(cookie="unknown")
+    log.info("event", details=details)
+    logging.getLogger("grpc").info("event", extra={"details": details})
+    assert "unknown" not in capsys.readouterr().err
+    assert details == {"password": "unknown", "list": [{"token": "unknown"}]}
+    assert structlog.get_context(log) == {"cookie": "unknown"}
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_a_value_that_cannot_be_shown_costs_no_line(style: str, capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken:
+        def __repr__(self) -> str:
+            raise RuntimeError(CANARY)
+
+    configure_logging(LogSettings.model_validate({"format": style}), Redactor())
+    structlog.get_logger("connector").info("ours", value=Broken())
+    logging.getLogger("grpc").info("theirs", extra={"value": Broken()})
+    written = capsys.readouterr().err
+    assert written.count("<Broken>") == 2
+    assert CANARY not in written
+
+
 def test_a_traceback_is_in_the_line_without_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
     configure()
     try:
@@ -205,6 +243,22 @@ def test_what_libraries_say_of_jobs_and_urls_is_off_even_at_debug(
     logging.getLogger(library).debug("Got job: %s", {"variables": {"smtpEmailContent": "Dear Jane"}})
     logging.getLogger(library).info("GET https://files.example/?token=1")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "log", [logging.getLogger("anywhere"), structlog.get_logger("connector")], ids=["a library", "ours"]
+)
+def test_a_logger_in_use_follows_the_next_configuration(log: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    configure("warning")
+    log.warning(CANARY)
+    log.info(CANARY)
+    redactor = Redactor()
+    redactor.remember(CANARY)
+    configure_logging(LogSettings.model_validate({"level": "info", "format": "json"}), redactor)
+    log.info(CANARY)
+    configure("warning")
+    log.info(CANARY)
+    assert [line["event"] for line in lines(capsys.readouterr().err)] == [CANARY, "***"]
 
 
 def test_a_second_configuration_replaces_the_first(capsys: pytest.CaptureFixture[str]) -> None:

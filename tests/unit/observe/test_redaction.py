@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
+import threading
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -170,3 +172,65 @@ def test_logins_do_not_push_out_secrets() -> None:
 )
 def test_a_secret_is_known_as_a_host_name_or_an_address_goes_out(secret: str, shown: str) -> None:
     assert MASK in knowing(secret).redact(shown)
+
+
+@pytest.mark.parametrize("text", ["the later-secret", "later-secret", "abc", "aW4gdGhlIGxhdGVyLXNlY3JldCE="])
+def test_a_text_that_was_harmless_is_masked_once_it_holds_a_secret(text: str) -> None:
+    redactor = knowing(SECRET)
+    assert redactor.redact(text) == text
+    for secret in ("later-secret", "abc"):
+        redactor.remember(secret)
+    assert MASK in redactor.redact(text)
+
+
+def test_a_text_that_claims_to_equal_a_harmless_one_is_masked_all_the_same() -> None:
+    class Alike(str):
+        __slots__ = ()
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        def __hash__(self) -> int:
+            return hash("harmless")
+
+    redactor = knowing("the-secret")
+    assert redactor.redact("harmless") == "harmless"
+    assert str(redactor.redact_value([Alike("the-secret")])[0]) == MASK
+
+
+@pytest.mark.parametrize(("length", "others"), [(60, 2000), (100_000, 0)])
+def test_harmless_texts_are_not_kept_for_ever(length: int, others: int) -> None:
+    redactor = knowing(SECRET)
+    text = "".join(["x" * length])
+    holders = sys.getrefcount(text)
+    redactor.redact(text)
+    for number in range(others):
+        redactor.redact(f"text {number}")
+    assert sys.getrefcount(text) == holders
+
+
+def test_a_secret_is_masked_while_other_threads_bring_and_push_out_others() -> None:
+    redactor = Redactor(capacity=4)
+    redactor.remember("always-secret")
+    stop, shown = threading.Event(), []
+
+    def watch() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            shown.append(redactor.redact(f"{number} always-secret"))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        for number in range(300):  # they share their first octets, and so the way to be found
+            redactor.remember("always-secret")
+            redactor.remember(f"always-{number}")
+    finally:
+        stop.set()
+        watcher.join()
+        sys.setswitchinterval(interval)
+    assert shown
+    assert [text for text in shown if "always-secret" in text] == []
