@@ -1,12 +1,13 @@
 """Every benchmark, one after the other: ``python -m benchmarks [FILE.json] [SOAK_MAILS]``.
 
-Their tables are printed at the end and go into the JSON file, with the machine; it takes twenty minutes.
+Each table is printed, and goes into the JSON file with the machine, as soon as it is measured; all of them
+take twenty minutes.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from benchmarks import (
     delivery,
@@ -20,27 +21,35 @@ from benchmarks import (
     start_up,
     whole_way,
 )
-from benchmarks.figures import Row, arguments, report
+from benchmarks.figures import Row, arguments, show, write
 
 
 def main() -> None:
     """Run all of them."""
-    report(asyncio.run(_tables(*map(int, arguments()))))
+    asyncio.run(_run(*map(int, arguments())))
 
 
-async def _tables(soak_mails: int = soak.MAILS) -> dict[str, Sequence[Row]]:
-    return {
-        "Building a mail": message_build.measured(),
-        "Large attachments": await large_attachment.measured(),
-        "SMTP alone": await smtp.measured(),
-        "What a ledger costs by itself": await ledger.measured(),
-        "What the ledger costs, through the pipeline": await delivery.measured(),
-        "Engine alone": await engine.measured(),
-        **await whole_way.measured(("default", "light")),
-        "Slow server beside a fast one": await slow_server.measured(),
-        "Start": await start_up.measured(),
-        "Soak": await soak.measured(soak_mails),
-    }
+async def _run(soak_mails: int = soak.MAILS) -> None:
+    tables: dict[str, Sequence[Row]] = {}
+    async for title, rows in _measured(soak_mails):
+        show(title, rows)
+        tables[title] = rows
+        write(tables)
+
+
+async def _measured(soak_mails: int) -> AsyncIterator[tuple[str, Sequence[Row]]]:
+    yield "Building a mail", message_build.measured()
+    yield "Large attachments", await large_attachment.measured()
+    yield "SMTP alone", await smtp.measured()
+    yield "What a ledger costs by itself", await ledger.measured()
+    yield "What the ledger costs, through the pipeline", await delivery.measured()
+    yield "Engine alone", await engine.measured()
+    for name in ("default", "light"):
+        for table in (await whole_way.measured([name])).items():
+            yield table
+    yield "Slow server beside a fast one", await slow_server.measured()
+    yield "Start", await start_up.measured()
+    yield "Soak", await soak.measured(soak_mails)
 
 
 if __name__ == "__main__":

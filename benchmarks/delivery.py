@@ -17,12 +17,10 @@ from itertools import count
 from pathlib import Path
 from statistics import median
 
-from benchmarks.field import TEXT, sink
+from benchmarks.field import TEXT, pipeline_alone, sink
 from benchmarks.figures import Row, arguments, percentile, report
 from connector.engine.port import Complete, Job
-from connector.observe.redaction import Redactor
-from connector.pipeline import Pipeline, open_pipeline
-from connector.settings.sources import load
+from connector.pipeline import Pipeline
 from tests.jobs import job
 from tests.servers import postgres
 
@@ -87,7 +85,7 @@ def _rows(in_flight: int, rounds: dict[str, list[tuple[float, float, float, floa
 
 async def _round(settings: dict[str, str], port: int, in_flight: int) -> tuple[float, float, float, float]:
     """Send a backlog; its rate, its CPU for each mail, and how long half and nearly all of them took."""
-    async with open_pipeline(load({}, overrides=settings).settings, Redactor(), {}) as pipeline:
+    async with pipeline_alone(settings) as pipeline:
         mails = [_job(port) for _ in range(_MAILS[in_flight])]
         waiting, times = iter(mails), list[float]()
         begun, cpu = time.perf_counter(), time.process_time()

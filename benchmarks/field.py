@@ -1,4 +1,4 @@
-"""What the benchmarks on a real engine stand on: its processes, a mail server, and the CPU that each spends.
+"""What the benchmarks stand on: a real engine, its processes, a mail server, and the CPU that each spends.
 
 An engine enters; waiting jobs, and what a worker process made of them, leave. Client, worker, engine and
 mail server are processes of their own, so that each one's CPU can be told.
@@ -25,7 +25,11 @@ from pyzeebe import ZeebeClient, create_insecure_channel
 from pyzeebe.errors import ZeebeBackPressureError
 
 from connector.devengine.local import LocalEngine
+from connector.observe.logs import configure_logging
+from connector.observe.redaction import Redactor
+from connector.pipeline import Pipeline, open_pipeline
 from connector.settings.model import SEND_TASK_TYPE
+from connector.settings.sources import load
 from tests.engine.processes import Static, send_process
 
 TEXT = "Dear Jane, your order has been shipped and arrives on Monday.\n" * 33
@@ -129,6 +133,16 @@ async def drained(kind: str, jobs: int, settings: Mapping[str, object]) -> dict[
         async with asyncio.timeout(_PATIENCE):
             told: dict[str, float] = json.loads(await process.stdout.readline())
         return told
+
+
+@asynccontextmanager
+async def pipeline_alone(settings: Mapping[str, str]) -> AsyncIterator[Pipeline]:
+    """The pipeline in this process, with no engine before it; what it warns of is logged."""
+    loaded = load({}, overrides={"log.level": "warning", **settings}).settings
+    redactor = Redactor()
+    configure_logging(loaded.log, redactor)
+    async with open_pipeline(loaded, redactor, {}) as pipeline:
+        yield pipeline
 
 
 @asynccontextmanager

@@ -54,9 +54,14 @@ def arguments() -> list[str]:
 
 
 def report(tables: Mapping[str, Sequence[Row]]) -> None:
-    """Print tables, by title, and write them with the machine's description where FILE.json is asked for."""
+    """Print tables, by title, and write them where FILE.json is asked for."""
     for title, rows in tables.items():
         show(title, rows)
+    write(tables)
+
+
+def write(tables: Mapping[str, Sequence[Row]]) -> None:
+    """Write tables with the machine's description to FILE.json, where one is asked for."""
     for word in sys.argv[1:]:
         if word.endswith(".json"):
             text = json.dumps({"machine": machine(), **tables}, indent=2)

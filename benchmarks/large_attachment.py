@@ -18,12 +18,10 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from benchmarks.field import sink
+from benchmarks.field import pipeline_alone, sink
 from benchmarks.figures import Row, report
 from connector.engine.port import Complete, Job
-from connector.observe.redaction import Redactor
-from connector.pipeline import Pipeline, open_pipeline
-from connector.settings.sources import load
+from connector.pipeline import Pipeline
 from tests.jobs import job
 
 _SIZES = (1_000_000, 10_000_000)
@@ -40,10 +38,8 @@ def main() -> None:
 async def measured() -> Sequence[Row]:
     """Send mails with each size of attachment."""
     with tempfile.TemporaryDirectory() as directory:
-        settings = load(
-            {}, overrides={"ledger.kind": "memory", "attachments.roots": directory, "log.level": "warning"}
-        ).settings
-        async with sink() as (port, _), open_pipeline(settings, Redactor(), {}) as pipeline:
+        settings = {"ledger.kind": "memory", "attachments.roots": directory}
+        async with sink() as (port, _), pipeline_alone(settings) as pipeline:
             return [await _row(pipeline, port, Path(directory), size) for size in _SIZES]
 
 
