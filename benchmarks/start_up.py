@@ -1,7 +1,7 @@
-"""How soon the command line answers, how soon the worker is ready, and what it holds while it idles.
+"""How soon the command line answers, the worker is ready and a waiting job's mail is out; memory when idle.
 
-``python -m benchmarks.start_up`` starts a real engine unless ``ZEEBE_ADDRESS`` names one, and prints the
-median of several runs with the aim beside it.
+``python -m benchmarks.start_up`` starts a real engine, and prints the median of several runs with the aim
+beside it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.field import Field, field
 from benchmarks.figures import Row, report
-from connector.devengine.local import engine_for_development
-from connector.settings.sources import load
+from connector.testing.smtp import SmtpServer
 
 _RUNS = 5
 _IDLE = 5.0  # seconds until memory is read
@@ -31,12 +31,14 @@ def main() -> None:
 async def measured() -> Sequence[Row]:
     """Start everything several times."""
     helped = [_help() for _ in range(_RUNS)]
-    async with engine_for_development(load(os.environ).settings.engine) as engine:
-        assert engine.address is not None
-        ready, idle = zip(*[await _worker(engine.address) for _ in range(_RUNS)], strict=True)
+    async with field(durable=True) as here, SmtpServer() as server:
+        await here.deploy("mail", server.port)
+        runs = [await _worker(here, server) for _ in range(_RUNS)]
+    ready, mail, idle = zip(*runs, strict=True)
     return [
         _row("smtp-connector --help, s", helped, 0.4),
         _row("worker ready, s", ready, 2.0),
+        _row("a waiting job's mail is out, s", mail, 2.0),
         _row("memory, idle, MB", idle, 90.0),
     ]
 
@@ -51,24 +53,28 @@ def _help() -> float:
     return time.perf_counter() - begun
 
 
-async def _worker(address: str) -> tuple[float, float]:
+async def _worker(here: Field, server: SmtpServer) -> tuple[float, float, float]:
+    number = len(server.received) + 1
+    await here.create("mail", 1)
     begun = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "connector", "run", "--set", "log.format=json", "--set", "ledger.kind=memory"),
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "ZEEBE_ADDRESS": address},
+        env={**os.environ, "ZEEBE_ADDRESS": here.address},
     )
     assert process.stderr is not None
     async for line in process.stderr:
         if b"worker ready" in line:
             break
     ready = time.perf_counter() - begun
+    await server.wait_for(number)
+    mail = time.perf_counter() - begun
     await asyncio.sleep(_IDLE)
     idle = _resident(process.pid)
     process.terminate()
     await process.communicate()
-    return ready, idle
+    return ready, mail, idle
 
 
 def _resident(pid: int) -> float:

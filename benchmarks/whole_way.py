@@ -26,7 +26,7 @@ from tests.servers import postgres
 _JOBS = 1000
 _ROUNDS = 3
 _ONE_AT_A_TIME = 200
-_ENGINES = {"default": True, "light": False}
+ENGINES = {"default": True, "light": False}  # whether durable
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +41,21 @@ class _Round:
 
 
 def main() -> None:
-    report(asyncio.run(measured(arguments() or list(_ENGINES))))
-
-
-async def measured(engines: Sequence[str]) -> dict[str, Sequence[Row]]:
-    """Measure rates and latencies on engines with the vendor's settings, light ones, or both."""
     tables: dict[str, Sequence[Row]] = {}
-    for name in engines:
-        with _ledgers() as ledgers:
-            async with field(durable=_ENGINES[name]) as here, sink() as (port, server):
-                await here.deploy("mail", port)
-                tables[f"Whole way, engine with {name} settings"] = await _rates(here, server, ledgers)
-                tables[f"One at a time, engine with {name} settings"] = await _latencies(here, ledgers)
-    return tables
+    for name in arguments() or ENGINES:
+        tables |= asyncio.run(measured(name))
+    report(tables)
+
+
+async def measured(name: str) -> dict[str, Sequence[Row]]:
+    """Measure rates and latencies on an engine with the vendor's settings (``default``) or light ones."""
+    with _ledgers() as ledgers:
+        async with field(durable=ENGINES[name]) as here, sink() as (port, server):
+            await here.deploy("mail", port)
+            return {
+                f"Whole way, engine with {name} settings": await _rates(here, server, ledgers),
+                f"One at a time, engine with {name} settings": await _latencies(here, ledgers),
+            }
 
 
 @contextmanager
