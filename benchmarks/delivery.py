@@ -19,8 +19,8 @@ from statistics import median
 
 from benchmarks.field import TEXT, pipeline_alone, sink
 from benchmarks.figures import Row, arguments, percentile, report
-from connector.engine.port import Complete, Job
-from connector.pipeline import Pipeline
+from connector.model.job import Complete, Job
+from connector.send.pipeline import Pipeline
 from tests.jobs import job
 from tests.servers import postgres
 

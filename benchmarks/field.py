@@ -26,8 +26,8 @@ from pyzeebe.errors import ZeebeBackPressureError
 
 from connector.devengine.local import LocalEngine
 from connector.observe.logs import configure_logging
-from connector.observe.redaction import Redactor
-from connector.pipeline import Pipeline, open_pipeline
+from connector.secrets.redaction import Redactor
+from connector.send.pipeline import Pipeline, open_pipeline
 from connector.settings.model import SEND_TASK_TYPE
 from connector.settings.sources import load
 from tests.engine.processes import Static, send_process

@@ -25,14 +25,14 @@ import psutil
 from pyzeebe import ZeebeWorker, create_insecure_channel
 
 from connector.engine.grpc import GrpcEngine
-from connector.engine.port import Complete, Hold, Job, Outcome
 from connector.ledger import open_upkeep
+from connector.model.job import Complete, Hold, Job, Outcome
 from connector.observe.logs import configure_logging
-from connector.observe.redaction import Redactor
-from connector.pipeline import Shared, open_pipeline
+from connector.secrets.redaction import Redactor
+from connector.send.pipeline import Shared, open_pipeline
 from connector.settings.model import SEND_TASK_TYPE, Settings
 from connector.settings.sources import load
-from connector.worker import Handler, Worker
+from connector.worker.worker import Handler, Worker
 
 
 @dataclass

@@ -20,8 +20,8 @@ from time import perf_counter
 
 from benchmarks.field import pipeline_alone, sink
 from benchmarks.figures import Row, report
-from connector.engine.port import Complete, Job
-from connector.pipeline import Pipeline
+from connector.model.job import Complete, Job
+from connector.send.pipeline import Pipeline
 from tests.jobs import job
 
 _SIZES = (1_000_000, 10_000_000)

@@ -16,12 +16,13 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from benchmarks.figures import Row, report
-from connector.message.addresses import parse_mailbox
 from connector.message.build import build
-from connector.message.content import LoadedAttachment, LoadedContent
+from connector.message.content.loaded import LoadedAttachment, LoadedContent
 from connector.message.html_text import text_from_html
+from connector.model.addresses import parse_mailbox
+from connector.model.mail import ContentType, InlineContent, SendRequest
+from connector.model.server import Server
 from connector.settings.model import MessageSettings
-from connector.task.request import ContentType, InlineContent, SendRequest, Server
 
 _NOW = datetime(2026, 11, 20, 20, 50, 33, tzinfo=UTC)
 _SETTINGS = MessageSettings()

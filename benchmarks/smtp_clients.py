@@ -17,11 +17,11 @@ from typing import cast
 import aiosmtplib
 from pydantic import SecretStr
 
-from connector.message.envelope import Envelope, Message
+from connector.model.envelope import Envelope, Message
+from connector.model.server import Security, Server
 from connector.settings.model import SmtpSettings
 from connector.settings.pool import PoolSettings
-from connector.task.request import Security, Server
-from connector.transport.smtp import SmtpTransport
+from connector.transport.smtp.smtp import SmtpTransport
 
 WORKERS = 16
 SENDER, RECIPIENT = "shop@example.com", "jane@example.org"

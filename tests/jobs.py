@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from connector.engine.port import Job
+from connector.model.job import Job
 
 
 def job(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from connector.task.request import Security
+from connector.model.server import Security
 
 # By the providers' documentation: Microsoft "POP, IMAP and SMTP settings"; Google "Send email from a printer,
 # scanner or app"; AWS "Connecting to an Amazon SES SMTP endpoint"; Twilio "Integrating with the SMTP API";

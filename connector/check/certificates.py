@@ -16,12 +16,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from connector.errors import TransportError
-from connector.task.request import Server
-from connector.transport.concealment import shortened
-from connector.transport.link import Link
-from connector.transport.replies import printable
-from connector.transport.session import Client, open_session
-from connector.transport.witness import Witness
+from connector.model.server import Server
+from connector.transport.smtp.concealment import shortened
+from connector.transport.smtp.link import Link
+from connector.transport.smtp.replies import printable
+from connector.transport.smtp.session import Client, open_session
+from connector.transport.smtp.witness import Witness
 
 # Authorities that renew by themselves do so a month ahead: what is closer to its end was forgotten.
 WARN_BELOW_DAYS = 30

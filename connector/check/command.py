@@ -16,15 +16,15 @@ from rich.console import Console
 
 from connector.check import run, show
 from connector.check.findings import Report, Status
+from connector.cli.interrupt import until_interrupted
+from connector.cli.json_file import UsageError
 from connector.errors import InputError
-from connector.interrupt import until_interrupted
-from connector.json_file import UsageError
-from connector.message.addresses import Mailbox, parse_mailbox
+from connector.model.addresses import Mailbox, parse_mailbox
+from connector.model.server import Server
 from connector.observe.logs import configure_logging
-from connector.observe.redaction import Redactor
+from connector.secrets.redaction import Redactor
 from connector.settings.accounts import AccountSettings
 from connector.settings.model import Settings
-from connector.task.request import Server
 
 _INTERRUPTED = 130
 _LONGEST = 3600  # seconds

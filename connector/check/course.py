@@ -7,12 +7,12 @@ import time
 from connector.check.certificates import WARN_BELOW_DAYS, Certificate, chain_of
 from connector.check.findings import Finding, Status, Step
 from connector.check.remedies import place
-from connector.task.request import Security, Server
-from connector.transport.capabilities import Capabilities
-from connector.transport.concealment import shortened
-from connector.transport.link import Link
-from connector.transport.session import clear_text_warnings
-from connector.transport.witness import Witness
+from connector.model.server import Security, Server
+from connector.transport.smtp.capabilities import Capabilities
+from connector.transport.smtp.concealment import shortened
+from connector.transport.smtp.link import Link
+from connector.transport.smtp.session import clear_text_warnings
+from connector.transport.smtp.witness import Witness
 
 
 class Course(Witness):

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from connector.errors import ErrorCode
-from connector.masking import masked
+from connector.secrets.masking import masked
 
 
 class Status(StrEnum):

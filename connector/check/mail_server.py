@@ -11,23 +11,24 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+from connector.auth.sasl import mechanism
 from connector.check.certificates import Certificate, presented
 from connector.check.course import Course
 from connector.check.findings import Finding, Status, Step
 from connector.check.lookup import addresses_of
 from connector.check.remedies import Case, place, remedy
 from connector.errors import ErrorCode, Phase, TransportError
-from connector.message.addresses import Mailbox
 from connector.message.build import build
-from connector.message.content import LoadedContent
-from connector.message.envelope import Message
+from connector.message.content.loaded import LoadedContent
+from connector.model.addresses import Mailbox
+from connector.model.envelope import Message
+from connector.model.mail import ContentType, InlineContent, SendRequest
+from connector.model.server import Server
 from connector.settings.model import MessageSettings, TimeoutSettings
-from connector.task.request import ContentType, InlineContent, SendRequest, Server
-from connector.transport import failures
-from connector.transport.auth import mechanism
-from connector.transport.session import Client, Session, open_session
-from connector.transport.smtp import SmtpTransport
-from connector.transport.tls_faults import Fault, fault_of
+from connector.tls.tls_faults import Fault, fault_of
+from connector.transport.smtp import failures
+from connector.transport.smtp.session import Client, Session, open_session
+from connector.transport.smtp.smtp import SmtpTransport
 
 _STEPS = (Step.DNS, Step.TCP, Step.TLS, Step.EHLO, Step.AUTH, Step.SENDER, Step.MAIL)
 _STEP_OF = {

@@ -13,17 +13,17 @@ from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
 
-from connector.accounts import Account, Accounts, with_secrets
+from connector.accounts.accounts import Account, Accounts, with_secrets
 from connector.check.findings import Finding, Report, Status, Step
 from connector.check.mail_server import Trial, examine
 from connector.check.surroundings import check_engine, check_ledger
 from connector.errors import ConnectorError, ErrorCode
-from connector.message.addresses import Mailbox
-from connector.observe.redaction import Redactor
+from connector.model.addresses import Mailbox
+from connector.model.server import Server
 from connector.secrets import SecretResolver, open_secrets
+from connector.secrets.redaction import Redactor
 from connector.settings.model import Settings
-from connector.task.request import Server
-from connector.transport.smtp import SmtpTransport
+from connector.transport.smtp.smtp import SmtpTransport
 
 _SECRET_REMEDIES = {
     ErrorCode.SECRET_NOT_FOUND: "Make it known at one of these places, or correct its name in the setting.",

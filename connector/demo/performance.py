@@ -19,7 +19,7 @@ from pyzeebe import ZeebeClient
 from connector.demo.inbox import Inbox, Mail
 from connector.demo.scene import Example, Publication, Scene
 from connector.demo.story import Story
-from connector.engine.port import Complete, Fail, Job, Outcome
+from connector.model.job import Complete, Fail, Job, Outcome
 from connector.settings.model import SEND_TASK_TYPE
 from connector.testing.behaviour import Rule
 from connector.testing.smtp import SmtpServer

@@ -20,6 +20,7 @@ from pyzeebe import ZeebeClient
 from pyzeebe.errors import PyZeebeError
 from rich.console import Console
 
+from connector.cli.interrupt import until_interrupted
 from connector.demo.inbox import Inbox, Mail
 from connector.demo.page import InboxPage
 from connector.demo.performance import DemoError, Performance
@@ -29,16 +30,16 @@ from connector.devengine.distribution import VERSION
 from connector.devengine.local import LocalEngineError, engine_for_development
 from connector.engine.connect import connect, gateway_address
 from connector.engine.grpc import GrpcEngine
-from connector.engine.port import EngineRefusedError, Hold, Job, Outcome
-from connector.interrupt import until_interrupted
+from connector.engine.port import EngineRefusedError
+from connector.model.job import Hold, Job, Outcome
 from connector.observe.logs import configure_logging
-from connector.observe.redaction import Redactor
-from connector.pipeline import open_pipeline
+from connector.secrets.redaction import Redactor
+from connector.send.pipeline import open_pipeline
 from connector.settings.ledger import LedgerSettings
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, LogSettings, Settings
 from connector.settings.sources import SettingsError, load
 from connector.testing.smtp import ReceivedMail, SmtpServer
-from connector.worker import Worker
+from connector.worker.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from connector.demo.inbox import Mail
-from connector.engine.port import Complete, Fail, Job, Outcome, Throw
+from connector.model.job import Complete, Fail, Job, Outcome, Throw
 
 _LABEL_WIDTH = 20
 _SHOWN = (

@@ -20,11 +20,11 @@ from uuid import uuid4
 from rich.console import Console
 from rich.markup import escape
 
+from connector.cli.interrupt import until_interrupted
 from connector.devengine.broker import HOST, Broker
 from connector.devengine.distribution import VERSION, Installation, LocalEngineError, cache_directory
 from connector.devengine.java import find_java
 from connector.devengine.progress import download_progress
-from connector.interrupt import until_interrupted
 from connector.settings.model import EngineSettings
 
 __all__ = ["LocalEngine", "LocalEngineError", "engine_for_development", "run_engine"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import grpc
 from pyzeebe import create_insecure_channel, create_secure_channel
 
-from connector.engine.oauth import TokenSource
+from connector.auth.engine_token import TokenSource
 from connector.settings.model import EngineSettings
 
 LOCAL_ADDRESS = "localhost:26500"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import grpc
 
-from connector.engine.oauth import DENIED_MARK
+from connector.auth.engine_token import DENIED_MARK
 from connector.engine.port import (
     EngineBusyError,
     EngineDeniedError,

@@ -7,100 +7,10 @@ gRPC adapter implements and that tests replace. Every call is one attempt: patie
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator
+from typing import Protocol
 
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One activated job.
-
-    Attributes:
-        deadline: When the lease ends, in seconds since the epoch; afterwards the engine may hand the job
-            to another worker.
-        retries: Attempts left, this one included.
-        headers: The task's static headers.
-        variables: The process variables that the task sees; JSON values.
-    """
-
-    key: int
-    type: str
-    process_instance_key: int
-    bpmn_process_id: str
-    process_definition_version: int
-    element_id: str
-    element_instance_key: int
-    headers: Mapping[str, str]
-    retries: int
-    deadline: float
-    variables: Mapping[str, Any]
-    tenant_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Complete:
-    """The task is done; the process goes on with these variables.
-
-    Attributes:
-        mail_sent: Whether a mail is out, so that whoever cannot deliver this outcome knows what a retry does.
-    """
-
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    mail_sent: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Throw:
-    """A BPMN error, for a boundary event or an event subprocess to catch.
-
-    Attributes:
-        mail_sent: See :class:`Complete`.
-    """
-
-    code: str
-    message: str = ""
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    mail_sent: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """The attempt failed.
-
-    Attributes:
-        message: What an incident shows in Operate.
-        retries: Attempts left afterwards; 0 raises an incident at once.
-        backoff: Seconds until the engine offers the job again.
-        variables: For the scope of the task.
-        error: ``{code, type, message, variables}`` of the fault, when there was one.
-    """
-
-    message: str
-    retries: int
-    backoff: float = 0.0
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    error: Mapping[str, Any] | None = None
-
-
-Outcome = Complete | Throw | Fail
-
-
-@dataclass(slots=True, eq=False)
-class Hold:
-    """What a worker and the handler of a job tell each other while the job is in hand.
-
-    Attributes:
-        lost: The worker: the lease has ended, another worker may get the job.
-        committed: The handler: what it does can no more be undone, and to cancel it would only lose the
-            knowledge of how it ended.
-        when_taken: The handler: it does not know whether what it does was done; to be called once the engine
-            has taken an outcome after which the job does not come again by itself.
-    """
-
-    lost: bool = False
-    committed: bool = False
-    when_taken: Callable[[], object] | None = None
+from connector.model.job import Job, Outcome
 
 
 class EngineUnavailableError(Exception):

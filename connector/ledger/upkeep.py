@@ -15,9 +15,9 @@ from functools import partial
 
 import structlog
 
-from connector.engine.patience import Backoff
 from connector.ledger.ledger import Ledger
 from connector.ledger.port import Attempt, LedgerUnavailableError, Settlement
+from connector.worker.patience import Backoff
 
 _log = structlog.get_logger(__name__)
 

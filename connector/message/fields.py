@@ -13,9 +13,9 @@ from functools import lru_cache
 
 from connector.errors import InputError
 from connector.message import headers
-from connector.message.addresses import Mailbox
-from connector.message.text import MAX_VALUE, check_length, check_name, check_text
-from connector.task.request import Importance, SendRequest, Sensitivity
+from connector.model.addresses import Mailbox
+from connector.model.mail import Importance, SendRequest, Sensitivity
+from connector.model.text import MAX_VALUE, check_length, check_name, check_text
 
 _FIELDS_OF_IMPORTANCE = ("Importance", "X-Priority", "X-MSMail-Priority", "Priority")
 _IMPORTANCE = {

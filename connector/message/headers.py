@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 
 from connector.errors import InputError
-from connector.message.addresses import Mailbox
 from connector.message.encoding import MAX_WORD, encode_words
-from connector.message.text import MAX_VALUE, check_length, check_text
+from connector.model.addresses import Mailbox
+from connector.model.text import MAX_VALUE, check_length, check_text
 
 # RFC 5322 section 2.1.1 wants 78, RFC 2047 section 2 wants 76 where there is an encoded-word.
 _MAX_LINE = 76

@@ -1,6 +1,6 @@
 """Attachments as MIME parts: media type, file name, Content-ID, transfer encoding.
 
-A :class:`~connector.message.content.LoadedAttachment` enters, a MIME part leaves. What a task
+A :class:`~connector.message.content.loaded.LoadedAttachment` enters, a MIME part leaves. What a task
 says about the media type is read and written anew, so that nothing else gets into the header with it.
 """
 
@@ -13,10 +13,10 @@ from pathlib import PurePath
 
 from connector.errors import InputError
 from connector.message.body import Part
-from connector.message.content import LoadedAttachment
+from connector.message.content.loaded import LoadedAttachment
 from connector.message.encoding import base64, base64_size, encode_parameter
 from connector.message.headers import tokens
-from connector.message.text import MAX_NAME, check_length, check_name, check_text
+from connector.model.text import MAX_NAME, check_length, check_name, check_text
 
 _DEFAULT = "application/octet-stream"
 _TOKEN = r"[A-Za-z0-9!#$&+.^_`{|}~*'%-]+"  # noqa: S105 - RFC 2045 section 5.1, a grammar

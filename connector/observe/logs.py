@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
-from connector.observe.redaction import MASK, Redactor
+from connector.secrets.redaction import MASK, Redactor
 from connector.settings.model import LogSettings
 
 # pyzeebe logs whole jobs, variables and all; httpx2 whole URLs; httpcore2 headers with their tokens; botocore

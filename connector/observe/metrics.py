@@ -17,8 +17,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from connector import __version__
-from connector.engine.port import Complete, Fail, Outcome, Throw
 from connector.ledger.port import Answer, Entry, LedgerUnavailableError, State, Step, Store
+from connector.model.job import Complete, Fail, Outcome, Throw
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _OUTCOMES = {Complete: "complete", Throw: "bpmnError", Fail: "fail"}

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from connector.hosts import MailHosts
+from connector.model.hosts import MailHosts
 
 _SEPARATORS = re.compile(r"[/._-]+")
 
@@ -42,7 +42,7 @@ class Bindings:
 
         Args:
             name: The secret, as the task wrote it.
-            host: As :func:`~connector.hosts.canonical_host` gives it.
+            host: As :func:`~connector.model.hosts.canonical_host` gives it.
             port: The port that is dialled.
         """
         return all(hosts.lists(host, port) for hosts in self._lists(name))

@@ -97,7 +97,7 @@ class SecretResolver:
 
         Args:
             uses: What :meth:`resolve` used.
-            host: The host that will be dialled, as :func:`~connector.hosts.canonical_host` gives it.
+            host: The host that will be dialled, as :func:`~connector.model.hosts.canonical_host` gives it.
             port: The port that will be dialled.
 
         Raises:
@@ -115,7 +115,7 @@ class SecretResolver:
         Args:
             text: As an operator wrote it; without a reference it stays as it is.
             field: The setting, to name it in errors.
-            host: The server, as :func:`~connector.hosts.canonical_host` gives it.
+            host: The server, as :func:`~connector.model.hosts.canonical_host` gives it.
             port: Its port.
 
         Raises:

@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from connector.errors import InputError
-from connector.message.addresses import parse_mailbox
+from connector.model.addresses import parse_mailbox
 from connector.settings.values import from_json
-from connector.task.extra_headers import read_headers
-from connector.task.server import read_hostname
-from connector.task.values import Value
+from connector.tasks.extra_headers import read_headers
+from connector.tasks.server import read_hostname
+from connector.tasks.values import Value
 
 _MOST_SHOWN = 60
 

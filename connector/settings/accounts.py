@@ -2,7 +2,7 @@
 
 An account stands in the settings below ``accounts`` under a name of its own. Values as an operator writes
 them enter; checked ones leave, with what the provider's preset knows filled in. Which account a job uses is
-decided in :mod:`connector.accounts`.
+decided in :mod:`connector.accounts.accounts`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from itertools import pairwise
 
 from pydantic import Field, SecretStr, model_validator
 
+from connector.accounts.presets import PRESETS, Preset
+from connector.model.mail import DeliveryReceipt, Importance, Sensitivity, WhenUncertain
+from connector.model.server import Security
 from connector.settings.account_values import Address, Headers, HostName, TlsVersion
-from connector.settings.presets import PRESETS, Preset
 from connector.settings.values import DomainName, ReadableFile, Seconds, Section
-from connector.task.request import DeliveryReceipt, Importance, Security, Sensitivity, WhenUncertain
 
 DEFAULT_ACCOUNT = "default"
 # What the contract promises and this version does not have: refused by name, never ignored.

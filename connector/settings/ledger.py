@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
+from connector.model.mail import WhenUncertain
 from connector.settings.values import Duration, Section
-from connector.task.request import WhenUncertain
 
 
 class LedgerSettings(Section):

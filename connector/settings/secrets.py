@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
-from connector.hosts import MailHosts
+from connector.model.hosts import MailHosts
 from connector.settings.values import Duration, ReadableFile, Seconds, Section, from_json, text_schema
 
 _SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")

@@ -17,9 +17,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from connector.errors import EVERY_OTHER_CODE, ErrorCode, InputError, checked_mapping
-from connector.hosts import MailHosts
-from connector.message.addresses import ascii_domain
-from connector.message.destinations import AllowedHosts
+from connector.message.content.destinations import AllowedHosts
+from connector.model.addresses import ascii_domain
+from connector.model.hosts import MailHosts
 
 _LONGEST_DOMAIN = 255  # octets; RFC 5321 section 4.5.3.1.2
 _HOST_AND_PORT = r"(\[[0-9a-fA-F:.]+\]|[^\s:/@]+):\d{1,5}"

@@ -23,7 +23,8 @@ from enum import Enum
 from time import time
 from typing import Any, Literal
 
-from connector.engine.port import Complete, EngineUnavailableError, Fail, Job, LeaseLostError, Outcome, Throw
+from connector.engine.port import EngineUnavailableError, LeaseLostError
+from connector.model.job import Complete, Fail, Job, Outcome, Throw
 
 Call = Literal["stream", "activate", "extend", "report"]
 

@@ -19,9 +19,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from connector.errors import PostponedError
-from connector.message.envelope import Message
-from connector.task.request import Quota, Server
-from connector.transport.port import Committing, Receipt, Transport
+from connector.model.envelope import Message
+from connector.model.receipt import Receipt
+from connector.model.server import Quota, Server
+from connector.transport.port import Committing, Transport
 
 # Seconds: when the operator raises a rate, nobody should wait for long on what the old one promised.
 _LONGEST_PAUSE = 300.0

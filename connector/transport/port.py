@@ -3,36 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Protocol
 
-from connector.errors import Rejection, Reply
-from connector.message.envelope import Message
-from connector.task.request import Server
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """The server has taken responsibility for the message (RFC 5321 section 6.1).
-
-    Attributes:
-        reply: Its reply to the final dot; to the first, where the recipients were split among several; None
-            when it is not known and the mail is taken for sent.
-        accepted: The recipients it took.
-        rejected: The recipients it refused, with its words for each.
-        transport: What carried it, as the response names it.
-        account: The account that it went through; None when the task gave the server.
-        warnings: What was asked for and could not be had, such as DSN on a server without it; one begins
-            with ``partial: `` when somebody was refused, with ``uncertain: `` when some of them may have it.
-    """
-
-    reply: Reply | None
-    accepted: tuple[str, ...]
-    rejected: tuple[Rejection, ...] = ()
-    warnings: tuple[str, ...] = ()
-    transport: str = "smtp"
-    account: str | None = None
-
+from connector.model.envelope import Message
+from connector.model.receipt import Receipt
+from connector.model.server import Server
 
 Committing = Callable[[], Awaitable[None]]
 """Awaited once, when everything but the message's last octets has left; what it raises stops them."""

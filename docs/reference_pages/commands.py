@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from connector.cli import app
+from connector.cli.main import app
 from reference_pages.markdown import code, table
 
 _NAME = "smtp-connector"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from connector.task.definitions import INFOSYS, NATIVE, Definition
+from connector.tasks.definitions import INFOSYS, NATIVE, Definition
 from reference_pages.markdown import table
 
 _PAGE = """\

@@ -7,10 +7,10 @@ from dataclasses import fields
 from datetime import UTC, datetime
 
 from connector.errors import Rejection, Reply
-from connector.result import response
+from connector.model.receipt import Receipt
+from connector.send.outcome import response
 from connector.settings.model import SEND_TASK_TYPE
-from connector.task.headers import TaskHeaders
-from connector.transport.port import Receipt
+from connector.tasks.headers import TaskHeaders
 from reference_pages.markdown import table
 
 # By the field of TaskHeaders: the header, what it holds, what it does.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.templates.generate import pages
+from connector.modeler.generate import pages
 from tests.commands.terminal import command
 
 

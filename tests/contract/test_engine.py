@@ -10,10 +10,11 @@ from time import time
 import pytest
 
 from connector.engine.grpc import GrpcEngine
-from connector.engine.port import Complete, Engine, Fail, Hold, Job, LeaseLostError, Throw
+from connector.engine.port import Engine, LeaseLostError
+from connector.model.job import Complete, Fail, Hold, Job, Throw
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, WorkerSettings
 from connector.testing.engine import FakeEngine, JobState
-from connector.worker import Worker
+from connector.worker.worker import Worker
 from tests.servers.gateway import FakeGateway
 
 TYPE = SEND_TASK_TYPE

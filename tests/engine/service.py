@@ -12,10 +12,10 @@ from uuid import uuid4
 from pyzeebe import ZeebeClient
 
 from connector.engine.grpc import GrpcEngine
-from connector.observe.redaction import Redactor
-from connector.pipeline import open_pipeline
+from connector.secrets.redaction import Redactor
+from connector.send.pipeline import open_pipeline
 from connector.settings.sources import load
-from connector.worker import Worker
+from connector.worker.worker import Worker
 from tests.engine.processes import send_process
 
 NATIVE = "smtp-connector:send:1"

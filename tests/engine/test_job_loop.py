@@ -18,9 +18,10 @@ from structlog.testing import capture_logs
 
 from connector.devengine.local import LocalEngine
 from connector.engine.grpc import GrpcEngine
-from connector.engine.port import Complete, EngineUnavailableError, Fail, Job, LeaseLostError, Outcome, Throw
+from connector.engine.port import EngineUnavailableError, LeaseLostError
+from connector.model.job import Complete, Fail, Job, Outcome, Throw
 from connector.settings.model import EngineSettings, WorkerSettings
-from connector.worker import Worker
+from connector.worker.worker import Worker
 
 PROCESS = """<?xml version="1.0" encoding="UTF-8"?>
 <definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL"

@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
-from connector.engine.port import Complete, Fail, Outcome
 from connector.errors import ErrorCode
 from connector.ledger import open_ledger
 from connector.ledger.port import State
-from connector.observe.redaction import Redactor
-from connector.pipeline import open_pipeline
+from connector.model.job import Complete, Fail, Outcome
+from connector.secrets.redaction import Redactor
+from connector.send.pipeline import open_pipeline
 from connector.settings.model import SEND_TASK_TYPE, Settings
 from connector.settings.sources import load
 from connector.testing.behaviour import Action, Behaviour, Drop, Reset, Say, Silence, Verb
 from connector.testing.engine import FakeEngine
 from connector.testing.smtp import SmtpServer
-from connector.worker import Worker
+from connector.worker.worker import Worker
 from tests.faults.verdicts import Row, Table
 from tests.wire.smtp_submission import ca_file, good_context
 from tests.wire.test_smtp_faults import CLOSING, PERMANENT, TRANSIENT

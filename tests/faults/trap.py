@@ -13,13 +13,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from connector.cli import main
+from connector.cli.main import main
 from connector.engine.grpc import GrpcEngine
-from connector.engine.port import Complete
 from connector.ledger.ledger import Ledger
 from connector.ledger.port import Granted, Sent
-from connector.pipeline import Pipeline
-from connector.transport.smtp import SmtpTransport
+from connector.model.job import Complete
+from connector.send.pipeline import Pipeline
+from connector.transport.smtp.smtp import SmtpTransport
 
 POISON = b"poison"
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from connector.templates.fields import GROUPS
-from connector.templates.generate import ELEMENTS, Element
+from connector.modeler.fields import GROUPS
+from connector.modeler.generate import ELEMENTS, Element
 from tests.modeler.modeler import Modeler, modeler
 from tests.modeler.steps import ROOT, TEMPLATES, applied, drawn
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from connector.templates.generate import ELEMENTS, Element
+from connector.modeler.generate import ELEMENTS, Element
 from tests.modeler.diagram import ELEMENT, Plain, diagram
 from tests.modeler.modeler import HERE, Modeler
 

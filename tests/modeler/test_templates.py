@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from pyzeebe import ZeebeClient
 
-from connector.templates.fields import FIELDS, GROUPS
-from connector.templates.generate import ELEMENTS, Element
+from connector.modeler.fields import FIELDS, GROUPS
+from connector.modeler.generate import ELEMENTS, Element
 from connector.testing.smtp import ReceivedMail, SmtpServer
 from tests.engine.records import Records
 from tests.engine.service import running_worker

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.errors import ErrorCode, Phase, Reply, TransportError
-from connector.task.request import Server
-from connector.transport.lane import Connection, Grant, Lane
-from connector.transport.session import Session
+from connector.model.server import Server
+from connector.transport.smtp.lane import Connection, Grant, Lane
+from connector.transport.smtp.session import Session
 
 LIMIT = 3
 SERVER = Server("mail.example", 25)

@@ -20,15 +20,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import InputError
-from connector.message import addresses
-from connector.message.addresses import Mailbox, parse_mailbox, split_list
 from connector.message.build import build
-from connector.message.content import LoadedAttachment, LoadedContent
-from connector.message.envelope import Message
+from connector.message.content.loaded import LoadedAttachment, LoadedContent
 from connector.message.headers import mailboxes as header_of
 from connector.message.html_text import text_from_html
+from connector.model import addresses
+from connector.model.addresses import Mailbox, parse_mailbox, split_list
+from connector.model.envelope import Message
+from connector.model.mail import ContentType, InlineContent, SendRequest
+from connector.model.server import Server
 from connector.settings.model import MessageSettings
-from connector.task.request import ContentType, InlineContent, SendRequest, Server
 
 NOW = datetime(2026, 11, 20, 20, 50, 33, tzinfo=UTC)
 SETTINGS = MessageSettings()

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.accounts import Accounts, Origin
+from connector.accounts.accounts import Accounts, Origin
 from connector.errors import ConnectorError, InputError
-from connector.message.text import check_text
+from connector.model.mail import SendRequest
+from connector.model.text import check_text
 from connector.settings.model import INFOSYS_TASK_TYPE, SEND_TASK_TYPE, MessageSettings, Settings
-from connector.task import reader
-from connector.task.definitions import AUTHENTICATION, NATIVE
-from connector.task.headers import TaskHeaders, read_task_headers
-from connector.task.port import ReadContext
-from connector.task.request import SendRequest
+from connector.tasks import reader
+from connector.tasks.definitions import AUTHENTICATION, NATIVE
+from connector.tasks.headers import TaskHeaders, read_task_headers
+from connector.tasks.port import ReadContext
 
 CONTEXT = ReadContext(
     MessageSettings(time_zone="Europe/Berlin"),

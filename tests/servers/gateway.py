@@ -24,7 +24,8 @@ from pyzeebe.proto.gateway_pb2 import (
     UpdateJobTimeoutResponse,
 )
 
-from connector.engine.port import Complete, Fail, Job, LeaseLostError, Outcome, Throw
+from connector.engine.port import LeaseLostError
+from connector.model.job import Complete, Fail, Job, Outcome, Throw
 from connector.testing.engine import FakeEngine
 
 Context = grpc.aio.ServicerContext[Any, Any]

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from connector.accounts import Accounts, Origin, with_secrets
+from connector.accounts.accounts import Accounts, Origin, with_secrets
 from connector.errors import AccountError, ErrorCode, SecretError
+from connector.model.server import Security, Server, TlsPolicy
 from connector.secrets import open_secrets
 from connector.settings.model import Settings
 from connector.settings.secrets import SecretSettings
-from connector.task.request import Security, Server, TlsPolicy
 
 ORDER = Origin("order", "<default>")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import typer
 
-from connector.cli import app
+from connector.cli.main import app
 from tests.unit.test_docs import PAGES, ROOT, blocks
 
 _PROGRAM = "smtp-connector"

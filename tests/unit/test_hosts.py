@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.hosts import MailHosts, canonical_host
+from connector.model.hosts import MailHosts, canonical_host
 
 
 @pytest.mark.parametrize(

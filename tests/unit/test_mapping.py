@@ -13,7 +13,7 @@ import pytest
 from connector import feel
 from connector.errors import ErrorCode, ExpressionError
 from connector.feel import Evaluation, Expression
-from connector.mapping import BpmnError, Decision, IgnoreError, JobError, decision_of, variables_of
+from connector.send.expressions import BpmnError, Decision, IgnoreError, JobError, decision_of, variables_of
 
 ENDLESS = "for i in 1..1000000000 return i"
 # More than an expression may take on the event loop, and far less than it may take at all.

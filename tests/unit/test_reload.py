@@ -10,11 +10,11 @@ from typing import cast
 import pytest
 from structlog.testing import capture_logs
 
-from connector.engine.port import Complete, Hold, Job, Outcome
-from connector.pipeline import Pipeline
-from connector.reload import Files, Reloadable, changeable
+from connector.model.job import Complete, Hold, Job, Outcome
+from connector.send.pipeline import Pipeline
 from connector.settings.ledger import LedgerSettings
 from connector.settings.model import AttachmentSettings, EngineSettings, Settings, WorkerSettings
+from connector.worker.reload import Files, Reloadable, changeable
 from tests.jobs import job
 
 

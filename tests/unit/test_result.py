@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connector import result
-from connector.engine.port import Complete, Fail, Outcome, Throw
 from connector.errors import (
     CancelledBeforeSendError,
     ConnectorError,
@@ -21,9 +19,11 @@ from connector.errors import (
     Reply,
     TransportError,
 )
+from connector.model.job import Complete, Fail, Outcome, Throw
+from connector.model.receipt import Receipt
+from connector.send import outcome as outcomes
 from connector.settings.model import INFOSYS_TASK_TYPE, SEND_TASK_TYPE, WorkerSettings
-from connector.task.headers import read_task_headers
-from connector.transport.port import Receipt
+from connector.tasks.headers import read_task_headers
 from tests.jobs import job
 
 NOW = datetime(2026, 11, 20, 20, 50, 33, tzinfo=UTC)
@@ -34,11 +34,11 @@ REFUSED = Rejection("b@x", Reply(550, "5.1.1 no such user"))
 
 def response(task_type: str = SEND_TASK_TYPE) -> dict[str, Any]:
     receipt = Receipt(Reply(250, "2.0.0 Ok"), ("a@x",), (REFUSED,), transport="smtp", warnings=("careful",))
-    return result.response(task_type, "<1@mail>", receipt, NOW, str)
+    return outcomes.response(task_type, "<1@mail>", receipt, NOW, str)
 
 
 async def sent(**headers: str) -> Outcome:
-    return await result.succeeded(response(), job({}), read_task_headers(headers))
+    return await outcomes.succeeded(response(), job({}), read_task_headers(headers))
 
 
 def refused(code: ErrorCode = ErrorCode.RECIPIENT_REJECTED) -> TransportError:
@@ -55,7 +55,7 @@ async def failed(
     retries: int = 3,
 ) -> Outcome:
     read = read_task_headers(headers or {})
-    return await result.failed(error or refused(), job({}, retries=retries), read, settings)
+    return await outcomes.failed(error or refused(), job({}, retries=retries), read, settings)
 
 
 async def decided(error_expression: str, **headers: str) -> Outcome:
@@ -109,7 +109,7 @@ async def test_the_result_expression_makes_variables_beside_it_and_wins() -> Non
 
 async def test_on_the_infosys_type_the_response_has_the_response() -> None:
     headers = read_task_headers({"resultExpression": "{a: response.response, b: response.messageId}"})
-    outcome = await result.succeeded(response(INFOSYS_TASK_TYPE), job({}), headers)
+    outcome = await outcomes.succeeded(response(INFOSYS_TASK_TYPE), job({}), headers)
     assert outcome == Complete({"a": "Mail sent successfully", "b": "<1@mail>"})
 
 
@@ -140,7 +140,7 @@ async def test_a_job_error_after_a_mail_is_tried_again_once_without_another_mail
     assert await sent(errorExpression=header) == Fail(f"again\n{SENT}", 5, 1.0, {"a": 1})
     again = {**response(), "duplicate": True}
     headers = read_task_headers({"errorExpression": header, "resultVariable": "mail"})
-    assert await result.succeeded(again, job({}), headers) == Complete({"mail": again, "a": 1})
+    assert await outcomes.succeeded(again, job({}), headers) == Complete({"mail": again, "a": 1})
 
 
 @pytest.mark.parametrize(
@@ -174,8 +174,8 @@ async def test_a_long_message_does_not_push_out_that_the_mail_was_sent() -> None
 
 
 def test_a_fault_of_our_own_says_that_the_mail_was_sent() -> None:
-    assert result.broken_after("<1@mail>").message.endswith(SENT)
-    assert result.broken_after("<1@mail>").retries == 0
+    assert outcomes.broken_after("<1@mail>").message.endswith(SENT)
+    assert outcomes.broken_after("<1@mail>").retries == 0
 
 
 # A mail that was not sent
@@ -329,8 +329,8 @@ async def test_a_shutdown_is_nothing_that_a_process_decides_about() -> None:
 async def test_headers_that_cannot_be_read_decide_nothing() -> None:
     settings = WorkerSettings(error_mapping={"*": "OURS"})
     error = InputError("x", "is wrong")
-    outcome = await result.failed(error, job({}), None, settings)
-    assert outcome == Fail("INVALID_INPUT: x: is wrong", 0, error=result.describe(error))
+    outcome = await outcomes.failed(error, job({}), None, settings)
+    assert outcome == Fail("INVALID_INPUT: x: is wrong", 0, error=outcomes.describe(error))
 
 
 async def test_an_error_expression_that_warns_is_logged() -> None:
@@ -343,7 +343,7 @@ async def test_an_error_expression_that_warns_is_logged() -> None:
 
 
 def test_an_error_of_any_kind_has_the_four_keys() -> None:
-    described: Mapping[str, Any] = result.describe(InputError("f", "m", allowed=("a", "b")))
+    described: Mapping[str, Any] = outcomes.describe(InputError("f", "m", allowed=("a", "b")))
     assert described == {
         "code": "INVALID_INPUT",
         "type": "InputError",

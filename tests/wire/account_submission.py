@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import trustme
 
-from connector.accounts import Accounts, Origin
+from connector.accounts.accounts import Accounts, Origin
 from connector.errors import TransportError
+from connector.model.receipt import Receipt
+from connector.model.server import Server
 from connector.settings.model import Settings
-from connector.task.request import Server
 from connector.testing.smtp import SmtpServer
-from connector.transport.port import Receipt
-from connector.transport.smtp import SmtpTransport
+from connector.transport.smtp.smtp import SmtpTransport
 from tests.wire import smtp_submission as given
 from tests.wire.smtp_submission import message
 

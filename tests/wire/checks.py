@@ -6,7 +6,7 @@ from typing import Any
 
 from connector.check import run
 from connector.check.findings import Finding, Report, Step
-from connector.observe.redaction import Redactor
+from connector.secrets.redaction import Redactor
 from connector.settings.model import Settings
 from connector.testing.smtp import SmtpServer
 from tests.wire import smtp_submission as given

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from connector.message.envelope import Envelope, Message
+from connector.model.envelope import Envelope, Message
 from connector.settings.pool import PoolSettings
-from connector.transport.smtp import SmtpTransport
+from connector.transport.smtp.smtp import SmtpTransport
 from tests.wire.smtp_submission import settings
 
 

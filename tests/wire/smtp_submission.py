@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import SecretStr
 
 from connector.errors import TransportError
-from connector.message.envelope import Envelope, Message
+from connector.model.envelope import Envelope, Message
+from connector.model.server import Security, Server
 from connector.settings.model import SmtpSettings, TimeoutSettings
-from connector.task.request import Security, Server
 from connector.testing.smtp import SmtpServer
-from connector.transport.smtp import SmtpTransport
+from connector.transport.smtp.smtp import SmtpTransport
 
 LINE = b"The quick brown fox jumps over the lazy dog, and again, and again.\r\n"
 

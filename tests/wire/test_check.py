@@ -15,10 +15,10 @@ from pydantic import SecretStr
 from connector.check import run
 from connector.check.findings import Finding, Report, Status, Step
 from connector.errors import ErrorCode
-from connector.message.addresses import Mailbox
-from connector.observe.redaction import MASK, Redactor
+from connector.model.addresses import Mailbox
+from connector.model.server import Security, Server
+from connector.secrets.redaction import MASK, Redactor
 from connector.settings.model import Settings
-from connector.task.request import Security, Server
 from connector.testing.behaviour import Behaviour, Drop, Garbage, Hold, Say, Silence, Verb
 from connector.testing.smtp import Offer, SmtpServer
 from tests.servers.postfix import PASSWORD, USERNAME, Postfix

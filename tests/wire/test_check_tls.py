@@ -10,7 +10,7 @@ import pytest
 
 from connector.check.findings import Status, Step
 from connector.errors import ErrorCode
-from connector.task.request import Security
+from connector.model.server import Security
 from connector.testing.smtp import SmtpServer
 from tests.servers.tls import handshaking
 from tests.wire import smtp_submission as given
@@ -105,7 +105,7 @@ async def test_clear_text_on_this_machine_is_no_warning() -> None:
 
 
 async def test_clear_text_to_elsewhere_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector.transport.session._is_loopback", lambda _: False)
+    monkeypatch.setattr("connector.transport.smtp.session._is_loopback", lambda _: False)
     async with SmtpServer(users=USERS) as server:
         report = await sales(server, security="starttls-optional", **LOGIN)
     tls = finding(report, Step.TLS)

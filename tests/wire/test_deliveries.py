@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from connector.engine.port import Complete, Fail, Hold, Job, Outcome
 from connector.ledger import Ledger, LedgerUnavailableError, Upkeep
 from connector.ledger.memory import MemoryStore
 from connector.ledger.port import Answer, Granted, State, Step
-from connector.observe.redaction import Redactor
-from connector.pipeline import Pipeline, Shared, open_pipeline
+from connector.model.job import Complete, Fail, Hold, Job, Outcome
+from connector.secrets.redaction import Redactor
+from connector.send.pipeline import Pipeline, Shared, open_pipeline
 from connector.settings.sources import load
 from connector.testing.behaviour import Behaviour, Drop, Say, Verb
 from connector.testing.behaviour import Hold as Held

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from email import message_from_bytes
 
-from connector.engine.port import Fail, Hold, Outcome
-from connector.pipeline import Pipeline
+from connector.model.job import Fail, Hold, Outcome
+from connector.send.pipeline import Pipeline
 from connector.testing.behaviour import Behaviour, Drop, Verb
 from connector.testing.smtp import SmtpServer
 from tests.jobs import job

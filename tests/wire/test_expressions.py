@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connector import feel, result
-from connector.engine.port import Complete, Fail, Outcome, Throw
+from connector import feel
 from connector.feel import Evaluation, Expression
+from connector.model.job import Complete, Fail, Outcome, Throw
+from connector.model.receipt import Receipt
+from connector.send import outcome as outcomes
 from connector.testing.behaviour import Behaviour, Say, Verb
 from connector.testing.smtp import SmtpServer
-from connector.transport.port import Receipt
 from tests.jobs import job
 from tests.wire.test_pipeline import CANARY, mail, pipeline
 
@@ -55,7 +56,7 @@ async def test_who_cancels_a_long_expression_still_hears_that_the_mail_was_sent(
             return super().evaluate(*arguments, **named)
 
     held = Held(LONG, feel.compile(LONG)._node)
-    monkeypatch.setattr("connector.task.headers.feel.compile", lambda _: held)
+    monkeypatch.setattr("connector.tasks.headers.feel.compile", lambda _: held)
     async with SmtpServer() as server:
         running = asyncio.create_task(handled(server, {"resultExpression": LONG}))
         assert await asyncio.to_thread(began.wait, 20)
@@ -72,7 +73,7 @@ async def test_a_fault_of_our_own_after_the_mail_is_an_incident_that_says_so(
     def broken(*_: object) -> Outcome:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("connector.pipeline.result.succeeded", broken)
+    monkeypatch.setattr("connector.send.pipeline.outcome.succeeded", broken)
     with capture_logs() as logs:
         async with SmtpServer() as server:
             outcome = await handled(server, {"resultVariable": "mail"})
@@ -85,14 +86,14 @@ async def test_a_fault_of_our_own_after_the_mail_is_an_incident_that_says_so(
 
 
 async def test_a_mail_that_cannot_be_described_was_sent_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    described = result.response
+    described = outcomes.response
 
     def broken(task_type: str, message_id: str, receipt: Receipt, *more: Any) -> dict[str, Any]:
         if receipt.accepted:
             raise ZeroDivisionError("a bug")
         return described(task_type, message_id, receipt, *more)
 
-    monkeypatch.setattr("connector.pipeline.result.response", broken)
+    monkeypatch.setattr("connector.send.pipeline.outcome.response", broken)
     async with SmtpServer() as server:
         outcome = await handled(server, {"resultVariable": "mail"})
         assert len(server.received) == 1

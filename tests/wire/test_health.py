@@ -12,7 +12,7 @@ import pytest
 from connector.ledger import LedgerUnavailableError
 from connector.observe import health as module
 from connector.observe.health import Check, Health
-from connector.observe.redaction import Redactor
+from connector.secrets.redaction import Redactor
 
 
 async def fine() -> None:

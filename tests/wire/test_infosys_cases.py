@@ -1,6 +1,6 @@
 """The inputs of Infosys's own test fixtures give the outcomes that our contract promises.
 
-The file stays outside the repository; our own cases for the same rules are in ``tests/unit/task``.
+The file stays outside the repository; our own cases for the same rules are in ``tests/unit/tasks``.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from connector.engine.port import Complete, Fail, Job, Outcome
-from connector.observe.redaction import Redactor
-from connector.pipeline import open_pipeline
+from connector.model.job import Complete, Fail, Job, Outcome
+from connector.secrets.redaction import Redactor
+from connector.send.pipeline import open_pipeline
 from connector.settings.sources import load
 from connector.testing.smtp import SmtpServer
 from tests.jobs import job

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from connector.engine.port import Complete, Fail, Hold, Job, Outcome
 from connector.ledger import LedgerUnavailableError, open_upkeep
+from connector.model.job import Complete, Fail, Hold, Job, Outcome
 from connector.observe.health import Health
 from connector.observe.metrics import MeasuredStore, Metrics
-from connector.observe.redaction import Redactor
-from connector.pipeline import Shared, open_pipeline
+from connector.secrets.redaction import Redactor
+from connector.send.pipeline import Shared, open_pipeline
 from connector.settings.model import SEND_TASK_TYPE
 from connector.settings.sources import load
 from connector.testing.behaviour import Behaviour, Say, Verb
 from connector.testing.engine import FakeEngine
 from connector.testing.smtp import SmtpServer
-from connector.worker import Worker
+from connector.worker.worker import Worker
 from tests.jobs import job
 from tests.unit.worker.at_work import PATIENCE, worker_settings
 from tests.wire.test_health import ask

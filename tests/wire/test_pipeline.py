@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from connector.engine.port import Complete, Fail
-from connector.observe.redaction import Redactor
-from connector.pipeline import Pipeline, open_pipeline
+from connector.model.job import Complete, Fail
+from connector.secrets.redaction import Redactor
+from connector.send.pipeline import Pipeline, open_pipeline
 from connector.settings.sources import load
 from connector.testing.behaviour import Behaviour, Hold, Say, Verb
 from connector.testing.smtp import SmtpServer

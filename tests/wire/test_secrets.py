@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import trustme
 
-from connector.engine.port import Complete, Fail, Outcome
 from connector.errors import SecretError
+from connector.model.job import Complete, Fail, Outcome
 from connector.observe.logs import configure_logging
-from connector.observe.redaction import Redactor
-from connector.pipeline import Pipeline, open_pipeline
 from connector.secrets.cache import CachedSecrets
+from connector.secrets.redaction import Redactor
 from connector.secrets.resolve import SecretResolver
+from connector.send.pipeline import Pipeline, open_pipeline
 from connector.settings.model import LogSettings
 from connector.settings.secrets import SecretSettings
 from connector.settings.sources import load

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from connector.errors import ErrorCode, Phase
-from connector.task.request import Security, Server
+from connector.model.server import Security, Server
 from connector.testing.behaviour import Behaviour, Bytewise, Say, Verb
 from connector.testing.smtp import Offer, SmtpServer
 from tests.wire.smtp_submission import as_ada, failure, good_context, message, to, transport

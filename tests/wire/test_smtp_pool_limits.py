@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from connector.errors import ErrorCode, PostponedError, TransportError
-from connector.task.request import Security, Server
+from connector.model.receipt import Receipt
+from connector.model.server import Security, Server
 from connector.testing.behaviour import (
     Action,
     Behaviour,
@@ -21,7 +22,6 @@ from connector.testing.behaviour import (
     Verb,
 )
 from connector.testing.smtp import SmtpServer
-from connector.transport.port import Receipt
 from tests.wire.pooling import pooling, second, turn
 from tests.wire.smtp_submission import as_ada, good_context, message, to
 
@@ -149,7 +149,7 @@ async def test_a_login_that_was_refused_is_not_tried_by_every_mail(monkeypatch: 
         assert len({id(error) for error in errors}) == 20
         assert len(server.connections) <= 2
         assert (await smtp.submit(message(), new)).accepted  # another password is another login
-        monkeypatch.setattr("connector.transport.pool._REFUSED_SECONDS", 0)
+        monkeypatch.setattr("connector.transport.smtp.pool._REFUSED_SECONDS", 0)
         smtp._pool._refused.clear()
         for _ in range(2):
             before = len(server.connections)

@@ -8,10 +8,10 @@ import dataclasses
 import pytest
 
 from connector.errors import ErrorCode, Phase, TransportError
+from connector.model.receipt import Receipt
 from connector.testing.behaviour import Action, Behaviour, Drop, Hold, Say, Silence, Verb
 from connector.testing.smtp import Offer, SmtpServer
-from connector.transport.port import Receipt
-from connector.transport.transaction import GROUP_SIZE
+from connector.transport.smtp.transaction import GROUP_SIZE
 from tests.wire.smtp_submission import failure, message, to, transport
 
 REFUSED = Say(550, "5.1.1 No such user")

@@ -11,11 +11,11 @@ import pytest
 import trustme
 
 from connector.errors import ErrorCode, TransportError
+from connector.model.server import Security
 from connector.settings.model import SmtpSettings
-from connector.task.request import Security
 from connector.testing.behaviour import Behaviour, Garbage, Verb
 from connector.testing.smtp import SmtpServer
-from connector.transport.smtp import SmtpTransport
+from connector.transport.smtp.smtp import SmtpTransport
 from tests.wire.pooling import second
 from tests.wire.smtp_submission import authority, ca_file, message, settings, to
 

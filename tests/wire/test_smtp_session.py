@@ -10,12 +10,12 @@ from unittest.mock import Mock
 import pytest
 
 from connector.errors import ErrorCode, TransportError
-from connector.task.request import Security, Server, TlsPolicy
+from connector.model.server import Security, Server, TlsPolicy
 from connector.testing.behaviour import Behaviour, Drop, Say, Silence, Verb
 from connector.testing.smtp import Offer, SmtpServer
-from connector.transport.link import Link
-from connector.transport.session import Client, Session, clear_text_warnings, open_session
-from connector.transport.trust import build_context
+from connector.tls.trust import build_context
+from connector.transport.smtp.link import Link
+from connector.transport.smtp.session import Client, Session, clear_text_warnings, open_session
 from tests.wire.smtp_submission import as_ada, ca_file, good_context, message, settings, to
 
 

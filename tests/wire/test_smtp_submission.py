@@ -8,11 +8,11 @@ import dataclasses
 import pytest
 
 from connector.errors import ErrorCode, Phase, TransportError
-from connector.message.envelope import Message
-from connector.task.request import Security
+from connector.model.envelope import Message
+from connector.model.server import Security
 from connector.testing.behaviour import Behaviour, Drop, Hold, Say, Verb
 from connector.testing.smtp import Offer, SmtpServer
-from connector.transport.transaction import CHUNK_SIZE
+from connector.transport.smtp.transaction import CHUNK_SIZE
 from tests.wire.smtp_submission import bulky, failure, good_context, message, to, transport
 
 NOTHING_OFFERED = Offer(

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from connector.errors import ErrorCode, Phase, TransportError
+from connector.model.server import Security, Server
 from connector.settings.model import SmtpSettings
-from connector.task.request import Security, Server
 from connector.testing.behaviour import Append, Behaviour, Drop, Garbage, Reset, Say, Silence, Verb
 from connector.testing.smtp import Offer, SmtpServer
-from connector.transport.smtp import SmtpTransport
+from connector.transport.smtp.smtp import SmtpTransport
 from tests.wire import smtp_submission as given
 from tests.wire.smtp_submission import failure, message, transport
 

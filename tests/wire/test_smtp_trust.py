@@ -12,10 +12,10 @@ import pytest
 import trustme
 
 from connector.errors import ErrorCode, Phase, TransportError
-from connector.task.request import Security
+from connector.model.server import Security
 from connector.testing.behaviour import Behaviour, Silence, Verb
 from connector.testing.smtp import SmtpServer
-from connector.transport.smtp import SmtpTransport
+from connector.transport.smtp.smtp import SmtpTransport
 from tests.providers import DOCUMENTED
 from tests.wire import smtp_submission as given
 from tests.wire import stores

@@ -13,8 +13,8 @@ import pytest
 import trustme
 
 from connector.errors import AttachmentError, ErrorCode
-from connector.message.allowance import Allowance
-from connector.message.urls import Fetched, Resolve, UrlFetcher, resolve_host
+from connector.message.content.allowance import Allowance
+from connector.message.content.urls import Fetched, Resolve, UrlFetcher, resolve_host
 from connector.settings.model import AttachmentSettings
 from tests.servers.web import WebServer, web_server
 

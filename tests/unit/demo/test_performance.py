@@ -15,7 +15,7 @@ from connector.demo.inbox import Inbox
 from connector.demo.performance import DemoError, Performance
 from connector.demo.scene import Example, Publication, Scene
 from connector.demo.story import Story
-from connector.engine.port import Complete, Fail, Throw
+from connector.model.job import Complete, Fail, Throw
 from connector.testing.behaviour import Rule, Say, Verb
 from connector.testing.smtp import ReceivedMail, SmtpServer
 from tests.jobs import job

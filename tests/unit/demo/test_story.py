@@ -8,7 +8,7 @@ from rich.console import Console
 
 from connector.demo.inbox import read_mail
 from connector.demo.story import Story, printable
-from connector.engine.port import Complete, Fail, Throw
+from connector.model.job import Complete, Fail, Throw
 from connector.testing.smtp import ReceivedMail
 from tests.jobs import job
 

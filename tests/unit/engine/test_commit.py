@@ -6,11 +6,12 @@ import asyncio
 
 import pytest
 
-from connector.engine.commit import Reporter
-from connector.engine.lease import Leases
-from connector.engine.patience import Outage
-from connector.engine.port import Complete, EngineRefusedError, Fail, Outcome, Throw
+from connector.engine.port import EngineRefusedError
+from connector.model.job import Complete, Fail, Outcome, Throw
 from connector.testing.engine import FakeEngine, JobState
+from connector.worker.leases import Leases
+from connector.worker.patience import Outage
+from connector.worker.reports import Reporter
 
 TYPE = "smtp-connector:send:1"
 SENT = "The mail was sent; retrying this job does not send it again. "

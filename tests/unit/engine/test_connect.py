@@ -17,10 +17,11 @@ import trustme
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from connector.auth.engine_token import TokenError, TokenSource
 from connector.engine.connect import gateway_address
 from connector.engine.grpc import GrpcEngine
-from connector.engine.oauth import TokenError, TokenSource
-from connector.engine.port import Complete, EngineDeniedError, EngineUnavailableError
+from connector.engine.port import EngineDeniedError, EngineUnavailableError
+from connector.model.job import Complete
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, WorkerSettings
 from connector.testing.engine import FakeEngine
 from tests.servers.gateway import FakeGateway
@@ -126,8 +127,8 @@ def engine_at(settings: EngineSettings) -> GrpcEngine:
 @pytest.fixture
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Failures are not remembered, so that a test need not wait."""
-    monkeypatch.setattr("connector.engine.oauth._REMEMBER_REFUSAL", 0.0)
-    monkeypatch.setattr("connector.engine.oauth._REMEMBER_ABSENCE", 0.0)
+    monkeypatch.setattr("connector.auth.engine_token._REMEMBER_REFUSAL", 0.0)
+    monkeypatch.setattr("connector.auth.engine_token._REMEMBER_ABSENCE", 0.0)
 
 
 def test_where_the_gateway_is() -> None:
@@ -306,7 +307,7 @@ def test_a_cloud_cluster_needs_no_endpoint_and_no_audience(monkeypatch: pytest.M
         asked.update(data, url=url)
         raise AskedError
 
-    monkeypatch.setattr("connector.engine.oauth.httpx2.post", post)
+    monkeypatch.setattr("connector.auth.engine_token.httpx2.post", post)
     settings = EngineSettings(
         cluster_id="c1", cluster_region="bru-2", client_id="me", client_secret=SecretStr(SECRET)
     )

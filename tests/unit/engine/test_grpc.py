@@ -12,21 +12,17 @@ import pytest
 
 from connector.engine.grpc import GrpcEngine
 from connector.engine.port import (
-    Complete,
     EngineBusyError,
     EngineDeniedError,
     EngineRefusedError,
     EngineUnavailableError,
-    Fail,
-    Hold,
-    Job,
     LeaseLostError,
     StreamingUnsupportedError,
-    Throw,
 )
+from connector.model.job import Complete, Fail, Hold, Job, Throw
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, WorkerSettings
 from connector.testing.engine import FakeEngine, JobState
-from connector.worker import Worker
+from connector.worker.worker import Worker
 from tests.servers.gateway import FakeGateway, on_the_wire
 
 TYPE = SEND_TASK_TYPE

@@ -6,10 +6,10 @@ from time import monotonic, time
 import pytest
 from structlog.testing import capture_logs
 
-from connector.engine import lease as lease_module
-from connector.engine.lease import EngineClock, Lease, Leases
-from connector.engine.port import Complete, Fail, Hold, Job
+from connector.model.job import Complete, Fail, Hold, Job
 from connector.testing.engine import FakeEngine
+from connector.worker import leases as lease_module
+from connector.worker.leases import EngineClock, Lease, Leases
 
 JOB = Job(
     key=1,

@@ -3,9 +3,9 @@
 import pytest
 from structlog.testing import capture_logs
 
-from connector.engine import patience
-from connector.engine.patience import Access, Backoff, Outage
 from connector.engine.port import EngineBusyError
+from connector.worker import patience
+from connector.worker.patience import Access, Backoff, Outage
 
 
 def test_pauses_double_up_to_the_limit_and_begin_anew() -> None:

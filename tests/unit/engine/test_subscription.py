@@ -6,12 +6,12 @@ from functools import partial
 
 import pytest
 
-from connector.engine.lease import Leases
-from connector.engine.patience import Backoff, Outage
-from connector.engine.slots import Slots
-from connector.engine.subscription import Intake, Subscription
 from connector.settings.model import SEND_TASK_TYPE, WorkerSettings
 from connector.testing.engine import FakeEngine
+from connector.worker.leases import Leases
+from connector.worker.patience import Backoff, Outage
+from connector.worker.slots import Slots
+from connector.worker.subscription import Intake, Subscription
 
 
 def subscription_to(engine: FakeEngine) -> Subscription:

@@ -5,7 +5,7 @@ import sys
 
 _IMPORTED = """
 import sys
-import connector.service
+import connector.worker.process
 apart = ("connector.devengine", "connector.demo", "connector.testing")
 print([name for name in sys.modules if name.startswith(apart)])
 """

@@ -1,7 +1,7 @@
 import pytest
 
 from connector.errors import ErrorCode, InputError
-from connector.message.addresses import Mailbox, ascii_domain, parse_mailbox, split_list
+from connector.model.addresses import Mailbox, ascii_domain, parse_mailbox, split_list
 
 CONTROLS = [*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), "\u2028", "\u2029", "\ud800", "\udfff"]
 DIRECTIONS = [*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))]

@@ -10,20 +10,20 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from connector.errors import InputError
-from connector.message.addresses import Mailbox
 from connector.message.build import build, check_lines
-from connector.message.content import LoadedAttachment, LoadedContent
-from connector.message.envelope import Message
-from connector.settings.model import MessageSettings
-from connector.task.request import (
+from connector.message.content.loaded import LoadedAttachment, LoadedContent
+from connector.model.addresses import Mailbox
+from connector.model.envelope import Message
+from connector.model.mail import (
     ContentType,
     DeliveryReceipt,
     Importance,
     InlineContent,
     SendRequest,
     Sensitivity,
-    Server,
 )
+from connector.model.server import Server
+from connector.settings.model import MessageSettings
 
 NOW = datetime(2026, 11, 20, 21, 50, 33, tzinfo=ZoneInfo("Europe/Berlin"))
 REQUEST = SendRequest(

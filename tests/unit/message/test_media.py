@@ -4,7 +4,7 @@ from email.message import EmailMessage
 import pytest
 
 from connector.errors import InputError
-from connector.message.content import LoadedAttachment
+from connector.message.content.loaded import LoadedAttachment
 from connector.message.media import attachment_part
 
 

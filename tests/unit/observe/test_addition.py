@@ -1,6 +1,6 @@
 """The metrics of several processes as one."""
 
-from connector.engine.port import Complete
+from connector.model.job import Complete
 from connector.observe.addition import Addition
 from connector.observe.metrics import Metrics
 

@@ -17,7 +17,7 @@ import pytest
 import structlog
 
 from connector.observe.logs import configure_logging
-from connector.observe.redaction import Redactor
+from connector.secrets.redaction import Redactor
 from connector.settings.model import LogSettings
 
 CANARY = "canary-7f3a/9+Zq"
@@ -151,7 +151,7 @@ def configure(level: str = "info") -> None:
 
 def test_both_kinds_of_log_calls_give_the_same_json(capsys: pytest.CaptureFixture[str]) -> None:
     configure()
-    structlog.get_logger("connector.worker").info("job taken", job=4)
+    structlog.get_logger("connector.worker.worker").info("job taken", job=4)
     logging.getLogger("grpc").warning("channel %s", "idle")
     ours, theirs = lines(capsys.readouterr().err)
     assert ours["timestamp"].endswith("Z")
@@ -159,7 +159,7 @@ def test_both_kinds_of_log_calls_give_the_same_json(capsys: pytest.CaptureFixtur
     assert {key: ours[key] for key in ("level", "event", "logger", "job")} == {
         "level": "info",
         "event": "job taken",
-        "logger": "connector.worker",
+        "logger": "connector.worker.worker",
         "job": 4,
     }
     assert (theirs["level"], theirs["event"], theirs["logger"]) == ("warning", "channel idle", "grpc")
@@ -167,14 +167,14 @@ def test_both_kinds_of_log_calls_give_the_same_json(capsys: pytest.CaptureFixtur
 
 def test_a_line_is_this_to_the_octet(capsys: pytest.CaptureFixture[str]) -> None:
     configure()
-    structlog.get_logger("connector.engine.commit").info(
+    structlog.get_logger("connector.worker.reports").info(
         "job reported", job_key=4711, element_id="Send", reply='"Ä"', token="t", outcome="complete"
     )
     written = capsys.readouterr().err
     stamp = re.compile(r'(?<="timestamp": ")\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z(?="})')
     expected = (
         r'{"job_key": 4711, "element_id": "Send", "reply": "\"\u00c4\"", "token": "***", '
-        '"outcome": "complete", "event": "job reported", "logger": "connector.engine.commit", '
+        '"outcome": "complete", "event": "job reported", "logger": "connector.worker.reports", '
         '"level": "info", "timestamp": "now"}\n'
     )
     assert stamp.sub("now", written) == expected
@@ -320,8 +320,8 @@ def test_a_line_that_cannot_be_written_is_told_without_what_it_said(
     stream = Narrow()
     monkeypatch.setattr(sys, "stderr", stream)
     configure_logging(LogSettings.model_validate({"format": "console"}), Redactor())
-    structlog.get_logger("connector.worker").warning("Straße")
-    assert stream.getvalue() == "log record from connector.worker lost: UnicodeEncodeError\n"
+    structlog.get_logger("connector.worker.worker").warning("Straße")
+    assert stream.getvalue() == "log record from connector.worker.worker lost: UnicodeEncodeError\n"
 
 
 def test_a_level_can_be_lowered_and_raised_while_loggers_are_in_use(

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from connector.engine.port import Complete, Fail, Throw
+from connector.model.job import Complete, Fail, Throw
 from connector.observe.metrics import Metrics
 
 

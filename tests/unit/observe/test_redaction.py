@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.observe.redaction import MASK, Redactor
+from connector.secrets.redaction import MASK, Redactor
 
 SECRET = "s3cr\u00e9t/+ \"pass\\word'"
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)

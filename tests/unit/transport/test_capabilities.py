@@ -1,6 +1,6 @@
 import pytest
 
-from connector.transport.capabilities import Capabilities
+from connector.transport.smtp.capabilities import Capabilities
 
 POSTFIX = (
     "mail.example.com\nPIPELINING\nSIZE 10240000\nSTARTTLS\nAUTH PLAIN LOGIN\nAUTH=PLAIN LOGIN\n"

@@ -3,8 +3,8 @@ import socket
 import pytest
 
 from connector.errors import ErrorCode, Phase, Rejection, Reply
-from connector.transport import failures
-from connector.transport.replies import MalformedReplyError
+from connector.transport.smtp import failures
+from connector.transport.smtp.replies import MalformedReplyError
 
 SERVER = "mail.example.com:587"
 

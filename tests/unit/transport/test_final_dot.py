@@ -14,8 +14,8 @@ import pytest
 
 from connector.errors import ErrorCode, Phase, TransportError
 from connector.settings.model import TimeoutSettings
-from connector.transport.conversation import Conversation
-from connector.transport.link import Link
+from connector.transport.smtp.conversation import Conversation
+from connector.transport.smtp.link import Link
 
 DOT = b".\r\n"
 

@@ -5,8 +5,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from connector.transport.link import Link
-from connector.transport.transaction import GROUP_SIZE
+from connector.transport.smtp.link import Link
+from connector.transport.smtp.transaction import GROUP_SIZE
 
 LARGE = (b"250-" + b"x" * 4_000 + b"\r\n") * 15 + b"250 Ok\r\n"
 

@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 
 from connector.errors import ErrorCode, PostponedError, Reply
-from connector.message.envelope import Message
-from connector.task.request import Quota, Server
+from connector.model.envelope import Message
+from connector.model.receipt import Receipt
+from connector.model.server import Quota, Server
 from connector.transport.pacing import Pace, Paced
-from connector.transport.port import Committing, Receipt, nothing_to_record
+from connector.transport.port import Committing, nothing_to_record
 from tests.wire.smtp_submission import message
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.errors import Reply
-from connector.transport.replies import MalformedReplyError, ReplyParser
+from connector.transport.smtp.replies import MalformedReplyError, ReplyParser
 
 STREAM = (
     b"220 mail.example ESMTP\r\n"

@@ -3,11 +3,11 @@ import ssl
 import pytest
 
 from connector.errors import Phase
-from connector.task.request import Server, TlsPolicy
-from connector.transport.link import ClearTextBeforeTlsError
-from connector.transport.tls import host_to_verify
-from connector.transport.tls_faults import explain
-from connector.transport.trust import build_context
+from connector.model.server import Server, TlsPolicy
+from connector.tls.tls import host_to_verify
+from connector.tls.tls_faults import explain
+from connector.tls.trust import build_context
+from connector.transport.smtp.link import ClearTextBeforeTlsError
 from tests.wire import smtp_submission as given
 
 SERVER = Server("localhost", 587)

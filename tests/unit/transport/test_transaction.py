@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.transport.transaction import CHUNK_SIZE, check_line_ends, path, stuffed_chunks, xtext
+from connector.transport.smtp.transaction import CHUNK_SIZE, check_line_ends, path, stuffed_chunks, xtext
 
 LINES = st.lists(
     st.one_of(

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from connector.engine.port import Complete, Hold, Job, Outcome
+from connector.model.job import Complete, Hold, Job, Outcome
 from connector.settings.model import SEND_TASK_TYPE, WorkerSettings
 from connector.testing.engine import FakeEngine
-from connector.worker import Handler, Worker
+from connector.worker.worker import Handler, Worker
 
 TYPE = SEND_TASK_TYPE
 PATIENCE = 20.0

@@ -7,16 +7,8 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from connector.engine.port import (
-    Complete,
-    EngineBusyError,
-    EngineUnavailableError,
-    Fail,
-    Hold,
-    Job,
-    LeaseLostError,
-    Outcome,
-)
+from connector.engine.port import EngineBusyError, EngineUnavailableError, LeaseLostError
+from connector.model.job import Complete, Fail, Hold, Job, Outcome
 from connector.settings.model import INFOSYS_TASK_TYPE
 from connector.testing.engine import FakeEngine, JobState
 from tests.unit.worker.at_work import TYPE, Held, working

@@ -7,12 +7,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from connector.engine.port import (
-    Complete,
     EngineBusyError,
     EngineDeniedError,
     EngineRefusedError,
     EngineUnavailableError,
 )
+from connector.model.job import Complete
 from connector.testing.engine import FakeEngine
 from tests.unit.worker.at_work import TYPE, Held, complete, working
 
@@ -76,7 +76,7 @@ async def test_a_stream_that_ends_is_opened_again_and_the_gap_is_polled() -> Non
 async def test_a_refused_subscription_is_an_error_in_the_log_and_is_tried_again(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connector.engine.patience._REFUSED_FIRST", 0.01)
+    monkeypatch.setattr("connector.worker.patience._REFUSED_FIRST", 0.01)
     engine = FakeEngine()
     engine.fail_next("activate", *[error] * 4)
     key = engine.create_job(TYPE)
@@ -91,7 +91,7 @@ async def test_a_refused_subscription_is_an_error_in_the_log_and_is_tried_again(
 async def test_a_stream_that_is_refused_granted_and_refused_again_is_said_each_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("connector.engine.patience._REFUSED_FIRST", 0.01)
+    monkeypatch.setattr("connector.worker.patience._REFUSED_FIRST", 0.01)
     engine = FakeEngine()
     with capture_logs() as logs:
         async with working(engine, complete, poll_interval=timedelta(hours=1)):
@@ -108,8 +108,8 @@ async def test_a_stream_that_is_refused_granted_and_refused_again_is_said_each_t
 async def test_a_stream_that_was_refused_and_lasts_is_taken_for_granted_without_a_job(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("connector.engine.patience._REFUSED_FIRST", 0.01)
-    monkeypatch.setattr("connector.engine.subscription._LASTING", 0.01)
+    monkeypatch.setattr("connector.worker.patience._REFUSED_FIRST", 0.01)
+    monkeypatch.setattr("connector.worker.subscription._LASTING", 0.01)
     engine = FakeEngine()
     engine.fail_next("stream", EngineDeniedError("no permission"))
     with capture_logs() as logs:

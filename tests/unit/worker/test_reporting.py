@@ -8,17 +8,8 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from connector.engine.port import (
-    Complete,
-    EngineBusyError,
-    EngineRefusedError,
-    EngineUnavailableError,
-    Fail,
-    Hold,
-    Job,
-    Outcome,
-    Throw,
-)
+from connector.engine.port import EngineBusyError, EngineRefusedError, EngineUnavailableError
+from connector.model.job import Complete, Fail, Hold, Job, Outcome, Throw
 from connector.testing.engine import FakeEngine
 from tests.unit.worker.at_work import TYPE, complete, giving, working
 

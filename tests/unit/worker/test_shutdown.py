@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from connector.engine.port import Complete, EngineBusyError, Fail, Hold, Job, Outcome
+from connector.engine.port import EngineBusyError
+from connector.model.job import Complete, Fail, Hold, Job, Outcome
 from connector.testing.engine import FakeEngine, JobState
 from tests.unit.worker.at_work import TYPE, Held, complete, working
 
@@ -90,7 +91,7 @@ async def test_what_a_cancelled_handler_says_is_reported() -> None:
 async def test_there_is_time_left_to_report_what_a_cancelled_handler_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("connector.worker._HURRY", 0.01)
+    monkeypatch.setattr("connector.worker.worker._HURRY", 0.01)
     engine, held = FakeEngine(), Held()
     key = engine.create_job(TYPE)
     engine.fail_next("report", EngineBusyError("busy"))

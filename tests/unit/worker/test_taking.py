@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from connector.engine.port import Complete, Hold, Job, Outcome, StreamingUnsupportedError
+from connector.engine.port import StreamingUnsupportedError
+from connector.model.job import Complete, Hold, Job, Outcome
 from connector.settings.model import INFOSYS_TASK_TYPE
 from connector.testing.engine import FakeEngine, JobState
 from tests.unit.worker.at_work import TYPE, Held, complete, working
@@ -86,7 +87,7 @@ async def test_one_slot_serves_two_task_types() -> None:
 async def test_with_fewer_slots_than_types_a_poll_that_waits_gives_its_slot_to_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("connector.engine.subscription._TURN", 0.02)
+    monkeypatch.setattr("connector.worker.subscription._TURN", 0.02)
     engine, long = FakeEngine(), timedelta(hours=1)
     types = (TYPE, INFOSYS_TASK_TYPE)
 

@@ -1,0 +1,1 @@
+"""Named mail accounts: presets, and which account a task uses."""

@@ -1,0 +1,189 @@
+"""Named accounts at work: which one a job uses, and what it lends to the mail.
+
+The settings of all accounts enter once; for each job its origin and the name that its task gives, if any,
+enter, and an :class:`Account` leaves. Secrets are looked up last, for every mail, so that a rotated password
+is used at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from pydantic import SecretStr
+
+from connector.errors import AccountError
+from connector.model.addresses import Mailbox
+from connector.model.mail import WhenUncertain
+from connector.model.server import Quota, Server, TlsPolicy
+from connector.secrets import SecretResolver
+from connector.secrets.resolve import Use
+from connector.settings.accounts import DEFAULT_ACCOUNT, AccountSettings, AccountTimeouts, MessageDefaults
+from connector.settings.model import Settings, TimeoutSettings
+
+_MOST_NAMES = 10
+_LONGEST_NAME = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a job comes from; the engine vouches for both.
+
+    Attributes:
+        process_id: BPMN process id.
+        tenant: Tenant id; ``<default>`` on an engine without tenants.
+    """
+
+    process_id: str
+    tenant: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What an account lends to a mail.
+
+    Attributes:
+        server: Where to submit; user name and passwords may still be references to secrets.
+        sender: For tasks without a mailbox name.
+        reply_to: For tasks that name nobody to answer to.
+        when_uncertain: For tasks that do not say; None leaves it to the ledger's settings.
+        defaults: For tasks that say nothing about these.
+    """
+
+    name: str
+    server: Server
+    sender: Mailbox | None
+    reply_to: tuple[Mailbox, ...]
+    when_uncertain: WhenUncertain | None
+    defaults: MessageDefaults
+
+
+class Accounts:
+    """The accounts of this worker.
+
+    Args:
+        settings: Those of the whole worker: an account's time limits complete the general ones.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings.accounts
+        self._accounts = {
+            name: _account(name, account, settings.smtp.timeouts)
+            for name, account in settings.accounts.items()
+        }
+
+    def configured(self, name: str) -> Account:
+        """The account of a name that is in the settings, whoever may use it: for operators.
+
+        Raises:
+            KeyError: There is none.
+        """
+        return self._accounts[name]
+
+    def named(self, name: str, origin: Origin) -> Account:
+        """The account that a task names.
+
+        Raises:
+            AccountError: There is none of that name, or the job may not use it. The error does not tell
+                which: otherwise a diagram could find out the names of other people's accounts.
+        """
+        allowed = self._allowed(origin)
+        if name in allowed:
+            return self._accounts[name]
+        nearest = get_close_matches(name, allowed, n=1)
+        names = ", ".join(sorted(allowed)[:_MOST_NAMES]) + (", …" if len(allowed) > _MOST_NAMES else "")
+        hint = f"did you mean {nearest[0]}?" if nearest else f"it may use {names or 'none'}."
+        message = (
+            f"account: the process {origin.process_id} has no account named {name[:_LONGEST_NAME]!r}; {hint}"
+        )
+        raise AccountError(
+            f"{message} An operator configures accounts and says which processes may use them."
+        )
+
+    def usual(self, origin: Origin) -> Account | None:
+        """The account of a task that names none: the one tagged with its process id, else the default."""
+        allowed = self._allowed(origin)
+        tagged = (name for name, account in allowed.items() if origin.process_id in account.process_ids)
+        return self._accounts.get(next(tagged, DEFAULT_ACCOUNT if DEFAULT_ACCOUNT in allowed else ""))
+
+    def _allowed(self, origin: Origin) -> Mapping[str, AccountSettings]:
+        return {name: account for name, account in self._settings.items() if _allows(account, origin)}
+
+
+def _allows(account: AccountSettings, origin: Origin) -> bool:
+    processes, tenants = account.allowed_process_ids, account.allowed_tenants
+    return (not processes or origin.process_id in processes) and (not tenants or origin.tenant in tenants)
+
+
+def _account(name: str, settings: AccountSettings, timeouts: TimeoutSettings) -> Account:
+    sender = Mailbox(settings.address, settings.display_name or "") if settings.address else None
+    reply_to = tuple(Mailbox(address) for address in settings.reply_to)
+    server = _server(name, settings, timeouts)
+    return Account(name, server, sender, reply_to, settings.uncertain, settings.defaults)
+
+
+def _server(name: str, settings: AccountSettings, timeouts: TimeoutSettings) -> Server:
+    return Server(
+        settings.effective_host,
+        settings.effective_port,
+        settings.effective_security,
+        settings.username,
+        settings.password,
+        account=name,
+        tls=TlsPolicy(
+            settings.min_tls,
+            settings.ca_file,
+            settings.trust_store,
+            settings.trust_store_password,
+            settings.client_cert,
+            settings.client_key,
+            settings.client_key_password,
+        ),
+        helo_name=settings.helo_name,
+        timeouts=_completed(settings.timeouts, timeouts),
+        quota=Quota(settings.rate, settings.max_wait.total_seconds(), settings.max_connections),
+    )
+
+
+def _completed(own: AccountTimeouts, general: TimeoutSettings) -> TimeoutSettings:
+    return general.model_copy(update=own.model_dump(exclude_none=True))
+
+
+async def with_secrets(server: Server, secrets: SecretResolver) -> tuple[Server, tuple[Use, ...]]:
+    """Put the values of secrets in the place of their references.
+
+    A server that a task gives is left as it is: its secrets are resolved before it is read, and what they
+    hold is never taken for a reference again.
+
+    Returns:
+        The server, and the secrets that are in it now.
+
+    Raises:
+        SecretError: No provider has one of them, or it is bound to another server; the error names the
+            account's setting.
+    """
+    uses: list[Use] = []
+    if server.account is None:
+        return server, ()
+
+    async def resolved(key: str, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        field = f"accounts.{server.account}.{key}"
+        found = await secrets.resolve_text(value.get_secret_value(), field, server.hostname, server.port)
+        uses.extend(found.uses)
+        return SecretStr(found.value)
+
+    username = await resolved("username", SecretStr(server.username) if server.username else None)
+    complete = replace(
+        server,
+        username=username.get_secret_value() if username else None,
+        password=await resolved("password", server.password),
+        tls=replace(
+            server.tls,
+            trust_store_password=await resolved("trust_store_password", server.tls.trust_store_password),
+            client_key_password=await resolved("client_key_password", server.tls.client_key_password),
+        ),
+    )
+    return complete, tuple(uses)

@@ -1,0 +1,67 @@
+"""Where well-known providers take mail, as their documentation says.
+
+A preset's name and region enter, host, port and security leave. Every one but ``custom`` uses the port for
+submission (RFC 6409) or that for implicit TLS (RFC 8314), never 25, which clouds block.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from connector.model.server import Security
+
+Preset = Literal["office365", "outlook", "gmail", "ses", "sendgrid", "mailgun", "postmark", "custom"]
+
+_AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """What a preset fills in.
+
+    Attributes:
+        host: Its mail server; ``{region}`` stands for the region.
+        regions: Host by region, where those are few; the first is the default.
+    """
+
+    host: str | None = None
+    port: int | None = None
+    security: Security | None = None
+    regions: tuple[tuple[str, str], ...] = ()
+
+    def host_in(self, region: str | None) -> str:
+        """The mail server of a region that :meth:`region_fault` found right; empty when there is none."""
+        if self.regions:
+            return dict(self.regions)[region or self.regions[0][0]]
+        return (self.host or "").format(region=region)
+
+    def region_fault(self, region: str | None) -> str | None:
+        """Say what is wrong with the region, or None."""
+        if self.regions:
+            names = [name for name, _ in self.regions]
+            return None if region in {None, *names} else f"region must be {' or '.join(names)}"
+        if "{region}" not in (self.host or ""):
+            return "region is for the presets ses and mailgun" if region else None
+        return None if region and _AWS_REGION.fullmatch(region) else "needs region, as eu-central-1"
+
+
+PRESETS: MappingProxyType[Preset, Provider] = MappingProxyType(
+    {
+        "office365": Provider("smtp.office365.com", 587, Security.STARTTLS),
+        "outlook": Provider("smtp-mail.outlook.com", 587, Security.STARTTLS),
+        "gmail": Provider("smtp.gmail.com", 465, Security.TLS),
+        "ses": Provider("email-smtp.{region}.amazonaws.com", 587, Security.STARTTLS),
+        "sendgrid": Provider("smtp.sendgrid.net", 587, Security.STARTTLS),
+        "mailgun": Provider(
+            "smtp.mailgun.org",
+            587,
+            Security.STARTTLS,
+            regions=(("us", "smtp.mailgun.org"), ("eu", "smtp.eu.mailgun.org")),
+        ),
+        "postmark": Provider("smtp.postmarkapp.com", 587, Security.STARTTLS),
+        "custom": Provider(),
+    }
+)

@@ -1,0 +1,1 @@
+"""Logging in: SASL mechanisms and access tokens."""

@@ -1,0 +1,1 @@
+"""What a task only names, read: files, URLs, documents."""

@@ -1,0 +1,164 @@
+"""Read what a task only names: the HTML body's file, and attachments from files and URLs.
+
+A :class:`~connector.model.mail.SendRequest` enters, a
+:class:`~connector.message.content.loaded.LoadedContent` leaves, in memory and in the task's order.
+Apart from building, which is pure: this is the last stage before the transport that waits for anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import chain, count
+
+from connector.errors import AttachmentError, ErrorCode
+from connector.message.content.allowance import Allowance
+from connector.message.content.files import RootedFiles
+from connector.message.content.html_file import decode_html
+from connector.message.content.loaded import BODY_FIELD, LoadedAttachment, LoadedContent
+from connector.message.content.urls import Resolve, UrlFetcher, resolve_host
+from connector.model.mail import (
+    Attachment,
+    DataSource,
+    FileContent,
+    FileSource,
+    InlineContent,
+    SendRequest,
+    UrlSource,
+)
+from connector.settings.model import AttachmentSettings
+
+ATTACHMENTS_FIELD = "smtpEmailAttachments"
+
+_AT_ONCE = 4  # files and URLs of one mail that are read side by side
+_UNNAMED = "attachment"
+_NOT_FOR_CONTENT_ID = re.compile(r"[^A-Za-z0-9._-]")
+
+
+class ContentReader:
+    """Reads the contents of mails, within the limits and from the places that the settings allow.
+
+    Args:
+        settings: Roots, hosts and limits.
+        resolve: Finds the addresses of a host; tests replace it.
+        tls: What https servers are checked against; the system's authorities when None.
+
+    Raises:
+        ValueError: ``attachments.urls`` has an entry that is no host.
+    """
+
+    def __init__(
+        self,
+        settings: AttachmentSettings,
+        *,
+        resolve: Resolve = resolve_host,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._settings = settings
+        self._files = RootedFiles(settings.roots)
+        self._urls = UrlFetcher(settings, resolve=resolve, tls=tls)
+
+    async def load(self, request: SendRequest) -> LoadedContent:
+        """Read the body and every attachment.
+
+        An inline attachment without a content id gets its name as one, with ``-`` for everything but ASCII
+        letters, digits, ``.``, ``_`` and ``-``: the body shows ``logo.png`` through ``cid:logo.png``. A
+        second one of that name gets ``2-logo.png``, and so on.
+
+        Args:
+            request: The mail that a task wants sent.
+
+        Raises:
+            AttachmentError: A content may not be read, is missing, too large, or cannot be fetched now.
+            InputError: The HTML file is not text in the encoding it declares.
+        """
+        if len(request.attachments) > self._settings.max_count:
+            message = (
+                f"{ATTACHMENTS_FIELD}: there are more than {self._settings.max_count} (attachments.max_count)"
+            )
+            raise AttachmentError(ErrorCode.MESSAGE_TOO_LARGE, message, field=ATTACHMENTS_FIELD)
+        body = await self._body(request.content)
+        return LoadedContent(body, await self._attachments(request.attachments))
+
+    async def aclose(self) -> None:
+        """Close what was opened for URLs."""
+        await self._urls.aclose()
+
+    async def _body(self, content: InlineContent | FileContent) -> str:
+        if isinstance(content, InlineContent):
+            return content.text
+        return await asyncio.to_thread(self._read_html, content.path)
+
+    def _read_html(self, path: str) -> str:
+        portion = Allowance(self._settings).portion(BODY_FIELD)
+        return decode_html(self._files.read(path, portion), BODY_FIELD)
+
+    async def _attachments(self, attachments: tuple[Attachment, ...]) -> tuple[LoadedAttachment, ...]:
+        if not attachments:
+            return ()
+        allowance, turns = Allowance(self._settings), asyncio.Semaphore(_AT_ONCE)
+        try:
+            async with asyncio.TaskGroup() as group:
+                loads = [group.create_task(self._read(each, allowance, turns)) for each in attachments]
+        except BaseExceptionGroup as failures:
+            # The first to fail stops the others; its error is the one that the job reports.
+            raise failures.exceptions[0] from None
+        return _identified(load.result() for load in loads)
+
+    async def _read(
+        self, attachment: Attachment, allowance: Allowance, turns: asyncio.Semaphore
+    ) -> LoadedAttachment:
+        portion = allowance.portion(attachment.field)
+        async with turns:
+            match attachment.source:
+                case DataSource(data):
+                    portion.reach(len(data))
+                    return _loaded(attachment, data)
+                case FileSource(path):
+                    data = await asyncio.to_thread(self._files.read, path, portion)
+                    return _loaded(attachment, data, name=path)
+                case UrlSource(url):
+                    fetched = await self._urls.fetch(url, portion)
+                    return _loaded(attachment, fetched.data, fetched.name, fetched.content_type)
+
+
+def _loaded(
+    attachment: Attachment, data: bytes, name: str = "", content_type: str | None = None
+) -> LoadedAttachment:
+    return LoadedAttachment(
+        field=attachment.field,
+        name=attachment.name or _file_name(name),
+        content_type=attachment.content_type or content_type,
+        data=data,
+        inline=attachment.inline,
+        content_id=attachment.content_id,
+    )
+
+
+def _file_name(path: str) -> str:
+    """The last part of a path of any system, without what could break a header or deceive a reader.
+
+    A name that the task gives has been checked when it was read; this one comes from a disk or a server.
+    """
+    last = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+    return "".join(character for character in last if character.isprintable()).strip() or _UNNAMED
+
+
+def _identified(attachments: Iterable[LoadedAttachment]) -> tuple[LoadedAttachment, ...]:
+    """Give every inline attachment that has none a content id of its own."""
+    loaded = tuple(attachments)
+    used = {attachment.content_id for attachment in loaded}
+    return tuple(
+        _with_content_id(each, used) if each.inline and not each.content_id else each for each in loaded
+    )
+
+
+def _with_content_id(attachment: LoadedAttachment, used: set[str | None]) -> LoadedAttachment:
+    wanted = _NOT_FOR_CONTENT_ID.sub("-", attachment.name)
+    numbered = (f"{number}-{wanted}" for number in count(2))
+    content_id = next(candidate for candidate in chain((wanted,), numbered) if candidate not in used)
+    used.add(content_id)
+    return replace(attachment, content_id=content_id)

@@ -1,0 +1,148 @@
+"""What a task asks for, typed and checked: the one value that every send task type is read into.
+
+Nothing here does I/O: paths, URLs and documents are only named, and read when the message is built.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from connector.model.addresses import Mailbox
+from connector.model.server import Server
+
+
+class ContentType(StrEnum):
+    """What the body is."""
+
+    TEXT = "text"
+    HTML = "html"
+    MULTIPART = "multipart"
+
+
+class Importance(StrEnum):
+    """How urgent a mail presents itself (RFC 2156 section 5.3.4)."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+class Sensitivity(StrEnum):
+    """How confidential a mail presents itself (RFC 2156 section 5.3.5)."""
+
+    NORMAL = "normal"
+    PERSONAL = "personal"
+    PRIVATE = "private"
+    CONFIDENTIAL = "confidential"
+
+
+class DeliveryReceipt(StrEnum):
+    """When the server reports on delivery (the NOTIFY parameter of RFC 3461)."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    DELAY = "delay"
+    NEVER = "never"
+
+
+class WhenUncertain(StrEnum):
+    """What to do when nobody knows whether a mail was delivered (RFC 1047)."""
+
+    INCIDENT = "incident"
+    RESEND = "resend"
+    ASSUME_SENT = "assume-sent"
+
+
+@dataclass(frozen=True, slots=True)
+class InlineContent:
+    """A body given as text or HTML."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """A body to be read from an HTML file below an allowed root."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A file below an allowed root."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """Content that came with the job, decoded."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UrlSource:
+    """Content to be fetched from an allowed host."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One attachment, or an image shown inside the HTML body.
+
+    Attributes:
+        field: The variable it came from, as ``smtpEmailAttachments[2]``, for error messages.
+        name: File name to show; taken from the path or URL when not given.
+        content_type: Media type; guessed from the name when not given.
+        inline: Shown in the body through ``cid:`` (RFC 2392) instead of offered as a file.
+        content_id: The Content-ID without angle brackets.
+    """
+
+    field: str
+    source: FileSource | DataSource | UrlSource
+    name: str | None = None
+    content_type: str | None = None
+    inline: bool = False
+    content_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """One mail that a task wants sent.
+
+    Attributes:
+        server: Where to submit it.
+        read_receipt: Where the reader's confirmation goes (RFC 8098).
+        delivery_receipt: When the server reports (RFC 3461); empty leaves it to the server.
+        follow_up: The moment, in the future and with its zone, by which an answer is wanted.
+        headers: Extra headers, in order, with their names checked.
+        require_all_recipients: One refused recipient and nobody gets it.
+        when_uncertain: What to do when nobody knows how an attempt ended; None leaves it to the settings.
+        warnings: What the modeler should know although the mail goes out.
+    """
+
+    server: Server
+    sender: Mailbox
+    to: tuple[Mailbox, ...]
+    cc: tuple[Mailbox, ...]
+    bcc: tuple[Mailbox, ...]
+    subject: str
+    content_type: ContentType
+    content: InlineContent | FileContent
+    attachments: tuple[Attachment, ...] = ()
+    importance: Importance | None = None
+    sensitivity: Sensitivity | None = None
+    read_receipt: Mailbox | None = None
+    delivery_receipt: tuple[DeliveryReceipt, ...] = ()
+    follow_up: datetime | None = None
+    reply_to: tuple[Mailbox, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    in_reply_to: str | None = None
+    references: tuple[str, ...] = ()
+    require_all_recipients: bool = False
+    when_uncertain: WhenUncertain | None = None
+    warnings: tuple[str, ...] = ()

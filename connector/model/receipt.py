@@ -1,0 +1,30 @@
+"""What a server said when it took a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connector.errors import Rejection, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The server has taken responsibility for the message (RFC 5321 section 6.1).
+
+    Attributes:
+        reply: Its reply to the final dot; to the first, where the recipients were split among several; None
+            when it is not known and the mail is taken for sent.
+        accepted: The recipients it took.
+        rejected: The recipients it refused, with its words for each.
+        transport: What carried it, as the response names it.
+        account: The account that it went through; None when the task gave the server.
+        warnings: What was asked for and could not be had, such as DSN on a server without it; one begins
+            with ``partial: `` when somebody was refused, with ``uncertain: `` when some of them may have it.
+    """
+
+    reply: Reply | None
+    accepted: tuple[str, ...]
+    rejected: tuple[Rejection, ...] = ()
+    warnings: tuple[str, ...] = ()
+    transport: str = "smtp"
+    account: str | None = None

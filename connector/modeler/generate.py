@@ -1,0 +1,220 @@
+"""The four element templates as JSON: the table of fields joined with the definitions of the inputs.
+
+Fields and definitions enter, one JSON object for each kind of element leaves. What the engine, the modeler
+or the official schema demands is settled here, once for all fields.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from types import MappingProxyType
+from urllib.parse import quote
+
+from connector.modeler.field import Field, Group, Target
+from connector.modeler.fields import FIELDS, GROUPS
+from connector.settings.model import SEND_TASK_TYPE
+from connector.tasks.definitions import NATIVE, Definition, Kind
+
+# A template that is published is never edited: what changes gets the next number.
+VERSION = 1
+
+Json = str | int | bool | None | list["Json"] | dict[str, "Json"]
+Object = dict[str, Json]
+
+_SCHEMA = "https://unpkg.com/@camunda/zeebe-element-templates-json-schema/resources/schema.json"
+_KEYWORDS = ("mail", "email", "e-mail", "smtp", "send", "notify", "message", "attachment", "reminder")
+# Every group with something that must be filled in is open, or a red dot would hide in it.
+_OPEN = frozenset({Group.SERVER, Group.RECIPIENTS, Group.CONTENT})
+_BINDING_KEY = MappingProxyType(
+    {Target.INPUT: "name", Target.PROPERTY: "name", Target.HEADER: "key", Target.TASK_DEFINITION: "property"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """A kind of BPMN element that can send a mail.
+
+    Attributes:
+        file: The template's file name.
+        id: The template's id; it never changes.
+        name: As the modeler lists it.
+        description: The line below.
+        applies_to: What a person has in the diagram when they look for it.
+        becomes: What the template makes of it. A plain task or event has no job, and would do nothing.
+    """
+
+    file: str
+    id: str
+    name: str
+    description: str
+    applies_to: str
+    becomes: Mapping[str, str]
+
+
+_MESSAGE = "bpmn:MessageEventDefinition"
+ELEMENTS = (
+    Element(
+        "smtp-connector-send.json",
+        "io.smtp-connector.send",
+        "Send mail (SMTP)",
+        "Send a mail through an SMTP server.",
+        "bpmn:Task",
+        {"value": "bpmn:ServiceTask"},
+    ),
+    Element(
+        "smtp-connector-send-task.json",
+        "io.smtp-connector.send-task",
+        "Send mail (SMTP), send task",
+        "Send a mail through an SMTP server, drawn as a send task.",
+        "bpmn:Task",
+        {"value": "bpmn:SendTask"},
+    ),
+    Element(
+        "smtp-connector-throw-event.json",
+        "io.smtp-connector.throw-event",
+        "Send mail (SMTP), throw event",
+        "Send a mail through an SMTP server and go on.",
+        "bpmn:IntermediateThrowEvent",
+        {"value": "bpmn:IntermediateThrowEvent", "eventDefinition": _MESSAGE},
+    ),
+    Element(
+        "smtp-connector-end-event.json",
+        "io.smtp-connector.end-event",
+        "Send mail (SMTP), end event",
+        "Send a mail through an SMTP server and end.",
+        "bpmn:EndEvent",
+        {"value": "bpmn:EndEvent", "eventDefinition": _MESSAGE},
+    ),
+)
+
+
+def template(element: Element, documentation: str | None = None) -> Object:
+    """Make the template of one kind of element.
+
+    Args:
+        element: The kind.
+        documentation: The http(s) URL that the book icon leads to; without one there is no icon.
+    """
+    return {
+        "$schema": _SCHEMA,
+        "name": element.name,
+        "id": element.id,
+        "version": VERSION,
+        "description": element.description,
+        **({"documentationRef": documentation} if documentation else {}),
+        "keywords": list(_KEYWORDS),
+        "engines": {"camunda": "^8.6"},
+        "category": {"id": "smtp-connector", "name": "Mail"},
+        "appliesTo": [element.applies_to],
+        "elementType": dict(element.becomes),
+        "icon": {"contents": _icon()},
+        "groups": [
+            {"id": group, "label": label, "openByDefault": group in _OPEN} for group, label in GROUPS.items()
+        ],
+        "properties": [_task_type(), *map(_property, FIELDS), *_provenance(element)],
+    }
+
+
+def pages(documentation: str | None = None) -> dict[str, str]:
+    """Make the text of every template, by file name.
+
+    Args:
+        documentation: As for :func:`template`.
+    """
+    return {
+        element.file: json.dumps(template(element, documentation), indent=2, ensure_ascii=False) + "\n"
+        for element in ELEMENTS
+    }
+
+
+def inputs() -> dict[str, Definition]:
+    """Give every input that a template could ask for: contexts by their keys, lists as one."""
+    return dict(_flat(NATIVE, ""))
+
+
+def _flat(definitions: tuple[Definition, ...], prefix: str) -> Iterator[tuple[str, Definition]]:
+    for definition in definitions:
+        if definition.kind is Kind.CONTEXT and definition.members:
+            yield from _flat(definition.members, f"{prefix}{definition.name}.")
+        else:
+            yield prefix + definition.name, definition
+
+
+def _icon() -> str:
+    svg = files("connector.modeler").joinpath("icon.svg").read_text(encoding="utf-8").strip()
+    return "data:image/svg+xml," + quote(svg, safe="=:/")
+
+
+def _task_type() -> Object:
+    return _hidden(SEND_TASK_TYPE, _binding(Target.TASK_DEFINITION, "type"))
+
+
+def _provenance(element: Element) -> list[Json]:
+    """The headers by which a job tells what template made its task."""
+    said = {"elementTemplateId": element.id, "elementTemplateVersion": str(VERSION)}
+    return [_hidden(value, _binding(Target.HEADER, key)) for key, value in said.items()]
+
+
+def _hidden(value: str, binding: Object) -> Object:
+    return {"type": "Hidden", "value": value, "binding": binding}
+
+
+def _binding(target: Target, name: str) -> Object:
+    return {"type": target.value, _BINDING_KEY[target]: name}
+
+
+def _property(field: Field) -> Object:
+    definition = inputs()[field.name] if field.target is Target.INPUT else None
+    shape = _shape(field, definition)
+    words = {
+        "label": field.label,
+        "description": field.description,
+        "tooltip": field.tooltip,
+        "placeholder": field.placeholder,
+    }
+    return {
+        "id": field.id,
+        **{key: text for key, text in words.items() if text},
+        "binding": _binding(field.target, field.name),
+        **({"group": field.group} if field.group else {}),
+        **shape,
+        **({"value": field.value} if field.value is not None else {}),
+        **_filling(field, definition, str(shape["type"])),
+        **({"condition": {"property": field.when.id, "equals": field.when.equals}} if field.when else {}),
+    }
+
+
+def _shape(field: Field, definition: Definition | None) -> Object:
+    """Settle the widget, and whether FEEL is possible, forced, or neither."""
+    kind = definition.kind if definition else Kind.TEXT
+    nested = kind is Kind.CONTEXT or bool(kind is Kind.LIST and definition and definition.members)
+    if field.group is None:
+        return {"type": "Hidden"}
+    if field.choices:
+        choices: list[Json] = [{"name": label, "value": word} for word, label in field.choices.items()]
+        return {"type": "Dropdown", "choices": choices}
+    if field.expression or nested:
+        return {"type": "Text", "feel": "required"}
+    if kind is Kind.BOOLEAN:
+        # Static: a plain checkbox, whose value arrives as a boolean and not as text.
+        return {"type": "Boolean", "feel": "static"}
+    if field.target is Target.HEADER:
+        return {"type": "String"}  # the engine evaluates no header
+    return {
+        "type": "Number" if kind is Kind.NUMBER else "Text" if field.lines else "String",
+        "feel": "optional",
+    }
+
+
+def _filling(field: Field, definition: Definition | None, type_: str) -> Object:
+    """Say what may stay empty: the engine refuses an input mapping without a source."""
+    if definition is None or type_ == "Hidden":
+        return {}
+    if definition.required or field.needed:
+        # A condition decides whether what a context requires is asked for at all.
+        return {"constraints": {"notEmpty": True}}
+    always_set = field.value is not None and type_ in {"Boolean", "Dropdown"}
+    return {} if always_set else {"optional": True}

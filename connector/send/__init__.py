@@ -1,0 +1,1 @@
+"""The way of a send job, from its variables to its outcome."""

@@ -1,0 +1,264 @@
+"""Every input of the send task types: the one table that readers, element templates and reference follow.
+
+Nothing is read here. A reader asks for a variable by the name that stands in its table, so that an input
+without a definition cannot exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
+from typing import Self
+
+from connector.model.mail import ContentType, DeliveryReceipt, Importance, Sensitivity, WhenUncertain
+from connector.model.server import Security
+
+
+class Kind(StrEnum):
+    """How a value is written."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+    LIST = "list"
+    CONTEXT = "context"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One input variable, or one key of a context.
+
+    Attributes:
+        name: As a diagram writes it.
+        meaning: What it does, in one line.
+        required: A task without it is refused; a condition is told by the meaning.
+        allowed: The words that are accepted, in any case; empty when there is no such set.
+        default: What holds when it is not given, as the reference shows it.
+        aliases: Other names for the same thing.
+        members: The keys of a context, or of the contexts in a list.
+        available: Whether this version can honour it; otherwise it is refused, never ignored.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    required: bool = False
+    allowed: tuple[str, ...] = ()
+    default: str | None = None
+    aliases: tuple[str, ...] = ()
+    members: Definitions = field(default_factory=lambda: NO_DEFINITIONS)
+    available: bool = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name and its aliases."""
+        return (self.name, *self.aliases)
+
+
+class Definitions(tuple[Definition, ...]):
+    """A table of inputs, made once and asked for every job."""
+
+    def __new__(cls, *definitions: Definition) -> Self:
+        """Make a table of these."""
+        return super().__new__(cls, definitions)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Definition]:
+        """The definitions by name, without aliases."""
+        return {definition.name: definition for definition in self}
+
+    @cached_property
+    def unavailable(self) -> tuple[str, ...]:
+        """The names of those that this version cannot honour."""
+        return tuple(definition.name for definition in self if not definition.available)
+
+
+NO_DEFINITIONS: Definitions = Definitions()
+
+CONTENT_TYPES = MappingProxyType(
+    {
+        "text": ContentType.TEXT,
+        "txt": ContentType.TEXT,
+        "html": ContentType.HTML,
+        "htm": ContentType.HTML,
+        "multipart": ContentType.MULTIPART,
+    }
+)
+# True is how the Infosys template says high; false asks for nothing.
+IMPORTANCE: MappingProxyType[str, Importance | None] = MappingProxyType(
+    {**{level.value: level for level in Importance}, "true": Importance.HIGH, "false": None}
+)
+SENSITIVITY = MappingProxyType({level.value: level for level in Sensitivity})
+DELIVERY_RECEIPTS = MappingProxyType({event.value: event for event in DeliveryReceipt})
+# None is `auto`, which is settled by port and host name.
+SECURITY: MappingProxyType[str, Security | None] = MappingProxyType(
+    {"auto": None, **{way.value: way for way in Security}}
+)
+WHEN_UNCERTAIN = MappingProxyType({policy.value: policy for policy in WhenUncertain})
+DOCUMENT_TYPES = ("camunda", "inline", "external")
+
+AUTHENTICATION = Definitions(
+    Definition("hostname", Kind.TEXT, "Host name or IP address of the mail server.", required=True),
+    Definition("port", Kind.NUMBER, "Its port, as 587, 465 or 25.", required=True),
+    Definition("username", Kind.TEXT, "Login name; without one the mail is relayed anonymously."),
+    Definition("password", Kind.TEXT, "Password, best as secrets.NAME; needed with a username."),
+    Definition(
+        "security",
+        Kind.CHOICE,
+        "How the connection is protected; `auto` is TLS on port 465, on any other port STARTTLS, "
+        "which a loopback host need not offer.",
+        allowed=tuple(SECURITY),
+        default="auto",
+    ),
+    Definition("oauth", Kind.CONTEXT, "OAuth instead of a password.", available=False),
+)
+
+ATTACHMENT = Definitions(
+    Definition("name", Kind.TEXT, "File name to show; needed with content or base64."),
+    Definition("contentType", Kind.TEXT, "Media type, as application/pdf; guessed from the name otherwise."),
+    Definition("content", Kind.TEXT, "The file as text."),
+    Definition("base64", Kind.TEXT, "The file as base64 (RFC 4648 section 4)."),
+    Definition("path", Kind.TEXT, "A file below a directory that the operator allows."),
+    Definition("url", Kind.TEXT, "An http or https URL on a host that the operator allows."),
+    Definition(
+        "camunda.document.type",
+        Kind.CHOICE,
+        "Marks a Camunda document: `inline` has content, `external` has url.",
+        allowed=DOCUMENT_TYPES,
+    ),
+    Definition("inline", Kind.BOOLEAN, "Shown inside the HTML body through cid:.", default="false"),
+    Definition("contentId", Kind.TEXT, "What the body names after cid:; the file's name otherwise."),
+)
+
+FOLLOW_UP = Definitions(
+    Definition("day", Kind.TEXT, "today, tomorrow or an ISO date.", required=True),
+    Definition("time", Kind.TEXT, "Time of day, as 09:30; the end of the business day otherwise."),
+)
+
+NATIVE = Definitions(
+    Definition(
+        "authentication",
+        Kind.CONTEXT,
+        "The mail server and how to log in; needed unless account is given, or the operator has one for the "
+        "process or for all.",
+        members=AUTHENTICATION,
+    ),
+    Definition("account", Kind.TEXT, "Name of a configured account, instead of authentication."),
+    Definition(
+        "smtpEmailMailBoxName", Kind.TEXT, "The sender, one address; needed unless the account has one."
+    ),
+    Definition(
+        "smtpEmailToRecipients", Kind.LIST, "Recipients; at least one of to, Cc and Bcc must have some."
+    ),
+    Definition("smtpEmailCcRecipients", Kind.LIST, "Recipients of a copy."),
+    Definition("smtpEmailBccRecipients", Kind.LIST, "Recipients of a copy that the others do not see."),
+    Definition("smtpEmailSubject", Kind.TEXT, "The subject line.", required=True),
+    Definition(
+        "smtpEmailContentType",
+        Kind.CHOICE,
+        "What the content is; `multipart` sends HTML with a text part made from it.",
+        allowed=tuple(CONTENT_TYPES),
+        default="text",
+    ),
+    Definition(
+        "smtpEmailContent",
+        Kind.TEXT,
+        "The body: text, HTML, or the path of an HTML file below a directory that the operator allows.",
+        required=True,
+    ),
+    Definition(
+        "smtpEmailAttachments",
+        Kind.LIST,
+        "Paths, contexts with content, base64, path or url, or Camunda documents.",
+        members=ATTACHMENT,
+    ),
+    Definition(
+        "smtpEmailImportance",
+        Kind.CHOICE,
+        "How urgent the mail presents itself; true means high.",
+        allowed=tuple(IMPORTANCE),
+    ),
+    Definition(
+        "smtpEmailSensitivity",
+        Kind.CHOICE,
+        "How confidential the mail presents itself.",
+        allowed=tuple(SENSITIVITY),
+    ),
+    Definition(
+        "smtpEmailReadReceipt",
+        Kind.ANY,
+        "true asks the reader for a confirmation to the sender; an address has it sent there.",
+        default="false",
+    ),
+    Definition(
+        "smtpEmailDeliveryReceipt",
+        Kind.LIST,
+        "When the server reports on delivery.",
+        allowed=tuple(DELIVERY_RECEIPTS),
+    ),
+    Definition(
+        "smtpEmailFollowUp",
+        Kind.ANY,
+        "By when an answer is wanted: today, tomorrow, tomorrow 09:30, an ISO date, date-time or duration.",
+        aliases=("smtpFollowUp",),
+        members=FOLLOW_UP,
+    ),
+    Definition("smtpEmailDirectReplyTo", Kind.LIST, "Where answers go instead of the sender."),
+    Definition("smtpEmailHeaders", Kind.CONTEXT, "Extra header fields: name and value."),
+    Definition("smtpEmailInReplyTo", Kind.LIST, "Message-ID of the mail that this one answers."),
+    Definition("smtpEmailReferences", Kind.LIST, "Message-IDs of the conversation so far."),
+    Definition("smtpEmailTemplate", Kind.TEXT, "Template for subject and body.", available=False),
+    Definition("smtpEmailTemplateData", Kind.CONTEXT, "Data for the template.", available=False),
+    Definition("smtpEmailSign", Kind.BOOLEAN, "Sign with the account's key.", available=False),
+    Definition("smtpEmailEncrypt", Kind.BOOLEAN, "Encrypt to the recipients' certificates.", available=False),
+    Definition(
+        "smtpEmailRequireAllRecipients",
+        Kind.BOOLEAN,
+        "One refused recipient and nobody gets the mail.",
+        default="false",
+    ),
+    Definition(
+        "smtpEmailIdempotencyKey",
+        Kind.TEXT,
+        "Names the mail in place of the element instance: of all jobs with one key a single mail is sent; at "
+        "most 200 characters.",
+    ),
+    Definition(
+        "smtpEmailWhenUncertain",
+        Kind.CHOICE,
+        "What to do when the link breaks between the mail's last bytes and the server's reply: raise an "
+        "incident, send again with the same Message-ID, or take it for sent.",
+        allowed=tuple(WHEN_UNCERTAIN),
+        default="as the account or ledger.uncertain says",
+    ),
+)
+
+_INFOSYS_REQUIRED = frozenset(
+    {
+        "authentication",
+        "hostname",
+        "port",
+        "username",
+        "password",
+        "smtpEmailMailBoxName",
+        "smtpEmailToRecipients",
+    }
+)
+
+
+def _for_infosys(definition: Definition) -> Definition:
+    return replace(
+        definition,
+        required=definition.required or definition.name in _INFOSYS_REQUIRED,
+        default="true" if definition.name == "smtpEmailRequireAllRecipients" else definition.default,
+        members=Definitions(*map(_for_infosys, definition.members)),
+    )
+
+
+# The Infosys connector knows no accounts and no anonymous relay, and sends to all or to nobody.
+INFOSYS = Definitions(*map(_for_infosys, NATIVE))

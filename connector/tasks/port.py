@@ -1,0 +1,67 @@
+"""What the pipeline needs of a task type: the names of its inputs, and a reader for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from connector.accounts.accounts import Accounts, Origin
+from connector.model.hosts import MailHosts
+from connector.model.mail import SendRequest
+from connector.settings.model import MessageSettings
+from connector.tasks.definitions import Definition
+
+
+@dataclass(frozen=True, slots=True)
+class ReadContext:
+    """What reading depends on beside the job.
+
+    Attributes:
+        settings: The zone and the working hours in which follow-ups are meant.
+        now: The current time, with its zone.
+        foreign_starttls_optional: On other vendors' task types, ``auto`` does without TLS when the server
+            offers none.
+        accounts: What ``account`` may name.
+        origin: Where the job comes from, which decides about its accounts.
+        hosts: The mail servers that ``authentication`` may name; None for any.
+    """
+
+    settings: MessageSettings
+    now: datetime
+    accounts: Accounts
+    origin: Origin
+    foreign_starttls_optional: bool = False
+    hosts: MailHosts | None = None
+
+
+class TaskReader(Protocol):
+    """Reads the variables of one task type."""
+
+    @property
+    def definitions(self) -> tuple[Definition, ...]:
+        """The inputs of the task type."""
+        ...
+
+    @property
+    def variable_names(self) -> tuple[str, ...]:
+        """The names of all inputs, aliases included."""
+        ...
+
+    def idempotency_key(self, variables: Mapping[str, Any]) -> str | None:
+        """The task's own name for its mail, from the variables as the process wrote them.
+
+        Raises:
+            InputError: It is no name.
+        """
+        ...
+
+    def read(self, variables: Mapping[str, Any], context: ReadContext) -> SendRequest:
+        """Read a job's variables, secrets already resolved.
+
+        Raises:
+            InputError: A variable that is missing or wrong; it names the variable and what would be right.
+            AccountError: No server is named, or an account that does not exist.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Trust, key stores and TLS contexts, for every protocol."""

@@ -1,0 +1,143 @@
+"""What went wrong in a handshake, in words: the fault, and the setting that mends it.
+
+An error of OpenSSL's enters, whole sentences leave. A certificate that is not trusted is the operator's to
+judge, so every sentence about one names where its authority would be listed for this very server.
+"""
+
+from __future__ import annotations
+
+import ssl
+from enum import StrEnum
+
+from connector.errors import Phase
+from connector.model.server import Server
+from connector.transport.smtp.link import ClearTextBeforeTlsError
+
+
+class Fault(StrEnum):
+    """What kind of thing is wrong, for whoever names a remedy."""
+
+    NOT_YET_VALID = "not yet valid"
+    EXPIRED = "expired"
+    UNTRUSTED = "untrusted"
+    OTHER_HOST = "other host"
+    VERSION = "version"
+    NO_TLS = "no TLS"
+    CLIENT_CERTIFICATE = "client certificate"
+    OTHER = "other"
+
+
+# OpenSSL's verification results (x509_vfy.h), as SSLCertVerificationError.verify_code gives them.
+_CERTIFICATE_FAULTS = {
+    9: (Fault.NOT_YET_VALID, "its certificate is not valid yet: check the clocks."),
+    10: (Fault.EXPIRED, "its certificate has expired: the server needs a new one."),
+    18: (Fault.UNTRUSTED, "its certificate is self-signed. {trust}"),
+    19: (Fault.UNTRUSTED, "its certificate comes from an authority that is not trusted here. {trust}"),
+    20: (Fault.UNTRUSTED, "its certificate comes from an authority that is not trusted here. {trust}"),
+    21: (
+        Fault.UNTRUSTED,
+        "it does not send the certificates between its own and a trusted authority's. {trust}",
+    ),
+    62: (
+        Fault.OTHER_HOST,
+        "its certificate is for another host name: use the name that the certificate has{host}.",
+    ),
+    64: (
+        Fault.OTHER_HOST,
+        "its certificate is not for this IP address: use the host name that the certificate has{host}.",
+    ),
+}
+# OpenSSL's reasons: an alert from the server, or its version refused here.
+_VERSION_FAULTS = frozenset(
+    {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "WRONG_SSL_VERSION", "NO_PROTOCOLS_AVAILABLE"}
+)
+_PLAIN_FAULTS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
+# Alerts by which a server refuses our certificate (RFC 8446 section 6.2), or the lack of one.
+_CLIENT_FAULTS = {
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a client certificate",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "it agrees to no cipher, or wants a client certificate",
+    "TLSV1_ALERT_UNKNOWN_CA": "it does not trust the authority of our client certificate",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "it refuses our client certificate",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it refuses our client certificate",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "our client certificate has expired",
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": "our client certificate was revoked",
+    "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": "it refuses the kind of our client certificate",
+}
+
+
+def fault_of(error: BaseException | None) -> Fault:
+    """Tell the kind of what ended a handshake."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _CERTIFICATE_FAULTS.get(error.verify_code, (Fault.OTHER, ""))[0]
+    if isinstance(error, ConnectionResetError | ssl.SSLEOFError):
+        return Fault.VERSION
+    reason = error.reason if isinstance(error, ssl.SSLError) else None
+    if reason in _VERSION_FAULTS:
+        return Fault.VERSION
+    if reason in _CLIENT_FAULTS:
+        return Fault.CLIENT_CERTIFICATE
+    plain = reason in _PLAIN_FAULTS or isinstance(error, ClearTextBeforeTlsError)
+    return Fault.NO_TLS if plain else Fault.OTHER
+
+
+def explain(error: Exception, phase: Phase, server: Server) -> str:
+    """What went wrong in a handshake, and what to do about it, in whole sentences.
+
+    Args:
+        error: What ended it.
+        phase: What came before: ``STARTTLS``, or ``TLS`` from the first octet.
+        server: Whose handshake it was; its account's settings are named.
+    """
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _certificate_fault(error, server)
+    reason = error.reason if isinstance(error, ssl.SSLError) else None
+    if reason in _VERSION_FAULTS:
+        return f"it speaks no {_least(server)}."
+    if phase is Phase.TLS and (reason in _PLAIN_FAULTS or isinstance(error, ClearTextBeforeTlsError)):
+        return "this port does not speak TLS from the start: use security starttls, or port 465."
+    if isinstance(error, ClearTextBeforeTlsError):
+        return "text came in between STARTTLS and the handshake, as an attacker would inject it."
+    if isinstance(error, ConnectionResetError | ssl.SSLEOFError):
+        # Many servers refuse a version or a cipher in this way, without the alert of RFC 8446 section 6.
+        return f"it ended the handshake without saying why; most likely it speaks no {_least(server)}."
+    return _client_fault(reason, server) or f"the handshake ended with {reason or 'an error'}."
+
+
+def _certificate_fault(error: ssl.SSLCertVerificationError, server: Server) -> str:
+    host = f" in accounts.{server.account}.host" if server.account else ""
+    known = _CERTIFICATE_FAULTS.get(error.verify_code)
+    if known is None:
+        return f"its certificate is not valid: {error.verify_message}."
+    return known[1].format(trust=_trust(server), host=host)
+
+
+def explain_later(error: BaseException | None, server: Server) -> str | None:
+    """What a server has against our certificate that says so only after the handshake.
+
+    In TLS 1.3 a client is done before the server has looked at its certificate (RFC 8446 section 4.4.2), so
+    that the alert arrives in the place of the next reply.
+
+    Returns:
+        The sentence, or None when the error is of another kind.
+    """
+    return _client_fault(error.reason if isinstance(error, ssl.SSLError) else None, server)
+
+
+def _client_fault(reason: str | None, server: Server) -> str | None:
+    if reason not in _CLIENT_FAULTS:
+        return None
+    account = f"accounts.{server.account}.client_cert" if server.account else "client_cert of an account"
+    return f"{_CLIENT_FAULTS[reason]}: see {account}."
+
+
+def _trust(server: Server) -> str:
+    if server.account is None:
+        return "Put its authority's certificate into smtp.ca_file."
+    kind = "trust_store" if server.tls.trust_store else "ca_file"
+    return f"Put its authority's certificate into accounts.{server.account}.{kind}."
+
+
+def _least(server: Server) -> str:
+    if server.tls.min_version == "1.2":
+        return "TLS 1.2 or later, which is the least that is accepted"
+    return f"TLS {server.tls.min_version} or later, which accounts.{server.account}.min_tls demands"

@@ -1,0 +1,1 @@
+"""SMTP: links, sessions, transactions and the pool of kept connections."""

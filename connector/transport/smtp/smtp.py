@@ -1,0 +1,152 @@
+"""The SMTP transport: a message and a server in, a receipt out.
+
+It stands at the border: it holds what outlives a mail (the trust, our name, the connections that are kept)
+and leaves the protocol to :mod:`~connector.transport.smtp.session`. Here is decided whether a mail may be
+sent once more: only if the connection had ended before this mail began.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from dataclasses import replace
+
+from connector.errors import ErrorCode, Phase, TransportError
+from connector.model.envelope import Message
+from connector.model.receipt import Receipt
+from connector.model.server import Server, TlsPolicy
+from connector.settings.model import SmtpSettings
+from connector.tls.trust import Contexts, Trust, UnusableTrustError
+from connector.transport.port import Committing, nothing_to_record
+from connector.transport.smtp.pool import Pool
+from connector.transport.smtp.session import Client, Session, open_session
+
+_QUALIFIED_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_NAME_LOOKUP_SECONDS = 5.0
+
+
+class SmtpTransport:
+    """Submits mails over SMTP (RFC 5321, RFC 6409).
+
+    Safe to use from many tasks of one event loop at a time. Make it once, close it with :meth:`aclose`.
+
+    Args:
+        settings: Time limits, our name, and whom to trust, where the server's account does not say.
+    """
+
+    def __init__(self, settings: SmtpSettings) -> None:
+        self._settings = settings
+        self._contexts = Contexts()
+        self._name: str | None = None  # not looked for yet; empty when there is none
+        self._naming = asyncio.Lock()
+        self._pool = Pool(settings.pool, self._open)
+
+    async def submit(
+        self, message: Message, server: Server, committing: Committing = nothing_to_record
+    ) -> Receipt:
+        """Hand the message over, once, on a connection of its own or on one that was used before.
+
+        Cancelling it closes the connection: before the final dot nothing was delivered and
+        ``CancelledError`` goes on; after it the outcome is ``DELIVERY_UNCERTAIN``.
+
+        Returns:
+            The receipt. Recipients that were refused, also those refused for now, are in ``rejected``
+            unless the message requires all of them.
+
+        Raises:
+            TransportError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
+            PostponedError: A limit of our own leaves no room now; nothing was sent.
+        """
+        connection = await self._pool.take(server)
+        try:
+            try:
+                return await connection.session.submit(message, committing)
+            except TransportError as error:
+                if not (connection.mails and _closed_while_idle(error)):
+                    raise
+            await self._pool.renew(connection)
+            return await connection.session.submit(message, committing)
+        finally:
+            self._pool.give_back(connection)
+
+    def connections(self) -> int:
+        """How many connections are open."""
+        return self._pool.connections
+
+    async def aclose(self) -> None:
+        """Take leave on every connection that is kept, two seconds at most."""
+        await self._pool.aclose()
+
+    async def client_for(self, server: Server) -> Client:
+        """What to bring to a server: as its account says, and where it says nothing the general settings.
+
+        Raises:
+            TransportError: ``TLS_FAILED``, for a file of certificates that cannot be used.
+        """
+        return await self._client(server, await self._trust(server))
+
+    async def _open(self, server: Server) -> Session:
+        trust = await self._trust(server)
+        try:
+            session = await open_session(server, await self._client(server, trust))
+        except TransportError as error:
+            if error.phase is Phase.TLS:
+                trust.sessions.forget()
+            raise
+        if session.tls is not None:
+            trust.sessions.remember(session.tls)
+        return session
+
+    async def _client(self, server: Server, trust: Trust) -> Client:
+        name = server.helo_name or self._settings.helo_name or await self._own_name()
+        return Client(server.timeouts or self._settings.timeouts, trust.context, name)
+
+    async def _trust(self, server: Server) -> Trust:
+        policy = server.tls
+        if policy.ca_file is None and policy.trust_store is None:
+            policy = replace(policy, ca_file=self._settings.ca_file)
+        try:
+            return await self._contexts.get(policy)
+        except UnusableTrustError as error:
+            raise _unusable(policy, error, server) from error
+
+    async def _own_name(self) -> str | None:
+        """Find our name, once."""
+        async with self._naming:
+            if self._name is None:
+                self._name = await _qualified_name() or ""
+        return self._name or None
+
+
+def _closed_while_idle(error: TransportError) -> bool:
+    """Whether a kept connection was over before this mail began: no reply to MAIL, or 421.
+
+    Nothing of the mail can have been accepted then. A server that is merely silent is no such case.
+    """
+    if error.phase is not Phase.MAIL:
+        return False
+    return error.code is ErrorCode.CONNECTION_FAILED if error.reply is None else error.reply.code == 421
+
+
+def _unusable(policy: TlsPolicy, error: UnusableTrustError, server: Server) -> TransportError:
+    source = "The system's bundle of authorities"
+    if error.key:
+        own = server.account is not None and getattr(server.tls, error.key) is not None
+        section = f"accounts.{server.account}" if own else "smtp"
+        source = f"{section}.{error.key} {getattr(policy, error.key)}"
+    return TransportError(
+        ErrorCode.TLS_FAILED,
+        f"{source} cannot be used: {error}. Nothing was sent.",
+        phase=Phase.TLS,
+        server=str(server),
+    )
+
+
+async def _qualified_name() -> str | None:
+    """This host's name in DNS; ``None`` when it has none, or DNS does not answer in five seconds."""
+    try:
+        name = await asyncio.wait_for(asyncio.to_thread(socket.getfqdn), _NAME_LOOKUP_SECONDS)
+    except TimeoutError:
+        return None
+    return name if _QUALIFIED_NAME.fullmatch(name) else None

@@ -1,0 +1,1 @@
+"""Taking, holding and reporting jobs; the life cycle of a worker process."""

@@ -1,0 +1,200 @@
+"""The element templates say what the task reader understands, in the form that modelers accept."""
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from connector.modeler.field import Target
+from connector.modeler.fields import FIELDS, LEFT_OUT
+from connector.modeler.generate import inputs, pages
+from connector.settings.model import SEND_TASK_TYPE
+from connector.tasks.definitions import NATIVE, Definition
+from connector.tasks.headers import read_task_headers
+
+_ROOT = Path(__file__).parents[3]
+_PATHS = sorted((_ROOT / "element-templates").glob("*.json"))
+_DIAGRAMS = sorted((_ROOT / "bpmn-examples").glob("*.bpmn"))
+_ZEEBE = "{http://camunda.org/schema/zeebe/1.0}"
+# What the reader also takes, beside the word that a person is offered.
+_SYNONYMS = {"txt", "htm", "true", "false"}
+
+Template = dict[str, Any]
+
+
+@pytest.fixture(params=_PATHS, ids=lambda path: str(path.name))
+def template(request: pytest.FixtureRequest) -> Template:
+    return dict(json.loads(request.param.read_text(encoding="utf-8")))
+
+
+def _bound(template: Template, target: Target) -> list[dict[str, Any]]:
+    return [each for each in template["properties"] if each["binding"]["type"] == target]
+
+
+def test_the_files_are_what_the_generator_writes() -> None:
+    written = {path.name: path.read_text(encoding="utf-8") for path in _PATHS}
+    assert written == pages(), "run: smtp-connector templates"
+
+
+def test_every_definition_is_asked_for_or_left_out_on_purpose() -> None:
+    asked = {field.name for field in FIELDS if field.target is Target.INPUT}
+    assert asked | LEFT_OUT.keys() == inputs().keys()
+    assert asked & LEFT_OUT.keys() == set()
+    assert [name for name in asked if not inputs()[name].available] == []
+
+
+def test_the_four_elements_differ_in_name_and_id() -> None:
+    """An id that changed would cut the diagrams that have it off from every later version."""
+    templates = [json.loads(path.read_text(encoding="utf-8")) for path in _PATHS]
+    message = "bpmn:MessageEventDefinition"
+    assert {each["id"]: (each["appliesTo"], each["elementType"]) for each in templates} == {
+        "io.smtp-connector.send": (["bpmn:Task"], {"value": "bpmn:ServiceTask"}),
+        "io.smtp-connector.send-task": (["bpmn:Task"], {"value": "bpmn:SendTask"}),
+        "io.smtp-connector.throw-event": (
+            ["bpmn:IntermediateThrowEvent"],
+            {"value": "bpmn:IntermediateThrowEvent", "eventDefinition": message},
+        ),
+        "io.smtp-connector.end-event": (
+            ["bpmn:EndEvent"],
+            {"value": "bpmn:EndEvent", "eventDefinition": message},
+        ),
+    }
+    assert len({each["name"] for each in templates}) == len(templates)
+
+
+def test_an_input_that_can_be_given_in_two_ways_is_given_in_one(template: Template) -> None:
+    """Two entries for the same variable show only under conditions that exclude each other."""
+    shown = [
+        (each["binding"]["name"], json.dumps(each.get("condition"), sort_keys=True))
+        for each in _bound(template, Target.INPUT)
+    ]
+    assert len(shown) == len(set(shown))
+    for name in {name for name, _ in shown}:
+        conditions = [json.loads(condition) for other, condition in shown if other == name]
+        assert len(conditions) == 1 or len({condition["property"] for condition in conditions}) == 1
+
+
+def test_choices_are_words_that_the_reader_accepts(template: Template) -> None:
+    for each in _bound(template, Target.INPUT):
+        definition = inputs()[each["binding"]["name"]]
+        values = [choice["value"] for choice in each.get("choices", [])]
+        if values:
+            assert set(values) == set(definition.allowed) - _SYNONYMS
+        assert each.get("value") in {None, *values} or not values
+
+
+def test_what_is_required_is_marked_and_the_rest_may_stay_empty(template: Template) -> None:
+    """The engine refuses the deployment of an input mapping without a source."""
+    for each in _bound(template, Target.INPUT):
+        always_set = "value" in each and each["type"] in {"Boolean", "Dropdown", "Hidden"}
+        mandatory = each.get("constraints") == {"notEmpty": True}
+        assert [each.get("optional", False), mandatory, always_set].count(True) == 1, each["id"]
+        if inputs()[each["binding"]["name"]].required:
+            assert mandatory
+
+
+def test_without_an_account_the_server_and_the_sender_are_mandatory(template: Template) -> None:
+    connection = {"property": "mailServer", "equals": "connection"}
+    mandatory = {
+        each["binding"]["name"]
+        for each in _bound(template, Target.INPUT)
+        if each.get("condition") == connection and "constraints" in each
+    }
+    assert mandatory == {"authentication.hostname", "authentication.port", "smtpEmailMailBoxName"}
+
+
+def test_headers_are_those_that_the_worker_reads(template: Template) -> None:
+    headers = {
+        each["binding"]["key"]: each.get("value", "={}" if each.get("feel") else "result")
+        for each in _bound(template, Target.HEADER)
+    }
+    assert headers.keys() == {
+        *("resultVariable", "resultExpression"),
+        *("errorExpression", "errorMapping", "retryBackoff"),
+        *("elementTemplateId", "elementTemplateVersion"),
+    }
+    assert headers["elementTemplateId"] == template["id"]
+    assert headers["elementTemplateVersion"] == str(template["version"])
+    read = read_task_headers(headers)
+    assert read.result_variable == "result"
+    assert read.retry_backoff is not None
+    assert (read.result_expression, read.error_expression) != (None, None)
+
+
+def test_it_makes_a_job_that_the_worker_takes(template: Template) -> None:
+    definition = {
+        each["binding"]["property"]: each["value"] for each in _bound(template, Target.TASK_DEFINITION)
+    }
+    assert definition == {"type": SEND_TASK_TYPE, "retries": "3"}
+
+
+def test_what_refers_to_something_finds_it(template: Template) -> None:
+    groups = [group["id"] for group in template["groups"]]
+    by_id = {each["id"]: each for each in template["properties"] if "id" in each}
+    assert len(by_id) == len([each for each in template["properties"] if "id" in each])
+    assert len(groups) == len(set(groups))
+    for each in template["properties"]:
+        assert each["type"] == "Hidden" or each["group"] in groups
+        if condition := each.get("condition"):
+            choices = [choice["value"] for choice in by_id[condition["property"]]["choices"]]
+            assert condition["equals"] in choices
+
+
+def test_a_closed_group_hides_nothing_that_must_be_filled_in(template: Template) -> None:
+    mandatory = {
+        each["group"] for each in template["properties"] if "constraints" in each and "value" not in each
+    }
+    always = {
+        each["group"] for each in template["properties"] if "constraints" in each and "condition" not in each
+    }
+    opened = {group["id"] for group in template["groups"] if group["openByDefault"]}
+    assert always <= opened
+    # The receipt's address is asked for by a choice in the same group, which is open by then.
+    assert mandatory - opened <= {"options"}
+
+
+def test_its_icon_fits_every_modeler(template: Template) -> None:
+    icon = template["icon"]["contents"]
+    assert len(icon) <= 8 * 1024
+    scheme, _, svg = unquote(icon).partition(",")
+    assert scheme == "data:image/svg+xml"
+    assert ET.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_a_page_of_documentation_is_linked_where_one_is_named() -> None:
+    plain, linked = pages(), pages("https://docs.example.com/mail")
+    for name, text in linked.items():
+        template = json.loads(text)
+        assert template.pop("documentationRef") == "https://docs.example.com/mail"
+        assert template == json.loads(plain[name])
+
+
+def _known() -> set[str]:
+    """What a diagram may set, aliases included, dots leading into contexts."""
+    return set(_names(NATIVE, ""))
+
+
+def _names(definitions: tuple[Definition, ...], prefix: str) -> Iterator[str]:
+    for definition in definitions:
+        yield from (f"{prefix}{name}" for name in definition.names)
+        yield from _names(definition.members, f"{prefix}{definition.name}.")
+
+
+@pytest.mark.parametrize("path", _DIAGRAMS, ids=lambda path: str(path.name))
+def test_the_tasks_of_the_examples_are_read_in_full(path: Path) -> None:
+    templates = [json.loads(each.read_text(encoding="utf-8")) for each in _PATHS]
+    versions = {each["id"]: str(each["version"]) for each in templates}
+    tasks = [task for task in ET.parse(path).iter() if task.find(f".//{_ZEEBE}taskDefinition") is not None]
+    own = [task for task in tasks if f"{_ZEEBE}modelerTemplate" in task.attrib]
+    assert own
+    for task in own:
+        names = {each.attrib["target"] for each in task.iter(f"{_ZEEBE}input")}
+        assert names <= _known()
+        headers = {each.attrib["key"]: each.attrib["value"] for each in task.iter(f"{_ZEEBE}header")}
+        read = read_task_headers(headers)
+        assert read.result_variable or read.result_expression
+        assert versions[task.attrib[f"{_ZEEBE}modelerTemplate"]] == headers["elementTemplateVersion"]

@@ -1,0 +1,115 @@
+"""Who a mail is from and to, in every form of a list."""
+
+from typing import Any
+
+import pytest
+
+from connector.model.addresses import Mailbox
+from tests.unit.tasks.task_inputs import ABSENT, read, refused
+
+JANE = Mailbox("jane@example.org")
+TO, CC, BCC = "smtpEmailToRecipients", "smtpEmailCcRecipients", "smtpEmailBccRecipients"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ["jane@example.org", "Joe <joe@example.org>"],
+        "jane@example.org, Joe <joe@example.org>",
+        "jane@example.org;Joe <joe@example.org>",
+        '["jane@example.org", "Joe <joe@example.org>"]',
+        ["", "jane@example.org", "Joe <joe@example.org>", "  "],
+    ],
+)
+@pytest.mark.parametrize("name", [TO, CC, BCC, "smtpEmailDirectReplyTo"])
+def test_addresses_in_all_forms_of_a_list(name: str, data: Any) -> None:
+    request = read(**{name: data})
+    attribute = {TO: request.to, CC: request.cc, BCC: request.bcc}.get(name, request.reply_to)
+    assert attribute == (JANE, Mailbox("joe@example.org", "Joe"))
+
+
+def test_a_comma_in_a_quoted_name_separates_nothing() -> None:
+    assert read(smtpEmailToRecipients='"Doe, Jane" <jane@example.org>').to == (
+        Mailbox("jane@example.org", "Doe, Jane"),
+    )
+
+
+@pytest.mark.parametrize("name", [CC, BCC])
+@pytest.mark.parametrize("blank", [ABSENT, "", []])
+def test_one_kind_of_recipient_is_enough(name: str, blank: Any) -> None:
+    copies: Any = "jane@example.org"
+    request = read(smtpEmailToRecipients=blank, **{name: copies})
+    assert request.to == ()
+    assert (*request.cc, *request.bcc) == (JANE,)
+    assert request.warnings == ()
+
+
+def test_a_null_to_beside_copies_is_told() -> None:
+    assert (
+        "smtpEmailToRecipients is null"
+        in read(smtpEmailToRecipients=None, smtpEmailCcRecipients="jane@example.org").warnings[0]
+    )
+
+
+@pytest.mark.parametrize("data", [["", None], ",;", "[]", [" "]])
+def test_a_list_of_blanks_has_no_recipients(data: Any) -> None:
+    error = refused(smtpEmailToRecipients=data)
+    assert error.field == TO
+    assert "at least one recipient" in error.message
+
+
+def test_a_null_among_recipients_is_left_out_and_told() -> None:
+    request = read(smtpEmailToRecipients=[None, "jane@example.org"])
+    assert request.to == (JANE,)
+    assert request.warnings == ("smtpEmailToRecipients: an item is null and was left out",)
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        (["jane@example.org", 5], f"{TO}[2]"),
+        (["jane@example.org", {"address": "x"}], f"{TO}[2]"),
+        (["jane@example.org", ["joe@example.org"]], f"{TO}[2]"),
+        (["jane@example.org", True], f"{TO}[2]"),
+        (["", "nobody"], f"{TO}[2]"),
+        ("jane@example.org, nobody", f"{TO}[2]"),
+        ("nobody", TO),
+        ({"address": "jane@example.org"}, TO),
+        ("jane@example.org\r\nBcc: eve@example.net", TO),
+        ("jane@example.org,\njoe@example.org", TO),
+        (["jane@example.org\n"], f"{TO}[1]"),
+        (["Jane\x00 <jane@example.org>"], f"{TO}[1]"),
+        (["Jane\u2028 <jane@example.org>"], f"{TO}[1]"),
+        (["jane@example.org, joe@example.org"], f"{TO}[1]"),
+    ],
+)
+def test_what_is_no_recipient_is_named_by_its_place(data: Any, field: str) -> None:
+    assert refused(smtpEmailToRecipients=data).field == field
+
+
+@pytest.mark.parametrize(
+    "data", [["a@example.com"], "a@example.com, b@example.com", "mailBoxName", 5, "a\r\n@b"]
+)
+def test_the_sender_is_one_address(data: Any) -> None:
+    assert refused(smtpEmailMailBoxName=data).field == "smtpEmailMailBoxName"
+
+
+@pytest.mark.parametrize(
+    "data", [["a@x"] * 10_001, "a@x," * 10_001, [None] * 10_001, pytest.param("a," * 500_000, id="a,a,…")]
+)
+def test_more_recipients_than_a_mail_may_have(data: Any) -> None:
+    error = refused(smtpEmailToRecipients=data)
+    assert error.field == TO
+    assert "more than 10,000 items" in error.message
+
+
+def test_ten_thousand_recipients_are_read_from_one_text() -> None:
+    data = ", ".join(f'"Doe, Jane" <jane{number}@example.org>' for number in range(10_000))
+    assert len(read(smtpEmailToRecipients=data).to) == 10_000
+
+
+@pytest.mark.parametrize(
+    "name", [TO, "smtpEmailDirectReplyTo", "smtpEmailMailBoxName", "smtpEmailReadReceipt"]
+)
+def test_an_address_that_never_ends_is_refused_for_its_length(name: str) -> None:
+    assert "longer than 2,500 characters" in refused(**{name: '"@\\' * 300_000 + ">"}).message
