@@ -52,6 +52,16 @@ def postfix(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA) -> 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A private PostgreSQL; skipped where it is not installed, but never in CI."""
+    yield from _postgres()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """A PostgreSQL for one test alone, which may stop it."""
+    yield from _postgres()
+
+
+def _postgres() -> Iterator[Postgres]:
     if reason := postgres_server.missing():
         if os.environ.get("CI"):
             pytest.fail(f"CI must have PostgreSQL: {reason}")

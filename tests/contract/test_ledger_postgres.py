@@ -27,18 +27,18 @@ def in_postgres(url: str) -> LedgerSettings:
     return LedgerSettings(kind="postgres", url=SecretStr(url))
 
 
-async def test_a_server_that_crashes_is_said_and_recovered_from(postgres: Postgres) -> None:
-    async with open_ledger(in_postgres(postgres.create_database())) as ledger:
+async def test_a_server_that_crashes_is_said_and_recovered_from(own_postgres: Postgres) -> None:
+    async with open_ledger(in_postgres(own_postgres.create_database())) as ledger:
         decision = await ledger.begin("held", "h", 3600)
         assert isinstance(decision, Granted)
         await ledger.committing(decision.attempt)
-        await asyncio.to_thread(postgres.stop)
+        await asyncio.to_thread(own_postgres.stop)
         try:
             for operation in (ledger.check(), ledger.begin("k", "h", 60), ledger.entries(), ledger.prune(0)):
                 with pytest.raises(LedgerUnavailableError, match="cannot be used; it cannot be reached"):
                     await operation
         finally:
-            await asyncio.to_thread(postgres.start)
+            await asyncio.to_thread(own_postgres.start)
         await ledger.settle(decision.attempt, Sent("{}"))
         assert await ledger.begin("held", "h", 60) == AlreadySent("{}")
         assert await works(ledger, "k")

