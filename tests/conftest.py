@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -22,19 +21,12 @@ from tests.servers import postfix as postfix_server
 from tests.servers import postgres as postgres_server
 from tests.servers.postfix import Postfix
 from tests.servers.postgres import Postgres
-from tests.shared import shared_file
 
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
     """A certificate authority of this session's own."""
     return trustme.CA()
-
-
-@pytest.fixture
-def shared_data() -> Path:
-    """The folder of shared cases; skipped where it is absent, but never in CI."""
-    return shared_file("")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Cases that several projects share and that stay outside this one: ``shared/data`` beside the checkout."""
+"""Files of test data: our own in ``tests/data``, and those that stay outside the repository."""
 
 from __future__ import annotations
 
@@ -9,28 +9,22 @@ from typing import Any
 
 import pytest
 
+_OWN_DATA = Path(__file__).parent / "data"
 _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 # Where a checkout lies elsewhere, as a second worktree does, SHARED_DATA names the folder.
 SHARED_DATA = Path(os.environ.get("SHARED_DATA", _BESIDE))
 
 
-def shared_file(name: str) -> Path:
-    """Give a file of the folder; a test whose folder is absent is skipped, but never in CI."""
-    if not SHARED_DATA.is_dir():
-        if os.environ.get("CI"):
-            pytest.fail(f"CI must have the shared cases: {SHARED_DATA}")
-        pytest.skip(f"The shared cases are not there: {SHARED_DATA}")
-    return SHARED_DATA / name
+def data_file(name: str) -> Path:
+    """Give a file of our own, or else one that stays outside; a test without the latter is skipped."""
+    own, shared = _OWN_DATA / name, SHARED_DATA / name
+    if not own.exists() and not shared.exists():
+        pytest.skip(f"{name} stays outside the repository and is not in {SHARED_DATA}")
+    return own if own.exists() else shared
 
 
-def shared_cases(name: str) -> list[Any]:
-    """Give the cases of a file as the parameters of a test, each named by its ``id``.
-
-    Such a test uses the fixture ``shared_data``, which skips or fails it where the folder is absent: here,
-    while tests are collected, a failure would keep every other test from running.
-    """
-    if not SHARED_DATA.is_dir():
-        return [pytest.param(None, id="absent")]
-    cases = json.loads((SHARED_DATA / name).read_text("utf-8"))["cases"]
+def data_cases(name: str) -> list[Any]:
+    """Give the cases of a file of our own as the parameters of a test, each named by its ``id``."""
+    cases = json.loads((_OWN_DATA / name).read_text("utf-8"))["cases"]
     return [pytest.param(case, id=case["id"]) for case in cases]

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator
+from math import inf
 from typing import Any, Self
 
 import grpc
@@ -44,7 +45,7 @@ class FakeGateway:
         self.raw: deque[ActivatedJob] = deque()
         self._credentials = credentials
         self._refusals: dict[str, deque[tuple[grpc.StatusCode, str]]] = defaultdict(deque)
-        self._hanging: set[str] = set()
+        self._hanging: dict[str, float] = defaultdict(float)
         self._server: grpc.aio.Server | None = None
         self.port = 0
 
@@ -79,9 +80,9 @@ class FakeGateway:
     def refuse(self, method: str, code: grpc.StatusCode, details: str = "", *, times: int = 1) -> None:
         self._refusals[method].extend([(code, details)] * times)
 
-    def hang(self, method: str) -> None:
-        """Never answer this method again."""
-        self._hanging.add(method)
+    def hang(self, method: str, times: int | None = None) -> None:
+        """Never answer the next calls of this method, or any further one."""
+        self._hanging[method] = inf if times is None else times
 
     def _handlers(self) -> "grpc.GenericRpcHandler[Any, Any]":
         unary, streamed = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
@@ -103,7 +104,8 @@ class FakeGateway:
     async def _enter(self, method: str, request: Any, context: Context) -> None:
         self.requests.append(request)
         self.metadata.append({key: str(value) for key, value in context.invocation_metadata() or ()})
-        if method in self._hanging:
+        if self._hanging[method] > 0:
+            self._hanging[method] -= 1
             await asyncio.Event().wait()
         if self._refusals[method]:
             code, details = self._refusals[method].popleft()

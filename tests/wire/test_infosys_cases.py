@@ -1,6 +1,6 @@
 """The inputs of Infosys's own test fixtures give the outcomes that our contract promises.
 
-The file stays outside the repository; our own cases for the same rules are in ``tests/unit/tasks``.
+More cases for the same rules are in ``tests/unit/tasks``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from connector.send.pipeline import open_pipeline
 from connector.settings.sources import load
 from connector.testing.smtp import SmtpServer
 from tests.jobs import job
-from tests.shared import shared_cases
+from tests.shared import data_cases
 
 SECRETS = {"SECRET_TOKEN": "TOKEN_VALUE"}
 FILES = ("D:/Dump/Banner.bmp", "D:/Dump/Notice.txt")
@@ -40,8 +40,7 @@ async def handled(one: Job, root: Path) -> Outcome:
         return await pipeline.handle(one)
 
 
-@pytest.mark.usefixtures("shared_data")
-@pytest.mark.parametrize("case", shared_cases("infosys-cases.json"))
+@pytest.mark.parametrize("case", data_cases("infosys-cases.json"))
 async def test_a_case_has_its_outcome(case: dict[str, Any], tmp_path: Path) -> None:
     for name in FILES:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

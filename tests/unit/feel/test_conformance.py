@@ -1,8 +1,8 @@
 """How often we agree with Camunda's own engine (1.21), measured on cases that it was run on.
 
-The cases stay outside the project; without them this module is skipped. Each known difference stands in
-`KNOWN_DIFFERENCES` with its reason: one that is not there fails the test, and so does one that is there but
-no longer differs.
+The cases of the engine's own suite and of the TCK stay outside the repository; without them their tests are
+skipped. Each known difference stands in `KNOWN_DIFFERENCES` with its reason: one that is not there fails the
+test, and so does one that is there but no longer differs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from connector import feel
 from connector.feel import CONNECTOR_FUNCTIONS, FeelError, Limits, evaluate
 from connector.feel.expression import utc_now
 from connector.feel.temporal_text import parse_literal
-from tests.shared import shared_file
+from tests.shared import data_file
 
 # The rate that each file must reach, known differences included.
 AIMS = {"feel-camunda.json": 1.0, "feel-engine.json": 0.99, "feel-tck.json": 0.97}
@@ -42,7 +42,7 @@ class Case:
 
 
 def _cases(file: str) -> list[Case]:
-    return list(map(_case, json.loads(shared_file(file).read_text("utf-8"))))
+    return list(map(_case, json.loads(data_file(file).read_text("utf-8"))))
 
 
 def _case(raw: dict[str, object]) -> Case:

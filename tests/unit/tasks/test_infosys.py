@@ -13,7 +13,7 @@ from connector.model.mail import ContentType, FileContent, FileSource, Importanc
 from connector.settings.model import INFOSYS_TASK_TYPE, Settings
 from connector.tasks import reader
 from connector.tasks.port import ReadContext
-from tests.shared import shared_cases
+from tests.shared import data_cases
 from tests.unit.tasks.task_inputs import NOW, ORIGIN, SETTINGS, read, read_infosys, refused
 
 TO = "smtpEmailToRecipients"
@@ -114,8 +114,7 @@ def test_its_mail_goes_to_all_or_to_nobody_unless_said_otherwise() -> None:
     assert read_infosys(smtpEmailRequireAllRecipients="${false}").require_all_recipients is False
 
 
-@pytest.mark.usefixtures("shared_data")
-@pytest.mark.parametrize("case", shared_cases("infosys-cases.json"))
+@pytest.mark.parametrize("case", data_cases("infosys-cases.json"))
 def test_a_shared_case(case: dict[str, Any]) -> None:
     def read_case() -> None:
         reader(INFOSYS_TASK_TYPE).read(

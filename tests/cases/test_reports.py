@@ -1,0 +1,87 @@
+"""Cases from public bug reports of mail clients and connectors, each against a server that does what it did.
+
+A case is a file of ``reports/``: the report and its sources, the task's variables and headers, the server's
+script, and what should come of it. Those in ``SHORT`` fall short; the list must only shrink.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.feel import evaluate
+from connector.model.job import Complete
+from connector.secrets.redaction import Redactor
+from connector.send.pipeline import open_pipeline
+from connector.settings.model import SEND_TASK_TYPE
+from connector.settings.sources import load
+from tests.cases.scripted_smtp import ScriptedServer
+from tests.cases.seen import described_mail, described_outcome, described_server, differences
+from tests.jobs import job
+
+REPORTS = Path(__file__).with_name("reports")
+# By the name of the case: why it falls short.
+SHORT = {
+    "attached-mail": "nothing warns of an attached message that is not complete",
+    "exchange-421-connections": "limits in a provider's words are not recognised",
+    "gmail-550-daily-quota": "a quota is taken for a refusal of the message",
+    "google-relay-ehlo-421": "the advice does not lead to helo_name",
+    "greylisted-beside-accepted": "a recipient refused for now gets no later attempt",
+    "helo-rejected-at-rcpt": "a refusal of the client is taken for one of the recipient",
+    "infosys-numbers-as-text": "the Infosys type refuses numbers given as text",
+    "many-recipients-all-or-none": "the error does not name smtpEmailRequireAllRecipients",
+    "office365-530-not-authenticated": "a missing login is taken for a wrong sender",
+    "office365-send-as-denied": "a refusal of the sender is taken for one of the message",
+    "relay-access-denied": "a refusal of the client is taken for one of the recipient",
+    "result-expression-throws": "bpmnError in a result expression makes variables",
+    "sender-rejected-at-rcpt": "a refusal of the sender is taken for one of the recipient",
+    "sendgrid-451-limits": "limits in a provider's words are not recognised",
+    "ses-more-than-50": "the error does not name the limit on recipients",
+    "zero-width-before": "an invisible character is not named",
+}
+
+
+def cases() -> list[Any]:
+    return [
+        pytest.param(
+            json.loads(file.read_text("utf-8")),
+            id=file.stem,
+            marks=[pytest.mark.xfail(reason=SHORT[file.stem])] if file.stem in SHORT else [],
+        )
+        for file in sorted(REPORTS.glob("*.json"))
+    ]
+
+
+@pytest.mark.parametrize("case", cases())
+async def test_a_report_does_not_come_true(case: dict[str, Any], tmp_path: Path) -> None:
+    if "expression" in case:
+        value = evaluate(case["expression"], case["context"])
+        assert differences({"exit": 0, "out": value}, case["expected"]) == []
+        return
+    async with ScriptedServer(case["server"]) as server:
+        outcome = await replayed(case, server.port, tmp_path / "ledger.db")
+        seen = {
+            "exit": 0 if isinstance(outcome, Complete) else 1,
+            "out": described_outcome(outcome),
+            "server": described_server(server),
+            "message": described_mail(server.mails[0]) if server.mails else None,
+        }
+    assert differences(seen, case["expected"]) == []
+
+
+async def replayed(case: Mapping[str, Any], port: int, ledger: Path) -> Any:
+    """Do what the task asks for, as often as the case says; gives the last outcome."""
+    text = json.dumps(case["variables"]).replace('"@PORT@"', str(port)).replace("@PORT_TEXT@", str(port))
+    variables = json.loads(text)
+    if "key" in case:
+        variables["smtpEmailIdempotencyKey"] = case["key"]
+    overrides = {"ledger.path": str(ledger), **case.get("settings", {})}
+    one = job(variables, type=case.get("type", SEND_TASK_TYPE), headers=case.get("headers", {}))
+    async with open_pipeline(load({}, overrides=overrides).settings, Redactor(), {}) as pipeline:
+        for _ in range(case.get("runs", 1)):
+            outcome = await pipeline.handle(one)
+    return outcome
