@@ -11,7 +11,7 @@ JSON values go in, a JSON value comes out::
 tells its warnings too and takes functions of the caller. What is wrong with an expression is a `FeelError`
 that knows the place. Evaluation is bounded in time and memory and reaches nothing but what it is given.
 
-The package stands by itself: it imports nothing else of this project, and beside the standard library only
+The package imports nothing else of this project, and outside the standard library only
 ``regex``, which can stop a regular expression that runs too long.
 """
 
@@ -19,13 +19,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connector.feel.connectors import CONNECTOR_FUNCTIONS
 from connector.feel.errors import FeelError, FeelLimitError, FeelSyntaxError
 from connector.feel.expression import Evaluation, Expression, ExpressionCache
-from connector.feel.functions import Function
-from connector.feel.limits import Limits
+from connector.feel.functions import CONNECTOR_FUNCTIONS
 from connector.feel.temporal import Date, DateTime, DayTimeDuration, Time, YearMonthDuration
-from connector.feel.values import Value
+from connector.feel.values import Function, Limits, Value
 
 __all__ = [
     "CONNECTOR_FUNCTIONS",

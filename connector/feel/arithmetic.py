@@ -10,7 +10,6 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from connector.feel.errors import FeelError
-from connector.feel.limits import Run
 from connector.feel.temporal import (
     DAY,
     SECOND,
@@ -24,7 +23,7 @@ from connector.feel.temporal import (
     find_zone,
     from_epoch,
 )
-from connector.feel.values import NUMBERS, Value, type_name
+from connector.feel.values import NUMBERS, Run, Value, type_name
 
 Operator = Callable[[Value, Value, Run], Value]
 Duration = DayTimeDuration | YearMonthDuration

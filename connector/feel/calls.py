@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connector.feel.errors import FeelError, FeelLimitError
-from connector.feel.functions import Builtin, Function, by_names, by_position
-from connector.feel.values import Lambda, Node, Scope, Value, type_name
+from connector.feel.functions import Builtin, by_names, by_position
+from connector.feel.values import Function, Lambda, Node, Scope, Value, type_name
 
 
 class Arguments:

@@ -13,10 +13,8 @@ from datetime import UTC, datetime
 from threading import Lock
 
 from connector.feel.errors import FeelError, FeelLimitError
-from connector.feel.functions import Function
-from connector.feel.limits import DEFAULT_LIMITS, Limits, Run
 from connector.feel.parser import Parser
-from connector.feel.values import Node, Scope, to_json
+from connector.feel.values import DEFAULT_LIMITS, Function, Limits, Node, Run, Scope, to_json
 
 _NO_FUNCTIONS: Mapping[str, Function] = {}
 _MOST_EXPRESSIONS = 1_024

@@ -1,9 +1,13 @@
-"""Functions that are not written in FEEL: their signatures, and how a call finds the one that fits.
+"""Functions that are not written in FEEL: the built-in ones, and those of Camunda's connectors.
 
 A built-in function is registered with its signature as the documentation writes it, for example
-``substring(string: string, start position: number, length: number)``. Several may share a name: the
-number or the names of the arguments choose first, their types last. No fitting function means null, and
-a warning; that is FEEL's answer to a call that cannot be made.
+``substring(string: string, start position: number, length: number)``. Several may share a name: the number or
+the names of the arguments choose first, their types last. A call that fits none of them gives null and a
+warning.
+
+The connectors' functions (``bpmnError`` and the others) return a context that names the decision; the caller
+acts on it. Names, parameters and shapes are those of Camunda's connector runtime. A wrong argument fails the
+evaluation there and here: an error expression with a mistake must not end as "no error".
 """
 
 from __future__ import annotations
@@ -15,8 +19,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
 
+from connector.feel.errors import FeelError
 from connector.feel.temporal import Date, DateTime, DayTimeDuration, Time, YearMonthDuration
-from connector.feel.values import Lambda, Range, Value
+from connector.feel.values import Function, Lambda, Range, Value, type_name
 
 _POINTS: tuple[type, ...] = (Decimal, Date, Time, DateTime, DayTimeDuration, YearMonthDuration)
 _TYPES: dict[str, frozenset[type]] = {
@@ -36,28 +41,6 @@ _TYPES: dict[str, frozenset[type]] = {
     "function": frozenset({Lambda}),
 }
 _SIGNATURE = re.compile(r"(?P<name>[^(]+)\((?P<parameters>.*)\)")
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A function that the caller adds to an evaluation.
-
-    Args:
-        parameters: Their names, for calls with named arguments.
-        call: Takes the arguments that were given, by position, as FEEL values (`Decimal` for numbers); an
-            argument that a named call leaves out before another is None. Returns a FEEL value. It may raise
-            `FeelError` with a message; that ends the evaluation, and the engine adds the place.
-        required: How many arguments must be given; all by default.
-    """
-
-    parameters: tuple[str, ...]
-    call: Callable[..., Value]
-    required: int | None = None
-
-    def takes(self, count: int) -> bool:
-        """Tell whether a call with so many arguments can be made."""
-        least = len(self.parameters) if self.required is None else self.required
-        return least <= count <= len(self.parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +113,71 @@ def by_position(name: str, count: int) -> tuple[Builtin, ...]:
 def by_names(name: str, names: Sequence[str]) -> tuple[Builtin, ...]:
     """Return the built-in functions of that name that have all of these parameters."""
     return tuple(entry for entry in REGISTRY.get(name, ()) if set(names) <= set(entry.parameters))
+
+
+_NO_TIME = DayTimeDuration(0)
+
+
+def _bpmn_error(code: Value, *rest: Value) -> Value:
+    """Throw a BPMN error; what is not given is not in the context either."""
+    decided: dict[str, Value] = {
+        "errorType": "bpmnError",
+        "errorCode": _string("bpmnError", "errorCode", code),
+    }
+    if rest:
+        decided["errorMessage"] = _string("bpmnError", "errorMessage", rest[0])
+    if len(rest) > 1 and rest[1] is not None:
+        decided["variables"] = _context("bpmnError", rest[1])
+    return decided
+
+
+def _job_error(
+    message: Value, variables: Value = None, retries: Value = None, retry_backoff: Value = None
+) -> Value:
+    """Fail the job; without retries there is an incident at once."""
+    if not isinstance(retries, Decimal | None):
+        raise _wrong("jobError", "retries", "a number", retries)
+    if not isinstance(retry_backoff, DayTimeDuration | None):
+        raise _wrong("jobError", "retryBackoff", 'a duration such as @"PT30S"', retry_backoff)
+    return {
+        "errorType": "jobError",
+        "errorMessage": _string("jobError", "errorMessage", message),
+        "variables": {} if variables is None else _context("jobError", variables),
+        "retries": Decimal(0) if retries is None else retries,
+        "retryBackoff": retry_backoff or _NO_TIME,
+    }
+
+
+def _ignore_error(variables: Value = None) -> Value:
+    """Complete the job in spite of the error."""
+    if variables is None:
+        return {"errorType": "ignoreError"}
+    return {"errorType": "ignoreError", "variables": _context("ignoreError", variables)}
+
+
+def _string(function: str, parameter: str, value: Value) -> str:
+    if not isinstance(value, str):
+        raise _wrong(function, parameter, "a string", value)
+    return value
+
+
+def _context(function: str, value: Value) -> dict[str, Value]:
+    if not isinstance(value, dict):
+        raise _wrong(function, "variables", "a context such as {reason: error.code}", value)
+    return value
+
+
+def _wrong(function: str, parameter: str, wanted: str, value: Value) -> FeelError:
+    advice = "; string(…) makes one of it" if wanted == "a string" and value is not None else ""
+    return FeelError(f"{function} takes {wanted} as its {parameter}, not {_named(value)}{advice}")
+
+
+def _named(value: Value) -> str:
+    return "null" if value is None else f"a {type_name(value)}"
+
+
+CONNECTOR_FUNCTIONS = {
+    "bpmnError": Function(("errorCode", "errorMessage", "variables"), _bpmn_error, required=1),
+    "jobError": Function(("errorMessage", "variables", "retries", "retryBackoff"), _job_error, required=1),
+    "ignoreError": Function(("variables",), _ignore_error, required=0),
+}

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from connector.feel.limits import Run
-from connector.feel.values import NUMBERS, Node, Scope, Value, type_name
+from connector.feel.values import NUMBERS, Node, Run, Scope, Value, type_name
 
 
 @dataclass(frozen=True, slots=True)

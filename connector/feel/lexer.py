@@ -1,13 +1,15 @@
-"""From the text of an expression to its tokens.
+"""From the text of an expression to its tokens, and the cursor that the parser moves over them.
 
-Blanks and comments separate tokens and are dropped. A character that starts no token becomes a token of
-its own kind, so that the parser can say where it is and what it had expected there.
+Blanks and comments separate tokens and are dropped. A character that starts no token becomes a token of its
+own kind, so that the parser can say where it is and what it expected there.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+
+from connector.feel.errors import FeelLimitError, FeelSyntaxError, shortened
 
 # The kinds of tokens.
 NAME, NUMBER, STRING, QUOTED, SYMBOL, STRANGE, END = range(7)
@@ -29,7 +31,7 @@ _KINDS = {
     "number": NUMBER,
     "string": STRING,
     "quoted": QUOTED,
-    # A comment or string that nobody closes takes the rest of the text: looking for its end again at each
+    # An unclosed comment or string takes the rest of the text: looking for its end again at each
     # further quote would take quadratic time.
     "open": STRANGE,
     "symbol": SYMBOL,
@@ -74,3 +76,94 @@ def unquote(literal: str) -> str:
     if "\\" not in body:
         return body
     return _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), body)
+
+
+# Words that can never be a name. The others ("if", "for", "some", "between", "of", …) are names wherever
+# they do not start or join an expression.
+RESERVED = frozenset(
+    {"null", "true", "false", "function", "in", "return", "then", "else", "satisfies", "and", "or"}
+)
+# Deeper than anybody writes, and shallow enough for Python's own stack, also when a job is deep in calls.
+_DEEPEST = 64
+
+
+class Cursor:
+    """Walks through the tokens from left to right."""
+
+    def __init__(self, text: str, start: int) -> None:
+        tokens = tokenize(text, start)
+        self.text = text
+        self.kinds, self.words, self.starts = tokens.kinds, tokens.words, tokens.starts
+        self.at = 0
+        self.depth = 0
+
+    def is_symbol(self, symbol: str, ahead: int = 0) -> bool:
+        """Tell whether the token, or one ahead of it, is this symbol."""
+        place = self.at + ahead
+        return place < len(self.kinds) and self.words[place] == symbol and self.kinds[place] == SYMBOL
+
+    def is_word(self, word: str, ahead: int = 0) -> bool:
+        """Tell whether the token, or one ahead of it, is this word."""
+        place = self.at + ahead
+        return place < len(self.kinds) and self.words[place] == word and self.kinds[place] == NAME
+
+    def take_symbol(self, symbol: str) -> bool:
+        """Step over a symbol if it stands here."""
+        if self.words[self.at] == symbol and self.kinds[self.at] == SYMBOL:
+            self.at += 1
+            return True
+        return False
+
+    def take_word(self, word: str) -> bool:
+        """Step over a word if it stands here."""
+        if self.words[self.at] == word and self.kinds[self.at] == NAME:
+            self.at += 1
+            return True
+        return False
+
+    def expect_symbol(self, symbol: str) -> None:
+        """Step over a symbol that must stand here."""
+        if not self.take_symbol(symbol):
+            raise self.unexpected(f"'{symbol}'")
+
+    def expect_word(self, word: str) -> None:
+        """Step over a word that must stand here."""
+        if not self.take_word(word):
+            raise self.unexpected(f"'{word}'")
+
+    def expect_name(self) -> str:
+        """Step over a name, in backticks or not, and return it."""
+        kind, word = self.kinds[self.at], self.words[self.at]
+        if kind == QUOTED or (kind == NAME and word not in RESERVED):
+            self.at += 1
+            return word
+        raise self.unexpected("a name")
+
+    def descend(self) -> None:
+        """Enter a nested expression.
+
+        Raises:
+            FeelLimitError: It is nested too deeply.
+        """
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            message = f"The expression is nested more than {_DEEPEST} levels deep"
+            raise FeelLimitError(message, self.starts[self.at])
+
+    def ascend(self) -> None:
+        """Leave a nested expression."""
+        self.depth -= 1
+
+    def unexpected(self, wanted: str) -> FeelSyntaxError:
+        """Return the error that something else than what is wanted stands here."""
+        kind, word, start = self.kinds[self.at], self.words[self.at], self.starts[self.at]
+        if kind == END:
+            return FeelSyntaxError(f"The expression ends where {wanted} should follow", start)
+        if kind == STRANGE and word.startswith(('"', "/*")):
+            what = "string" if word[0] == '"' else "comment"
+            return FeelSyntaxError(f"The {what} that starts here is never closed", start)
+        message = f"'{shortened(word)}' stands where {wanted} should"
+        if kind == NAME and self.at and self.kinds[self.at - 1] == NAME:
+            name = shortened(f"{self.words[self.at - 1]} {word}")
+            message += f"; a name with blanks is written in backticks: `{name}`"
+        return FeelSyntaxError(message, start)

@@ -11,13 +11,12 @@ import operator
 import re
 from collections.abc import Callable
 
-from connector.feel import arithmetic, iteration, nodes, unary_tests
+from connector.feel import arithmetic, comparison, iteration, nodes
 from connector.feel.arithmetic import Operator
-from connector.feel.comparison import Verdict
+from connector.feel.comparison import INPUT, Test, Verdict
 from connector.feel.iteration import Source
 from connector.feel.lexer import END, NAME, QUOTED, SYMBOL
 from connector.feel.primaries import Primaries
-from connector.feel.unary_tests import INPUT, Test
 from connector.feel.values import Node, Scope, Value
 
 # How tightly an operator binds, and what it does.
@@ -167,7 +166,7 @@ class Parser(Primaries):
     def _tested(self, left: Node, word: str) -> Node:
         if word == "in":
             self.at += 1
-            return unary_tests.within(left, self._test())
+            return comparison.within(left, self._test())
         if word == "between":
             self.at += 1
             lower = self.arithmetic()
@@ -250,15 +249,15 @@ class Parser(Primaries):
             if not tests and self.is_symbol(".."):
                 interval = self.interval(start, self._read_last, range_allowed=True)
                 self.was_range = False
-                return unary_tests.inside(interval)
+                return comparison.inside(interval)
             tests.append(test)
         self.expect_symbol(")")
-        return unary_tests.one_of(tests) if len(tests) > 1 else tests[0]
+        return comparison.one_of(tests) if len(tests) > 1 else tests[0]
 
     def _single_test(self, read: Callable[[], Node]) -> Test:
         """Read an expression that tests the value: an interval, or anything else."""
         asked = self.asked
         node = self._read_last = read()
         if node is self._interval_read_last:
-            return unary_tests.inside(node)
-        return unary_tests.matching(node, asks=self.asked > asked)
+            return comparison.inside(node)
+        return comparison.matching(node, asks=self.asked > asked)

@@ -13,13 +13,12 @@ from decimal import Decimal
 from connector.feel import calls, iteration, nodes
 from connector.feel.builtins import REGISTRY
 from connector.feel.calls import Arguments
-from connector.feel.cursor import RESERVED, Cursor
+from connector.feel.comparison import INPUT
 from connector.feel.errors import FeelLimitError
 from connector.feel.iteration import Body
-from connector.feel.lexer import NAME, NUMBER, QUOTED, STRING, SYMBOL, unquote
+from connector.feel.lexer import NAME, NUMBER, QUOTED, RESERVED, STRING, SYMBOL, Cursor, unquote
 from connector.feel.nodes import Entry
 from connector.feel.temporal_text import parse_literal
-from connector.feel.unary_tests import INPUT
 from connector.feel.values import MOST_DIGITS, Node, Scope, Value
 
 _LITERALS: dict[str, Value] = {"null": None, "true": True, "false": False}

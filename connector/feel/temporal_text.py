@@ -119,7 +119,7 @@ def parse_duration(text: str) -> DayTimeDuration | YearMonthDuration | None:
 
 
 def parse_literal(text: str, clock: Clock) -> Temporal | None:
-    """Read what stands in ``@"…"``: whatever temporal value the text is, or None."""
+    """Read the temporal value of a literal ``@"…"``, or return None."""
     return parse_duration(text) or parse_date(text) or parse_date_time(text) or parse_time(text, clock)
 
 

@@ -1,17 +1,24 @@
-"""The values of FEEL, and their way from and to JSON.
+"""The values of FEEL, and the state of an evaluation: its names, its budget and its warnings.
 
-A value is None, a bool, a `Decimal`, a str, a list, a dict (a *context* in FEEL's words), a temporal
-value, a range or a function. JSON comes in with a process variable and is converted where an expression
-touches it; nothing but JSON and FEEL's own types is let in, so an expression never holds a host object.
+A value is None, a bool, a `Decimal`, a str, a list, a dict (a *context* in FEEL's words), a temporal value, a
+range or a function. JSON comes in with a process variable and is converted where an expression touches it.
+Only JSON and FEEL's own types are let in, so an expression never holds a host object.
+
+An expression comes with a process model, so it is only half trusted. An endless loop, a huge range or a
+catastrophic regular expression must end with an error, soon, and leave other jobs alone. Everything that can
+repeat (an iteration, a filter, a call, a built-in function over a list or a string) is charged to a budget by
+its size. That bounds memory too, because nothing is built without being charged for.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
-from typing import TYPE_CHECKING, TypeAlias
+from time import monotonic
+from typing import TypeAlias
 
 from connector.feel.errors import FeelError, FeelLimitError
 from connector.feel.temporal import (
@@ -24,9 +31,6 @@ from connector.feel.temporal import (
     YearMonthDuration,
 )
 from connector.feel.temporal_text import result_text
-
-if TYPE_CHECKING:
-    from connector.feel.limits import Run
 
 # IEEE 754 decimal128, as Camunda's engine calculates. Overflow is an error here, and null in FEEL.
 NUMBERS = Context(
@@ -41,6 +45,111 @@ _LARGEST_EXPONENT = 308
 _LARGEST_BITS = 1_024
 # A number as written may have more digits than one that is calculated, but not any number of them.
 MOST_DIGITS = 400
+# Steps between two looks at the clock: a step is at most some microseconds of work.
+_SLICE = 512
+# Powers of two: a string is charged with a step for each 32 characters, a copied list for each 8 items.
+_CHARACTERS_PER_STEP = 5
+_ITEMS_PER_STEP = 3
+_MOST_WARNINGS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one expression may ask for.
+
+    Args:
+        steps: Elements of work: an iteration, a call, an item of a list, 32 characters of a string.
+        seconds: Time on the wall clock.
+        characters: Length of the expression.
+        calls: Depth of calls of functions that the expression defines.
+    """
+
+    steps: int = 1_100_000
+    seconds: float = 0.8
+    characters: int = 50_000
+    calls: int = 40
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Run:
+    """The state of one evaluation: what is left of its budget, and what it has to say.
+
+    ``fuel`` is what is left until the next look at the clock. Hot loops take from it directly and call
+    `refuel` when it falls below zero, which costs a third of a call to `charge`.
+    """
+
+    __slots__ = (
+        "_deadline",
+        "_left",
+        "_warnings",
+        "calls",
+        "clock",
+        "converted",
+        "fuel",
+        "functions",
+        "limits",
+    )
+
+    def __init__(
+        self, limits: Limits, functions: Mapping[str, Function], clock: Callable[[], datetime]
+    ) -> None:
+        self.limits = limits
+        self.functions = functions
+        self.clock = clock
+        self.fuel = 0
+        self.calls = 0
+        self.converted: dict[int, object] = {}
+        self._left = limits.steps
+        self._deadline = monotonic() + limits.seconds
+        self._warnings: dict[str, None] = {}
+
+    def charge(self, steps: int) -> None:
+        """Take work from the budget.
+
+        Raises:
+            FeelLimitError: The budget or the time is used up.
+        """
+        self.fuel -= steps
+        if self.fuel < 0:
+            self.refuel()
+
+    def charge_text(self, length: int) -> None:
+        """Take a string of ``length`` characters from the budget."""
+        self.charge((length >> _CHARACTERS_PER_STEP) + 1)
+
+    def charge_copy(self, length: int) -> None:
+        """Take a copy of a list of ``length`` items from the budget."""
+        self.charge((length >> _ITEMS_PER_STEP) + 1)
+
+    def refuel(self) -> None:
+        """Take the next slice from the budget.
+
+        Raises:
+            FeelLimitError: The budget or the time is used up.
+        """
+        left = self._left + self.fuel
+        if left < 0:
+            raise FeelLimitError(f"The expression takes more than {self.limits.steps} steps")
+        if self.seconds_left() <= 0:
+            raise FeelLimitError(f"The expression takes longer than {self.limits.seconds} seconds")
+        self.fuel = min(left, _SLICE)
+        self._left = left - self.fuel
+
+    def seconds_left(self) -> float:
+        """Return the time that is left, in seconds; zero or less when it is over."""
+        return self._deadline - monotonic()
+
+    def warn(self, message: str) -> None:
+        """Note why a value is null; each message is kept once, and only the first ones."""
+        if len(self._warnings) < _MOST_WARNINGS:
+            self._warnings[message] = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was noted, in order."""
+        return tuple(self._warnings)
 
 
 class Scope:
@@ -52,6 +161,28 @@ class Scope:
         self.names = names
         self.parent = parent
         self.run = run
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function that the caller adds to an evaluation.
+
+    Args:
+        parameters: Their names, for calls with named arguments.
+        call: Takes the arguments that were given, by position, as FEEL values (`Decimal` for numbers); an
+            argument that a named call leaves out before another is None. Returns a FEEL value. It may raise
+            `FeelError` with a message; that ends the evaluation, and the engine adds the place.
+        required: How many arguments must be given; all by default.
+    """
+
+    parameters: tuple[str, ...]
+    call: Callable[..., Value]
+    required: int | None = None
+
+    def takes(self, count: int) -> bool:
+        """Tell whether a call with so many arguments can be made."""
+        least = len(self.parameters) if self.required is None else self.required
+        return least <= count <= len(self.parameters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,27 +4,19 @@ Importing this package registers all of them in ``REGISTRY``, by their signature
 """
 
 from connector.feel.builtins import (
-    booleans,
     contexts,
     conversion,
     lists,
-    moments,
     numbers,
-    ranges,
-    statistics,
     strings,
 )
 from connector.feel.functions import REGISTRY
 
 __all__ = [
     "REGISTRY",
-    "booleans",
     "contexts",
     "conversion",
     "lists",
-    "moments",
     "numbers",
-    "ranges",
-    "statistics",
     "strings",
 ]

@@ -1,10 +1,17 @@
-"""Context functions."""
+"""Functions over contexts, ranges, booleans and values of any type.
+
+The relations between ranges are written for two intervals; a point is the closed interval from itself to
+itself. Values that cannot be compared give null. A relation that reverses another one is derived from it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from connector.feel.comparison import order
+from connector.feel.errors import FeelError
 from connector.feel.functions import builtin
-from connector.feel.limits import Run
-from connector.feel.values import Value
+from connector.feel.values import Range, Run, Value
 
 Context = dict[str, Value]
 
@@ -86,3 +93,151 @@ def from_entries(run: Run, entries: list[Value]) -> Context | None:
             return None
         built[key] = entry["value"]
     return built
+
+
+@builtin("not(negand: boolean)")
+def negated(negand: bool) -> bool:
+    """Return the opposite."""
+    return not negand
+
+
+@builtin("is defined(value: Any)")
+def is_defined(value: Value) -> bool:
+    """Tell whether there is a value; null is none."""
+    return value is not None
+
+
+@builtin("get or else(value: Any, default: Any)")
+def get_or_else(value: Value, default: Value) -> Value:
+    """Return the value, or the default where it is null."""
+    return default if value is None else value
+
+
+@builtin("assert(value: Any, condition: Any)", "assert(value: Any, condition: Any, cause: string)")
+def asserted(value: Value, condition: Value, cause: str = "The condition is not true") -> Value:
+    """Return the value if the condition is true; else fail the evaluation, as nothing else in FEEL does."""
+    if condition is True:
+        return value
+    raise FeelError(f"The assertion failed: {cause}")
+
+
+@builtin(
+    "fromAi(value: Any)",
+    "fromAi(value: Any, description: string?)",
+    "fromAi(value: Any, description: string?, type: string?)",
+    "fromAi(value: Any, description: string?, type: string?, schema: context?)",
+    "fromAi(value: Any, description: string?, type: string?, schema: context?, options: context?)",
+)
+def from_ai(value: Value, *_: Value) -> Value:
+    """Return the value as it is; the function only marks it for other tools."""
+    return value
+
+
+Relation = Callable[[Range, Range], bool]
+
+
+class _IncomparableError(ValueError):
+    """Two bounds cannot be compared."""
+
+
+def _sign(left: Value, right: Value) -> int:
+    verdict = order(left, right)
+    if verdict is None:
+        raise _IncomparableError
+    return verdict
+
+
+def _before(first: Range, second: Range) -> bool:
+    apart = _sign(first.end, second.start)
+    return apart < 0 or (apart == 0 and not (first.end_closed and second.start_closed))
+
+
+def _meets(first: Range, second: Range) -> bool:
+    return _sign(first.end, second.start) == 0 and first.end_closed and second.start_closed
+
+
+def _overlaps(first: Range, second: Range) -> bool:
+    return not _before(first, second) and not _before(second, first)
+
+
+def _starts_earlier(first: Range, second: Range) -> bool:
+    apart = _sign(first.start, second.start)
+    return apart < 0 or (apart == 0 and first.start_closed and not second.start_closed)
+
+
+def _ends_later(first: Range, second: Range) -> bool:
+    apart = _sign(first.end, second.end)
+    return apart > 0 or (apart == 0 and first.end_closed and not second.end_closed)
+
+
+def _overlaps_before(first: Range, second: Range) -> bool:
+    return _starts_earlier(first, second) and not _before(first, second) and not _ends_later(first, second)
+
+
+def _same_end(first: Range, second: Range) -> bool:
+    return _sign(first.end, second.end) == 0 and first.end_closed == second.end_closed
+
+
+def _same_start(first: Range, second: Range) -> bool:
+    return _sign(first.start, second.start) == 0 and first.start_closed == second.start_closed
+
+
+def _finishes(first: Range, second: Range) -> bool:
+    return _same_end(first, second) and not _starts_earlier(first, second)
+
+
+def _starts(first: Range, second: Range) -> bool:
+    return _same_start(first, second) and not _ends_later(first, second)
+
+
+def _includes(first: Range, second: Range) -> bool:
+    return not _starts_earlier(second, first) and not _ends_later(second, first)
+
+
+def _coincides(first: Range, second: Range) -> bool:
+    return _same_start(first, second) and _same_end(first, second)
+
+
+def _reversed(relation: Relation) -> Relation:
+    return lambda first, second: relation(second, first)
+
+
+_POINTS = "(point1: point, point2: point)"
+_POINT_IN_RANGE = "(point: point, range: range)"
+_RANGE_WITH_POINT = "(range: range, point: point)"
+_RANGES = "(range1: range, range2: range)"
+
+_RELATIONS: dict[str, tuple[Relation, tuple[str, ...]]] = {
+    "before": (_before, (_POINTS, _POINT_IN_RANGE, _RANGE_WITH_POINT, _RANGES)),
+    "after": (_reversed(_before), (_POINTS, _POINT_IN_RANGE, _RANGE_WITH_POINT, _RANGES)),
+    "meets": (_meets, (_RANGES,)),
+    "met by": (_reversed(_meets), (_RANGES,)),
+    "overlaps": (_overlaps, (_RANGES,)),
+    "overlaps before": (_overlaps_before, (_RANGES,)),
+    "overlaps after": (_reversed(_overlaps_before), (_RANGES,)),
+    "finishes": (_finishes, (_POINT_IN_RANGE, _RANGES)),
+    "finished by": (_reversed(_finishes), (_RANGE_WITH_POINT, _RANGES)),
+    "includes": (_includes, (_RANGE_WITH_POINT, _RANGES)),
+    "during": (_reversed(_includes), (_POINT_IN_RANGE, _RANGES)),
+    "starts": (_starts, (_POINT_IN_RANGE, _RANGES)),
+    "started by": (_reversed(_starts), (_RANGE_WITH_POINT, _RANGES)),
+    "coincides": (_coincides, (_POINTS, _RANGES)),
+}
+
+
+def _interval(value: Value) -> Range:
+    return value if isinstance(value, Range) else Range(value, value, start_closed=True, end_closed=True)
+
+
+def _answering(relation: Relation) -> Callable[[Value, Value], bool | None]:
+    def answer(first: Value, second: Value) -> bool | None:
+        try:
+            return relation(_interval(first), _interval(second))
+        except _IncomparableError:
+            return None
+
+    return answer
+
+
+for _name, (_relation, _signatures) in _RELATIONS.items():
+    builtin(*(_name + signature for signature in _signatures))(_answering(_relation))

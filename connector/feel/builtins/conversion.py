@@ -1,28 +1,41 @@
-"""Conversion functions: from text or parts to numbers, dates, times and durations, and to and from JSON."""
+"""Conversion and temporal functions: text, numbers, dates, times and durations, from and to each other.
+
+``string()`` and ``to json()`` differ in more than quotes: a context is ``{a:1}`` in FEEL and ``{"a":1}`` in
+JSON, and a moment in a zone is ``…@Europe/Berlin`` in FEEL and ``…+02:00[Europe/Berlin]`` in JSON.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from connector.feel.functions import builtin
-from connector.feel.limits import Run
 from connector.feel.temporal import (
     MOST_OFFSET,
     SECOND,
+    TEMPORAL,
     Date,
     DateTime,
     DayTimeDuration,
     Time,
     YearMonthDuration,
     at_zone,
+    days_of_month,
     find_zone,
     from_epoch,
 )
-from connector.feel.temporal_text import parse_date, parse_date_time, parse_duration, parse_offset, parse_time
-from connector.feel.text import feel_text, json_text
-from connector.feel.values import MOST_DIGITS, Value
+from connector.feel.temporal_text import (
+    iso_text,
+    parse_date,
+    parse_date_time,
+    parse_duration,
+    parse_offset,
+    parse_time,
+    text_of,
+)
+from connector.feel.values import MOST_DIGITS, Lambda, Range, Run, Value
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _OFFSET = re.compile(r"Z|[+-]\d\d:\d\d(?::\d\d)?", re.ASCII)
@@ -185,3 +198,131 @@ def to_json_text(run: Run, value: Value) -> str:
     text = json_text(value, run)
     run.charge_text(len(text))
     return text
+
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+
+
+def _moment(clock: datetime) -> DateTime:
+    seconds = clock.hour * 3_600 + clock.minute * 60 + clock.second
+    offset = int((clock.utcoffset() or timedelta()).total_seconds())
+    day = Date(clock.year, clock.month, clock.day)
+    return DateTime(
+        day, seconds * SECOND + clock.microsecond * 1_000, offset, getattr(clock.tzinfo, "key", None)
+    )
+
+
+@builtin("now()")
+def now(run: Run) -> DateTime:
+    """Return the present moment, in the zone of the evaluation's clock."""
+    return _moment(run.clock())
+
+
+@builtin("today()")
+def today(run: Run) -> Date:
+    """Return the present day."""
+    return _moment(run.clock()).date
+
+
+@builtin("day of week(date: day)")
+def day_of_week(day: Date | DateTime) -> str:
+    """Return the English name of a weekday."""
+    return _DAYS[date_of(day).twin.weekday()]
+
+
+@builtin("day of year(date: day)")
+def day_of_year(day: Date | DateTime) -> Decimal:
+    """Return the number of a day in its year."""
+    return Decimal(date_of(day).twin.timetuple().tm_yday)
+
+
+@builtin("week of year(date: day)")
+def week_of_year(day: Date | DateTime) -> Decimal:
+    """Return the number of a day's week, as ISO 8601 counts them."""
+    return Decimal(date_of(day).twin.isocalendar().week)
+
+
+@builtin("month of year(date: day)")
+def month_of_year(day: Date | DateTime) -> str:
+    """Return the English name of a month."""
+    return _MONTHS[date_of(day).month - 1]
+
+
+@builtin("last day of month(date: day)")
+def last_day_of_month(day: Date | DateTime) -> Date:
+    """Return the last day of a day's month."""
+    date = date_of(day)
+    return Date(date.year, date.month, days_of_month(date.year, date.month))
+
+
+def number_text(number: Decimal) -> str:
+    """Write a number with the digits it has, ``1.0`` and ``1E+40`` included; there is no negative zero."""
+    return str(number if number else number.copy_abs())
+
+
+def feel_text(value: Value, run: Run) -> str:
+    """Write a value as ``string()`` does; a string stays what it is."""
+    return value if isinstance(value, str) else _feel(value, run)
+
+
+def _feel(value: Value, run: Run) -> str:
+    run.charge(1)
+    if isinstance(value, str):
+        run.charge_text(len(value))
+        return f'"{value}"'
+    if isinstance(value, list):
+        return f"[{', '.join(_feel(item, run) for item in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}:{_feel(item, run)}' for key, item in value.items())}}}"
+    if isinstance(value, TEMPORAL):
+        return text_of(value)
+    if isinstance(value, Range):
+        return _range(value, run)
+    return _plain(value)
+
+
+def json_text(value: Value, run: Run) -> str:
+    """Write a value as ``to json()`` does, without blanks."""
+    run.charge(1)
+    if isinstance(value, str):
+        run.charge_text(len(value))
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return f"[{','.join(json_text(item, run) for item in value)}]"
+    if isinstance(value, dict):
+        items = (
+            f"{json.dumps(key, ensure_ascii=False)}:{json_text(item, run)}" for key, item in value.items()
+        )
+        return f"{{{','.join(items)}}}"
+    if isinstance(value, TEMPORAL):
+        return f'"{iso_text(value)}"'
+    return f'"{_range(value, run)}"' if isinstance(value, Range) else _plain(value)
+
+
+def _plain(value: bool | Decimal | Lambda | None) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return number_text(value)
+    return f"function({', '.join(value.parameters)})"
+
+
+def _range(value: Range, run: Run) -> str:
+    opening, closing = "[" if value.start_closed else "(", "]" if value.end_closed else ")"
+    return f"{opening}{_feel(value.start, run)}..{_feel(value.end, run)}{closing}"

@@ -11,9 +11,8 @@ from decimal import Decimal
 
 from connector.feel.errors import FeelError
 from connector.feel.functions import builtin
-from connector.feel.limits import Run
 from connector.feel.patterns import extract_all, find, replace_all, split_at
-from connector.feel.values import Value
+from connector.feel.values import Run, Value
 
 # Blanks to Python that are none to Java: they do not break a line.
 _UNBREAKABLE = "\u00a0\u2007\u202f"
