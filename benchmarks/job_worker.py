@@ -26,7 +26,7 @@ from pyzeebe import ZeebeWorker, create_insecure_channel
 
 from connector.engine.grpc import GrpcEngine
 from connector.ledger import open_upkeep
-from connector.model.job import Complete, Hold, Job, Outcome
+from connector.model.job import Complete, Job, JobContext, Outcome
 from connector.observe.logs import configure_logging
 from connector.secrets.redaction import Redactor
 from connector.send.pipeline import Shared, open_pipeline
@@ -83,7 +83,7 @@ class _Counted(GrpcEngine):
             self.tally.one()
 
 
-async def _noop(_job: Job, _hold: Hold) -> Outcome:
+async def _noop(_job: Job, _context: JobContext) -> Outcome:
     return Complete(mail_sent=False)
 
 

@@ -104,7 +104,7 @@ class _Checks:
 
     async def _account(self, account: Account) -> Report:
         sender = self._order.sender or account.sender
-        return await self._server("account", account.name, account.server, sender)
+        return await self._server("account", account.name, account.route, sender)
 
     async def _server(self, kind: str, name: str, server: Server, sender: Mailbox | None) -> Report:
         order = self._order

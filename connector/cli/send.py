@@ -21,8 +21,8 @@ from connector.cli.json_file import UsageError, read_object
 from connector.errors import Reply
 from connector.model.envelope import Message
 from connector.model.job import Complete, Fail, Job, Outcome, Throw
-from connector.model.receipt import Receipt
-from connector.model.server import Server
+from connector.model.receipt import Delivery, Receipt
+from connector.model.server import Route
 from connector.observe.logs import configure_logging
 from connector.secrets.redaction import Redactor
 from connector.send.pipeline import open_pipeline
@@ -64,14 +64,14 @@ class EmlFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    async def submit(self, message: Message, server: Server, committing: Committing) -> Receipt:
-        """Write the message as it would be sent to ``server``; an existing file is replaced."""
-        await committing()
+    async def submit(self, message: Message, route: Route, committing: Committing) -> Receipt:
+        """Write the message as it would be sent along ``route``; an existing file is replaced."""
+        await committing(Delivery(message.envelope.recipients))
         try:
             await asyncio.to_thread(self._path.write_bytes, message.data)
         except OSError as error:
             raise UsageError(f"--dry-run {self._path}: {error.strerror}") from None
-        reply = Reply(250, f"written to {self._path}, not sent to {server}")
+        reply = Reply(250, f"written to {self._path}, not sent to {route}")
         return Receipt(reply, message.envelope.recipients, transport="file")
 
 

@@ -31,7 +31,7 @@ from connector.devengine.local import LocalEngineError, engine_for_development
 from connector.engine.connect import connect, gateway_address
 from connector.engine.grpc import GrpcEngine
 from connector.engine.port import EngineRefusedError
-from connector.model.job import Hold, Job, Outcome
+from connector.model.job import Job, JobContext, Outcome
 from connector.observe.logs import configure_logging
 from connector.secrets.redaction import Redactor
 from connector.send.pipeline import open_pipeline
@@ -213,9 +213,9 @@ async def _worker(
         open_pipeline(stage.settings, redactor, stage.environ) as pipeline,
     ):
 
-        async def handle(job: Job, hold: Hold) -> Outcome:
+        async def handle(job: Job, context: JobContext) -> Outcome:
             stage.story.job_taken(job)
-            outcome = await pipeline.handle(job, hold)
+            outcome = await pipeline.handle(job, context)
             stage.story.job_done(job, outcome)
             performance.job_done(job, outcome)
             return outcome

@@ -19,7 +19,7 @@ from connector.model.job import Complete, Fail, Job, Outcome, Throw
 from connector.model.receipt import Receipt
 from connector.secrets.masking import masked
 from connector.send.expressions import BpmnError, Decision, IgnoreError, JobError, decision_of, variables_of
-from connector.settings.model import INFOSYS_TASK_TYPE, WorkerSettings
+from connector.settings.model import WorkerSettings
 from connector.tasks.headers import TaskHeaders
 
 _log = structlog.get_logger(__name__)
@@ -33,19 +33,18 @@ _SERVER_ASKED_TO_WAIT = frozenset({ErrorCode.TEMPORARILY_REJECTED, ErrorCode.RAT
 
 
 def response(
-    task_type: str, message_id: str, receipt: Receipt, now: datetime, redact: Callable[[str], str]
+    message_id: str, receipt: Receipt, now: datetime, redact: Callable[[str], str]
 ) -> dict[str, Any]:
-    """Describe a mail that was sent, as the contract's section 3 lays it down for the task type.
+    """Describe a mail that was sent, as the contract's section 3 lays it down for the native task type.
 
     Args:
-        task_type: Decides about the shape.
         message_id: Of what was sent.
         receipt: What the server said.
         now: When it said so.
         redact: Masks secrets. Only what came from elsewhere can hold one: our own words are never masked,
             or a password ``SUCCESS`` would break every gateway that reads the status.
     """
-    described = {
+    return {
         "status": "SUCCESS",
         "message": _SENT,
         "messageId": redact(message_id),
@@ -58,7 +57,6 @@ def response(
         "duplicate": False,
         "warnings": masked(list(receipt.warnings), redact),
     }
-    return {"response": _SENT, **described} if task_type == INFOSYS_TASK_TYPE else described
 
 
 def _rejected(receipt: Receipt, redact: Callable[[str], str]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from connector.model.job import Complete, Hold, Job, Outcome
+from connector.model.job import Complete, Job, JobContext, Outcome
 from connector.secrets.redaction import Redactor
 from connector.settings.ledger import LedgerSettings
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, Settings, WorkerSettings
@@ -54,7 +54,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch, handle: Handle) -> Engine:
     engine = Engine()
 
     class Pipeline:
-        async def handle(self, job: Job, hold: Hold) -> Outcome:
+        async def handle(self, job: Job, context: JobContext) -> Outcome:
             try:
                 return await handle(engine)
             finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from connector.ledger import LedgerUnavailableError, open_upkeep
-from connector.model.job import Complete, Fail, Hold, Job, Outcome
+from connector.model.job import Complete, Fail, Job, JobContext, Outcome
 from connector.observe.health import Health
 from connector.observe.metrics import MeasuredStore, Metrics
 from connector.secrets.redaction import Redactor
@@ -97,7 +97,7 @@ async def test_the_job_loop_counts_jobs_and_outcomes() -> None:
     metrics, engine, stop = Metrics(), FakeEngine(), asyncio.Event()
     in_flight: list[float] = []
 
-    async def handle(_job: Job, _hold: Hold) -> Outcome:
+    async def handle(_job: Job, _context: JobContext) -> Outcome:
         in_flight.append(value(metrics, "smtp_connector_jobs_in_flight"))
         stop.set()  # what is in hand is finished and reported
         return Complete()

@@ -12,7 +12,7 @@ import re
 from types import TracebackType
 
 from connector.errors import Phase, Reply, TransportError
-from connector.settings.model import TimeoutSettings
+from connector.model.server import TimeLimits
 from connector.transport.smtp import failures
 from connector.transport.smtp.concealment import Concealment
 from connector.transport.smtp.link import Link
@@ -64,7 +64,7 @@ class Conversation:
         self,
         link: Link,
         server: str,
-        timeouts: TimeoutSettings,
+        timeouts: TimeLimits,
         concealment: Concealment | None = None,
         section: str = "smtp.timeouts",
     ) -> None:
@@ -186,6 +186,6 @@ class Conversation:
         return failures.refused(phase, self.server, reply, self.concealment.shown(reply))
 
 
-def _limit(timeouts: TimeoutSettings, phase: Phase) -> float:
-    limit = getattr(timeouts, _SETTING.get(phase, "command"))
-    return float(limit.total_seconds())
+def _limit(timeouts: TimeLimits, phase: Phase) -> float:
+    limit: float = getattr(timeouts, _SETTING.get(phase, "command"))
+    return limit

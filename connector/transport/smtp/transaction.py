@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Iterator
 
 from connector.errors import ErrorCode, Phase, Rejection, Reply, TransportError
 from connector.model.envelope import Message
-from connector.model.receipt import Receipt
+from connector.model.receipt import Delivery, Receipt
 from connector.transport.port import Committing
 from connector.transport.smtp import failures
 from connector.transport.smtp.capabilities import Capabilities
@@ -258,7 +258,7 @@ class Transaction:
 
     async def _release_dot(self) -> Reply:
         try:
-            await self._committing()
+            await self._committing(Delivery(tuple(self._accepted)))
         except BaseException:
             self._talk.link.abort()  # whatever followed would be taken for content
             raise
