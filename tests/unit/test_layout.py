@@ -72,9 +72,6 @@ REMAINING = {
     ("devengine", "cli"),
     ("ledger", "worker"),
     ("model", "settings"),
-    ("settings", "accounts"),
-    ("settings", "message"),
-    ("settings", "tasks"),
     ("auth", "transport"),
     ("tls", "transport"),
 }
