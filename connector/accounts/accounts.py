@@ -17,8 +17,7 @@ from connector.errors import AccountError
 from connector.model.addresses import Mailbox
 from connector.model.mail import WhenUncertain
 from connector.model.server import Quota, Route, Server, TimeLimits, TlsPolicy
-from connector.secrets import SecretResolver
-from connector.secrets.resolve import Use
+from connector.secrets.resolve import SecretResolver, Use
 from connector.settings.accounts import DEFAULT_ACCOUNT, AccountSettings, AccountTimeouts, MessageDefaults
 from connector.settings.model import Settings, TimeoutSettings
 

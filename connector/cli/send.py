@@ -24,7 +24,7 @@ from connector.model.job import Complete, Fail, Job, Outcome, Throw
 from connector.model.receipt import Delivery, Receipt
 from connector.model.server import Route
 from connector.observe.logs import configure_logging
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.send.pipeline import open_pipeline
 from connector.settings.ledger import LedgerSettings
 from connector.settings.model import Settings
@@ -81,11 +81,11 @@ def send(order: Order, settings: Settings, environ: Mapping[str, str] = os.envir
     Raises:
         UsageError: The file for the dry run cannot be written.
     """
-    redactor = Redactor()
-    configure_logging(settings.log, redactor)
+    masker = Masker()
+    configure_logging(settings.log, masker)
     for credential in settings.credentials:
-        redactor.remember(credential)
-    outcome = asyncio.run(_handle(order, settings, redactor, environ))
+        masker.remember(credential)
+    outcome = asyncio.run(_handle(order, settings, masker, environ))
     _print(_described(outcome))
     return 0 if isinstance(outcome, Complete) else 1
 
@@ -101,14 +101,12 @@ def _print(described: Mapping[str, Any]) -> None:
             print(f"smtp-connector: the outcome could not be printed: {error}", file=sys.stderr)  # noqa: T201
 
 
-async def _handle(
-    order: Order, settings: Settings, redactor: Redactor, environ: Mapping[str, str]
-) -> Outcome:
+async def _handle(order: Order, settings: Settings, masker: Masker, environ: Mapping[str, str]) -> Outcome:
     transport = None
     if order.dry_run:  # nothing is sent, so nothing is remembered
         transport = EmlFile(order.dry_run)
         settings = settings.model_copy(update={"ledger": LedgerSettings(kind="memory")})
-    async with open_pipeline(settings, redactor, environ, transport) as pipeline:
+    async with open_pipeline(settings, masker, environ, transport) as pipeline:
         return await pipeline.handle(order.job)
 
 

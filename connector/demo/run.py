@@ -33,7 +33,7 @@ from connector.engine.grpc import GrpcEngine
 from connector.engine.port import EngineRefusedError
 from connector.model.job import Job, JobContext, Outcome
 from connector.observe.logs import configure_logging
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.send.pipeline import open_pipeline
 from connector.settings.ledger import LedgerSettings
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, LogSettings, Settings
@@ -202,15 +202,15 @@ async def _worker(
 
     Gives the task that it runs in, which ends by itself only by a fault of the worker.
     """
-    redactor = Redactor()
-    configure_logging(LogSettings(level="warning"), redactor)
+    masker = Masker()
+    configure_logging(LogSettings(level="warning"), masker)
     for credential in stage.settings.credentials:
-        redactor.remember(credential)
+        masker.remember(credential)
     settings = stage.settings.worker.model_copy(update={"task_types": (SEND_TASK_TYPE,)})
     stop = asyncio.Event()
     async with (
         GrpcEngine(engine, settings) as jobs,
-        open_pipeline(stage.settings, redactor, stage.environ) as pipeline,
+        open_pipeline(stage.settings, masker, stage.environ) as pipeline,
     ):
 
         async def handle(job: Job, context: JobContext) -> Outcome:

@@ -21,9 +21,8 @@ from connector.message.content.attachments import ContentReader
 from connector.model.job import Fail, Job, JobContext, Outcome, Throw
 from connector.model.server import Server
 from connector.observe.metrics import Metrics
-from connector.secrets import open_secrets
-from connector.secrets.masking import MaskedError, masked
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import MaskedError, Masker, masked
+from connector.secrets.providers import open_secrets
 from connector.send import outcome
 from connector.send.identity import identify
 from connector.send.once import Once
@@ -86,7 +85,7 @@ class Pipeline:
             response = await self._once.send(mail, submission, context or JobContext())
         except ConnectorError as error:
             self._metrics.mail_failed(error.code.value, submission.account if submission else None)
-            told = MaskedError(error, self._stages.masks.redact)
+            told = MaskedError(error, self._stages.masks.mask)
             return self._masked(await outcome.failed(told, job, headers, self._settings.worker), headers)
         except asyncio.CancelledError:
             # Not swallowed: the worker that cancels waits for this very outcome. CancelledError comes here
@@ -104,18 +103,17 @@ class Pipeline:
 
     def _masked(self, outcome: Outcome, headers: TaskHeaders | None) -> Outcome:
         """Mask what the task's own expressions wrote; the response under its name was masked when made."""
-        redact = self._stages.masks.redact
+        mask = self._stages.masks.mask
         kept = headers.result_variable if headers else None
         variables = {
-            name: value if name == kept else masked(value, redact)
-            for name, value in outcome.variables.items()
+            name: value if name == kept else masked(value, mask) for name, value in outcome.variables.items()
         }
         match outcome:
             case Throw(code, message):
-                return replace(outcome, code=redact(code), message=redact(message), variables=variables)
+                return replace(outcome, code=mask(code), message=mask(message), variables=variables)
             case Fail(message):
-                error = masked(outcome.error, redact)
-                return replace(outcome, message=redact(message), variables=variables, error=error)
+                error = masked(outcome.error, mask)
+                return replace(outcome, message=mask(message), variables=variables, error=error)
             case _:
                 return replace(outcome, variables=variables)
 
@@ -123,7 +121,7 @@ class Pipeline:
 @asynccontextmanager
 async def open_pipeline(
     settings: Settings,
-    redactor: Redactor,
+    masker: Masker,
     environ: Mapping[str, str],
     transport: Transport | None = None,
     shared: Shared | None = None,
@@ -132,7 +130,7 @@ async def open_pipeline(
 
     Args:
         settings: What the operator wants.
-        redactor: Learns every credential, and masks them in the logs.
+        masker: Learns every credential, and masks them in the logs.
         environ: Where secrets from the environment are looked up.
         transport: Carries every mail, in place of the transports that the routes name.
         shared: What outlives it; a ledger of its own, as the settings describe it, by default.
@@ -150,9 +148,9 @@ async def open_pipeline(
             transport = smtp = SmtpTransport(settings.smtp)
             stack.push_async_callback(smtp.aclose)
             stack.enter_context(shared.metrics.pool(smtp.connections))
-        masks = Redactor()
+        masks = Masker()
         secrets = await stack.enter_async_context(
-            open_secrets(settings.secrets, environ, _remembering(redactor, masks))
+            open_secrets(settings.secrets, environ, _remembering(masker, masks))
         )
         stages = Stages(
             settings,
@@ -161,7 +159,7 @@ async def open_pipeline(
             content,
             Pacing(),
             {Server.transport: transport},
-            redactor,
+            masker,
             masks,
             shared.metrics,
             _now,
@@ -169,9 +167,9 @@ async def open_pipeline(
         yield Pipeline(stages, Once(shared.upkeep, settings.ledger))
 
 
-def _remembering(*redactors: Redactor) -> Callable[[str], None]:
+def _remembering(*maskers: Masker) -> Callable[[str], None]:
     def remember(value: str) -> None:
-        for redactor in redactors:
-            redactor.remember(value)
+        for masker in maskers:
+            masker.remember(value)
 
     return remember

@@ -27,8 +27,8 @@ from connector.model.mail import SendRequest, WhenUncertain
 from connector.model.receipt import Receipt
 from connector.model.server import Route
 from connector.observe.metrics import Metrics
-from connector.secrets import SecretResolver, Use
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
+from connector.secrets.resolve import SecretResolver, Use
 from connector.send import outcome
 from connector.settings.model import Settings
 from connector.tasks.port import ReadContext, SendTask
@@ -54,7 +54,7 @@ class Stages:
 
     Attributes:
         transports: What carries mails, by the name that a route gives.
-        redactor: Masks every value that was ever a credential in the logs.
+        masker: Masks every value that was ever a credential in the logs.
         masks: Masks what secret providers gave in what goes to the engine. Apart, because a password that a
             diagram holds is known to its readers, and must not change the results of other processes.
         metrics: Where mails are counted.
@@ -67,8 +67,8 @@ class Stages:
     content: ContentReader
     pacing: Pacing
     transports: Mapping[str, Transport]
-    redactor: Redactor
-    masks: Redactor
+    masker: Masker
+    masks: Masker
     metrics: Metrics
     clock: Callable[[], datetime]
 
@@ -169,7 +169,7 @@ class Submission:
         if route.password is None:
             return
         password = route.password.get_secret_value()
-        self._stages.redactor.remember_login(route.username or "", password)
+        self._stages.masker.remember_login(route.username or "", password)
         if route.account is not None:  # readers of diagrams do not know this one
             self._stages.masks.remember(password)
 
@@ -195,9 +195,9 @@ class Submission:
         """Describe the mail, which is out: an error here must not look like a failed attempt."""
         warnings = (*request.warnings, *receipt.warnings)
         receipt = replace(receipt, warnings=warnings, account=request.route.account)
-        now, redact = self._stages.clock(), self._stages.masks.redact
+        now, mask = self._stages.clock(), self._stages.masks.mask
         try:
-            return outcome.response(name, receipt, now, redact)
+            return outcome.response(name, receipt, now, mask)
         except Exception:  # noqa: BLE001 - see above
             _log.exception("response not made", job_key=self._job.key, element_id=self._job.element_id)
             return outcome.response(name, Receipt(None, (), warnings=(_UNDESCRIBED,)), now, str)

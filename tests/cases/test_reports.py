@@ -15,7 +15,7 @@ import pytest
 
 from connector.feel import evaluate
 from connector.model.job import Complete
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.send.pipeline import open_pipeline
 from connector.settings.model import SEND_TASK_TYPE
 from connector.settings.sources import load
@@ -81,7 +81,7 @@ async def replayed(case: Mapping[str, Any], port: int, ledger: Path) -> Any:
         variables["smtpEmailIdempotencyKey"] = case["key"]
     overrides = {"ledger.path": str(ledger), **case.get("settings", {})}
     one = job(variables, type=case.get("type", SEND_TASK_TYPE), headers=case.get("headers", {}))
-    async with open_pipeline(load({}, overrides=overrides).settings, Redactor(), {}) as pipeline:
+    async with open_pipeline(load({}, overrides=overrides).settings, Masker(), {}) as pipeline:
         for _ in range(case.get("runs", 1)):
             outcome = await pipeline.handle(one)
     return outcome

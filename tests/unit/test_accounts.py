@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from connector.accounts.accounts import Accounts, Origin, with_secrets
 from connector.errors import AccountError, ErrorCode, SecretError
 from connector.model.server import Security, Server, TlsPolicy
-from connector.secrets import open_secrets
+from connector.secrets.providers import open_secrets
 from connector.settings.model import Settings
 from connector.settings.secrets import SecretSettings
 

@@ -71,7 +71,6 @@ REMAINING = {
     ("demo", "cli"),
     ("devengine", "cli"),
     ("ledger", "worker"),
-    ("model", "settings"),
     ("auth", "transport"),
     ("tls", "transport"),
 }

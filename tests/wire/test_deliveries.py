@@ -16,7 +16,7 @@ from connector.ledger import Ledger, LedgerUnavailableError, Upkeep
 from connector.ledger.memory import MemoryStore
 from connector.ledger.port import Answer, Granted, Operation, State
 from connector.model.job import Complete, Fail, Job, JobContext, Outcome
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.send.pipeline import Pipeline, Shared, open_pipeline
 from connector.settings.sources import load
 from connector.testing.behaviour import Behaviour, Drop, Hold, Say, Verb
@@ -66,7 +66,7 @@ async def pipeline(store: MemoryStore | None = None, /, **overrides: str) -> Asy
         if upkeep is not None:
             await stack.enter_async_context(upkeep.running())
         shared = Shared(upkeep) if upkeep is not None else None
-        yield await stack.enter_async_context(open_pipeline(settings, Redactor(), {}, shared=shared))
+        yield await stack.enter_async_context(open_pipeline(settings, Masker(), {}, shared=shared))
 
 
 def error_code(outcome: Outcome) -> str:

@@ -11,7 +11,7 @@ from connector.ledger import LedgerUnavailableError, open_upkeep
 from connector.model.job import Complete, Fail, Job, JobContext, Outcome
 from connector.observe.health import Health
 from connector.observe.metrics import MeasuredStore, Metrics
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.send.pipeline import Shared, open_pipeline
 from connector.settings.model import SEND_TASK_TYPE
 from connector.settings.sources import load
@@ -38,9 +38,7 @@ async def handled(server: SmtpServer, metrics: Metrics, jobs: list[Job], **overr
     settings = load({}, overrides=given).settings
     async with (
         open_upkeep(settings.ledger, settings.worker.lease, lambda s: MeasuredStore(s, metrics)) as upkeep,
-        open_pipeline(
-            settings, Redactor(), {"SECRET_PW": SECRET}, shared=Shared(upkeep, metrics)
-        ) as pipeline,
+        open_pipeline(settings, Masker(), {"SECRET_PW": SECRET}, shared=Shared(upkeep, metrics)) as pipeline,
     ):
         outcomes = [await pipeline.handle(one) for one in jobs]
         if server.received:
