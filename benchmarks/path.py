@@ -17,7 +17,7 @@ from types import FrameType
 
 from benchmarks.figures import Row, report
 from connector.observe.logs import configure_logging
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.send.pipeline import open_pipeline
 from connector.settings.model import SEND_TASK_TYPE
 from connector.settings.sources import load
@@ -90,10 +90,10 @@ def main() -> None:
 async def _passed() -> Passed:
     overrides = {"ledger.kind": "memory", "log.level": "warning", "worker.stream": "false"}
     settings = load({}, overrides=overrides).settings
-    redactor = Redactor()
-    configure_logging(settings.log, redactor)
+    masker = Masker()
+    configure_logging(settings.log, masker)
     engine, stop, passed = FakeEngine(), asyncio.Event(), Passed()
-    async with SmtpServer() as server, open_pipeline(settings, redactor, {}) as pipeline:
+    async with SmtpServer() as server, open_pipeline(settings, masker, {}) as pipeline:
         worker = asyncio.create_task(Worker(engine, settings.worker, pipeline.handle).run(stop))
         for number in range(_WARM_UP + 1):
             if number == _WARM_UP:
