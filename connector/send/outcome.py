@@ -181,7 +181,8 @@ def _spent(error: ConnectorError, job: Job, backoff: timedelta | None, settings:
     if error.retryable:
         retries = max(job.retries - 1, 0) if error.spends_retry else job.retries
         pause = backoff if backoff is not None else _default_backoff(error.code, settings)
-        pause = error.retry_after if error.retry_after is not None else pause
+        if error.retry_after is not None:
+            pause = max(pause, error.retry_after) if error.spends_retry else error.retry_after
     return Fail(f"{error.code}: {error.message}", retries, pause.total_seconds(), error=describe(error))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -230,6 +230,15 @@ async def test_the_task_sets_the_pause() -> None:
     outcome = await failed(refused(ErrorCode.CONNECTION_FAILED), {"retryBackoff": "PT0.5S"})
     assert isinstance(outcome, Fail)
     assert (outcome.retries, outcome.backoff) == (2, 0.5)
+
+
+@pytest.mark.parametrize(("backoff", "seconds"), [("", 3600), ("PT1S", 3600), ("PT2H", 7200)])
+async def test_a_quota_waits_at_least_as_long_as_its_error_says(backoff: str, seconds: float) -> None:
+    error = refused(ErrorCode.RATE_LIMITED)
+    error.retry_after = timedelta(hours=1)
+    outcome = await failed(error, {"retryBackoff": backoff})
+    assert isinstance(outcome, Fail)
+    assert (outcome.retries, outcome.backoff) == (2, seconds)
 
 
 async def test_a_job_error_sets_retries_and_pause_even_of_a_permanent_fault() -> None:

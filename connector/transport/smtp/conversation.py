@@ -181,9 +181,9 @@ class Conversation:
         self.send(phase, command)
         return await self.receive(phase)
 
-    def refusal(self, phase: Phase, reply: Reply) -> TransportError:
-        """The error that the reply to a command means."""
-        return failures.refused(phase, self.server, reply, self.concealment.shown(reply))
+    def refusal(self, phase: Phase, reply: Reply, recipient: str = "") -> TransportError:
+        """The error that the reply to a command means; for RCPT with the recipient."""
+        return failures.refused(phase, self.server, reply, self.concealment.shown(reply), recipient)
 
 
 def _limit(timeouts: TimeLimits, phase: Phase) -> float:
