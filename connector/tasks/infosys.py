@@ -7,22 +7,10 @@ what it demands and in a few habits, which the :class:`Dialect` lists. Its text 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from connector.tasks.definitions import INFOSYS
-from connector.tasks.native import Dialect, NativeTask
+from connector.tasks.smtp import Dialect, SendReader
 
-
-class InfosysTask(NativeTask):
-    """A send task with the result of that connector: its one key, and ours beside it."""
-
-    def response(self, described: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Put the key ``response`` in front, with the words that it had there."""
-        return {"response": described["message"], **described}
-
-
-TASK = InfosysTask(
+READER = SendReader(
     Dialect(
         definitions=INFOSYS,
         foreign=True,

@@ -23,7 +23,7 @@ from connector.ledger.port import (
     Attempt,
     Granted,
     HeldElsewhere,
-    OvertakenError,
+    LeaseLostError,
     Released,
     Sent,
     Settlement,
@@ -125,7 +125,7 @@ class Histories(RuleBasedStateMachine):
 async def _lost(operation: Coroutine[Any, Any, None]) -> bool:
     try:
         await operation
-    except OvertakenError:
+    except LeaseLostError:
         return True
     return False
 

@@ -1,8 +1,8 @@
 """A private Postfix: its own queue, port, users and mailboxes, gone with the test session.
 
 Postfix's master insists on root. It offers STARTTLS with a certificate of the session's own authority, AUTH
-PLAIN and LOGIN against a SASL database, or whatever a Dovecot verifies for it, and delivers the mail of
-``USERS`` at ``example.test`` into Maildirs of which a test reads the raw bytes.
+PLAIN and LOGIN against a SASL database, and delivers the mail of ``USERS`` at ``example.test`` into Maildirs
+of which a test reads the raw bytes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,11 @@ PASSWORD = "geheim-Pässword-{7}"  # of this private server only
 
 _MASTER = """\
 {port}  inet  n  -  n  -  -  smtpd
+{relay}  inet  n  -  n  -  -  smtpd
+  -o content_filter=smtp:[127.0.0.1]:{seven_bit}
+127.0.0.1:{seven_bit}  inet  n  -  n  -  -  smtpd
+  -o smtpd_discard_ehlo_keywords=8bitmime,smtputf8
+smtp      unix  -  -  n  -  -  smtp
 cleanup   unix  n  -  n  -  0  cleanup
 qmgr      unix  n  -  n  300  1  qmgr
 tlsmgr    unix  -  -  n  1000?  1  tlsmgr
@@ -53,9 +58,14 @@ mech_list: PLAIN LOGIN
 
 @dataclass(frozen=True, slots=True)
 class Postfix:
-    """A running server."""
+    """A running server.
+
+    Attributes:
+        relay: A port that passes mails on to a server without 8BITMIME, and so encodes 8-bit content anew.
+    """
 
     port: int
+    relay: int
     ca_file: Path
     mailboxes: Path
     hostname: str = "localhost"
@@ -91,29 +101,24 @@ _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
 @contextmanager
-def running(authority: trustme.CA, sasl: int | None = None) -> Iterator[Postfix]:
-    """Run a Postfix until the block ends.
-
-    Args:
-        authority: Issues its certificate.
-        sasl: Port on loopback of a Dovecot that verifies logins; without one, a SASL database does.
-    """
+def running(authority: trustme.CA) -> Iterator[Postfix]:
+    """Run a Postfix until the block ends."""
     with tempfile.TemporaryDirectory(prefix="postfix-") as name:
         directory = Path(name)
         config = directory / "etc"
-        port = _free_port()
-        _configure(directory, config, port, authority)
-        if sasl is not None:
-            _verify_with_dovecot(config, sasl)
+        port, relay, seven_bit = _free_ports(3)
+        _configure(directory, config, authority)
+        master = _MASTER.format(port=f"127.0.0.1:{port}", relay=f"127.0.0.1:{relay}", seven_bit=seven_bit)
+        (config / "master.cf").write_text(master)
         _postfix(config, "start")
         try:
             _wait_for_greeting(port)
-            yield Postfix(port, directory / "ca.pem", directory / "mail")
+            yield Postfix(port, relay, directory / "ca.pem", directory / "mail")
         finally:
             _postfix(config, "stop")
 
 
-def _configure(directory: Path, config: Path, port: int, authority: trustme.CA) -> None:
+def _configure(directory: Path, config: Path, authority: trustme.CA) -> None:
     directory.chmod(0o755)
     for name in ("etc", "etc/sasl", "queue", "data", "mail"):
         (directory / name).mkdir()
@@ -121,7 +126,6 @@ def _configure(directory: Path, config: Path, port: int, authority: trustme.CA) 
     nobody, nogroup = 65534, 65534
     os.chown(directory / "mail", nobody, nogroup)
     _certificates(directory, authority)
-    (config / "master.cf").write_text(_MASTER.format(port=f"127.0.0.1:{port}"))
     (config / "mailboxes").write_text("".join(f"{user}@{DOMAIN} {user}/\n" for user in USERS))
     (config / "main.cf").write_text(_main(directory))
     database = directory / "sasldb2"
@@ -133,11 +137,6 @@ def _configure(directory: Path, config: Path, port: int, authority: trustme.CA) 
         env={**os.environ, "PATH": _PATH},
     )
     shutil.chown(database, "postfix")
-
-
-def _verify_with_dovecot(config: Path, port: int) -> None:
-    with (config / "main.cf").open("a") as main:
-        main.write(f"smtpd_sasl_type = dovecot\nsmtpd_sasl_path = inet:127.0.0.1:{port}\n")
 
 
 def _certificates(directory: Path, authority: trustme.CA) -> None:
@@ -187,11 +186,13 @@ def _postfix(config: Path, command: str) -> None:
     )
 
 
-def _free_port() -> int:
+def _free_ports(count: int) -> list[int]:
     # Postfix cannot listen on port 0 and say which it got.
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def _wait_for_greeting(port: int) -> None:

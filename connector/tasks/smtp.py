@@ -1,0 +1,299 @@
+"""The native send task: every ``smtpEmail…`` variable into one :class:`SendRequest`.
+
+Variables enter, secrets already resolved; a checked request leaves, or the error of the first variable that
+is wrong. Other task types with the same inputs differ by a :class:`Dialect` alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from connector.accounts.accounts import Account
+from connector.errors import InputError
+from connector.message.fields import check_subject
+from connector.model.addresses import Mailbox
+from connector.model.mail import (
+    Attachment,
+    ContentType,
+    DeliveryReceipt,
+    FileContent,
+    Importance,
+    InlineContent,
+    SendRequest,
+    Sensitivity,
+    WhenUncertain,
+)
+from connector.model.server import Server
+from connector.model.text import check_text
+from connector.settings.accounts import MessageDefaults
+from connector.tasks.attachments import read_attachments
+from connector.tasks.definitions import (
+    CONTENT_TYPES,
+    DELIVERY_RECEIPTS,
+    IMPORTANCE,
+    NATIVE,
+    SENSITIVITY,
+    WHEN_UNCERTAIN,
+    Definitions,
+)
+from connector.tasks.extra_headers import read_headers
+from connector.tasks.followup import read_follow_up
+from connector.tasks.inputs import Inputs
+from connector.tasks.misspelling import misspelling_warnings
+from connector.tasks.port import ReadContext
+from connector.tasks.recipients import read_mailbox, read_mailboxes, read_message_ids
+from connector.tasks.route import read_route
+from connector.tasks.values import Value, as_boolean, boolean, choice, items, shown, text
+
+_RECIPIENTS = ("smtpEmailToRecipients", "smtpEmailCcRecipients", "smtpEmailBccRecipients")
+_NO_DEFAULTS = MessageDefaults()
+# 4,096 is PATH_MAX; a longer line is a body.
+_HTML_FILE = re.compile(r"[^<\r\n]{1,4090}\.x?html?", re.IGNORECASE)
+_ANY_FILE = re.compile(r"[^<\r\n]{1,4096}")
+_MAX_KEY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    r"""How a task type differs from the native one.
+
+    Attributes:
+        definitions: Its inputs.
+        foreign: It stands in for another vendor's connector: its mail goes to all recipients or to nobody,
+            and the operator may relax STARTTLS.
+        bare_local_parts: ``mailBoxName`` is an address.
+        escaped_newlines: The two characters ``\n`` in a text body are a line break.
+        html_is_path: An HTML body without a ``<`` is a path, whatever its ending.
+    """
+
+    definitions: Definitions = NATIVE
+    foreign: bool = False
+    bare_local_parts: bool = False
+    escaped_newlines: bool = False
+    html_is_path: bool = False
+
+
+class SendReader:
+    """Reads a send task; a :class:`~connector.tasks.port.TaskReader`."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    @property
+    def definitions(self) -> Definitions:
+        """The inputs of the task type."""
+        return self._dialect.definitions
+
+    @cached_property
+    def variable_names(self) -> tuple[str, ...]:
+        """The names of all inputs, aliases included."""
+        return tuple(name for definition in self.definitions for name in definition.names)
+
+    def idempotency_key(self, variables: Mapping[str, Any]) -> str | None:
+        """The task's own name for its mail, if it gives one.
+
+        Raises:
+            InputError: It is not printable, or too long.
+        """
+        value = Inputs(variables, self._dialect.definitions).get("smtpEmailIdempotencyKey")
+        if value is None:
+            return None
+        key = text(value).strip(" ")
+        if not key.isprintable() or len(key) > _MAX_KEY:
+            raise value.error(f"must be at most {_MAX_KEY} printable characters")
+        return key
+
+    def read(self, variables: Mapping[str, Any], context: ReadContext) -> SendRequest:
+        """Read a job's variables.
+
+        Args:
+            variables: All variables that the task sees; those that are no inputs are ignored, with a warning
+                where one looks like a misspelt input.
+            context: What reading depends on beside them.
+
+        Raises:
+            InputError: A variable that is missing or wrong.
+            AccountError: No server is named, or an account that does not exist.
+        """
+        inputs = Inputs(variables, self._dialect.definitions)
+        inputs.refuse_unavailable()
+        server, account = read_route(inputs, context, foreign=self._dialect.foreign)
+        task = _Task(inputs, self._dialect, context, server, account)
+        warnings = misspelling_warnings(variables, self.variable_names)
+        return task.request((*warnings, *task.null_warnings()))
+
+
+READER = SendReader(Dialect())
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One job's inputs while they are read."""
+
+    inputs: Inputs
+    dialect: Dialect
+    context: ReadContext
+    server: Server
+    account: Account | None
+
+    @property
+    def defaults(self) -> MessageDefaults:
+        return self.account.defaults if self.account else _NO_DEFAULTS
+
+    def request(self, warnings: tuple[str, ...]) -> SendRequest:
+        sender = self.sender()
+        to, cc, bcc = self.recipients()
+        content_type = self.content_type()
+        return SendRequest(
+            server=self.server,
+            sender=sender,
+            to=to,
+            cc=cc,
+            bcc=bcc,
+            subject=self.subject(),
+            content_type=content_type,
+            content=self.content(content_type),
+            attachments=self.attachments(),
+            importance=self.importance(),
+            sensitivity=self.sensitivity(),
+            read_receipt=self.read_receipt(sender),
+            delivery_receipt=self.delivery_receipt(),
+            follow_up=self.follow_up(),
+            reply_to=self.reply_to(),
+            headers=self.headers(),
+            in_reply_to=self.in_reply_to(),
+            references=self.message_ids("smtpEmailReferences"),
+            require_all_recipients=self.require_all_recipients(),
+            when_uncertain=self.when_uncertain(),
+            warnings=warnings,
+        )
+
+    def sender(self) -> Mailbox:
+        value = self.inputs.get("smtpEmailMailBoxName")
+        if value is None and self.account is not None and self.account.sender is not None:
+            return self.account.sender
+        value = self.inputs.require("smtpEmailMailBoxName", "fill in the sender's address")
+        return read_mailbox(value, allow_local=self.dialect.bare_local_parts)
+
+    def mailboxes(self, name: str) -> tuple[Mailbox, ...]:
+        value = self.inputs.get(name)
+        return read_mailboxes(value, allow_local=self.dialect.bare_local_parts) if value else ()
+
+    def reply_to(self) -> tuple[Mailbox, ...]:
+        return self.mailboxes("smtpEmailDirectReplyTo") or (self.account.reply_to if self.account else ())
+
+    def recipients(self) -> tuple[tuple[Mailbox, ...], ...]:
+        to, cc, bcc = (self.mailboxes(name) for name in _RECIPIENTS)
+        if not to and (self.inputs.requires(_RECIPIENTS[0]) or not (cc or bcc)):
+            value = self.inputs.require(_RECIPIENTS[0], "fill in at least one recipient")
+            raise value.error("has only blank items; fill in at least one recipient")
+        return to, cc, bcc
+
+    def null_warnings(self) -> tuple[str, ...]:
+        """Tell of what FEEL made null although the mail can go without: senders, recipients, its key."""
+        warnings = []
+        if self.inputs.null("smtpEmailMailBoxName"):
+            warnings.append("smtpEmailMailBoxName is null; the account's address is used")
+        if self.inputs.null(_RECIPIENTS[0]):
+            warnings.append(f"{_RECIPIENTS[0]} is null; the mail goes to the copies' recipients only")
+        if self.inputs.null("smtpEmailIdempotencyKey"):
+            warnings.append(
+                "smtpEmailIdempotencyKey is null; another task may send the mail again: write string(…) "
+                "around a number"
+            )
+        for name in _RECIPIENTS:
+            value = self.inputs.get(name)
+            if value and isinstance(value.data, list) and None in value.data:
+                warnings.append(f"{value.field}: an item is null and was left out")
+        return tuple(warnings)
+
+    def subject(self) -> str:
+        value = self.inputs.require("smtpEmailSubject", "fill in the subject")
+        return check_subject(text(value))
+
+    def content_type(self) -> ContentType:
+        value = self.inputs.get("smtpEmailContentType")
+        return choice(value, CONTENT_TYPES) if value else ContentType.TEXT
+
+    def content(self, content_type: ContentType) -> InlineContent | FileContent:
+        """The body. HTML is a file's path when it is one line without a ``<`` that ends in .html or .htm."""
+        value = self.inputs.require("smtpEmailContent", "fill in the body")
+        body = text(value)
+        if content_type is ContentType.TEXT:
+            return InlineContent(body.replace("\\n", "\n") if self.dialect.escaped_newlines else body)
+        pattern = _ANY_FILE if self.dialect.html_is_path else _HTML_FILE
+        if pattern.fullmatch(path := body.strip()):
+            return FileContent(check_text(path, value.field))
+        return InlineContent(body)
+
+    def attachments(self) -> tuple[Attachment, ...]:
+        value = self.inputs.get("smtpEmailAttachments")
+        return read_attachments(value) if value else ()
+
+    def importance(self) -> Importance | None:
+        value = self.inputs.get("smtpEmailImportance")
+        if value is None:
+            return self.defaults.importance
+        flag = as_boolean(value.data)
+        return choice(value if flag is None else Value(value.field, str(flag)), IMPORTANCE)
+
+    def sensitivity(self) -> Sensitivity | None:
+        value = self.inputs.get("smtpEmailSensitivity")
+        return choice(value, SENSITIVITY) if value else self.defaults.sensitivity
+
+    def read_receipt(self, sender: Mailbox) -> Mailbox | None:
+        value = self.inputs.get("smtpEmailReadReceipt")
+        if value is None:
+            return sender if self.defaults.read_receipt else None
+        flag = as_boolean(value.data)
+        if flag is not None:
+            return sender if flag else None
+        if not isinstance(value.data, str) or "@" not in value.data:
+            raise value.error(f"{shown(value.data)} is not true, false or an address")
+        return read_mailbox(value)
+
+    def delivery_receipt(self) -> tuple[DeliveryReceipt, ...]:
+        value = self.inputs.get("smtpEmailDeliveryReceipt")
+        if value is None:
+            return self.defaults.delivery_receipt
+        events = tuple(dict.fromkeys(choice(item, DELIVERY_RECEIPTS) for item in items(value)))
+        if DeliveryReceipt.NEVER in events and len(events) > 1:
+            raise value.error("never excludes the other values; remove it or them")
+        return events
+
+    def follow_up(self) -> datetime | None:
+        value = self.inputs.get("smtpEmailFollowUp")
+        return read_follow_up(value, self.context.settings, self.context.now) if value else None
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        value = self.inputs.get("smtpEmailHeaders")
+        own = read_headers(value) if value else ()
+        named = {name.lower() for name, _ in own}
+        usual = (item for item in self.defaults.headers.items() if item[0].lower() not in named)
+        return (*own, *usual)
+
+    def message_ids(self, name: str) -> tuple[str, ...]:
+        value = self.inputs.get(name)
+        return read_message_ids(value) if value else ()
+
+    def in_reply_to(self) -> str | None:
+        ids = self.message_ids("smtpEmailInReplyTo")
+        if len(ids) > 1:
+            raise InputError(
+                "smtpEmailInReplyTo", "names several mails; name the one, the others in smtpEmailReferences"
+            )
+        return ids[0] if ids else None
+
+    def require_all_recipients(self) -> bool:
+        value = self.inputs.get("smtpEmailRequireAllRecipients")
+        return boolean(value) if value else self.dialect.foreign
+
+    def when_uncertain(self) -> WhenUncertain | None:
+        value = self.inputs.get("smtpEmailWhenUncertain")
+        usual = self.account.when_uncertain if self.account else None
+        return choice(value, WHEN_UNCERTAIN) if value else usual
