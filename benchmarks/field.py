@@ -26,7 +26,7 @@ from pyzeebe.errors import ZeebeBackPressureError
 
 from connector.devengine.local import LocalEngine
 from connector.observe.logs import configure_logging
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.send.pipeline import Pipeline, open_pipeline
 from connector.settings.model import SEND_TASK_TYPE
 from connector.settings.sources import load
@@ -139,9 +139,9 @@ async def drained(kind: str, jobs: int, settings: Mapping[str, object]) -> dict[
 async def pipeline_alone(settings: Mapping[str, str]) -> AsyncIterator[Pipeline]:
     """The pipeline in this process, with no engine before it; what it warns of is logged."""
     loaded = load({}, overrides={"log.level": "warning", **settings}).settings
-    redactor = Redactor()
-    configure_logging(loaded.log, redactor)
-    async with open_pipeline(loaded, redactor, {}) as pipeline:
+    masker = Masker()
+    configure_logging(loaded.log, masker)
+    async with open_pipeline(loaded, masker, {}) as pipeline:
         yield pipeline
 
 

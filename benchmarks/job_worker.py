@@ -26,9 +26,9 @@ from pyzeebe import ZeebeWorker, create_insecure_channel
 
 from connector.engine.grpc import GrpcEngine
 from connector.ledger import open_upkeep
-from connector.model.job import Complete, Hold, Job, Outcome
+from connector.model.job import Complete, Job, JobContext, Outcome
 from connector.observe.logs import configure_logging
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.send.pipeline import Shared, open_pipeline
 from connector.settings.model import SEND_TASK_TYPE, Settings
 from connector.settings.sources import load
@@ -83,13 +83,13 @@ class _Counted(GrpcEngine):
             self.tally.one()
 
 
-async def _noop(_job: Job, _hold: Hold) -> Outcome:
+async def _noop(_job: Job, _context: JobContext) -> Outcome:
     return Complete(mail_sent=False)
 
 
 async def _ours(settings: Settings, tally: Tally, *, mail: bool) -> None:
-    redactor = Redactor()
-    configure_logging(settings.log, redactor)
+    masker = Masker()
+    configure_logging(settings.log, masker)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(_Counted(settings.engine, settings.worker))
         assert isinstance(engine, _Counted)
@@ -97,7 +97,7 @@ async def _ours(settings: Settings, tally: Tally, *, mail: bool) -> None:
         handle: Handler = _noop
         if mail:
             upkeep = await stack.enter_async_context(open_upkeep(settings.ledger, settings.worker.lease))
-            opening = open_pipeline(settings, redactor, os.environ, shared=Shared(upkeep))
+            opening = open_pipeline(settings, masker, os.environ, shared=Shared(upkeep))
             handle = (await stack.enter_async_context(opening)).handle
         tally.begin()
         await Worker(engine, settings.worker, handle).run(tally.over)

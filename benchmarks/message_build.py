@@ -37,7 +37,7 @@ _HTML = (
 
 def _ours(kind: ContentType, body: str, attached: bytes | None) -> bytes:
     request = SendRequest(
-        server=Server("localhost", 25),
+        route=Server("localhost", 25),
         sender=parse_mailbox("Shop <shop@example.com>", "smtpEmailMailBoxName"),
         to=(parse_mailbox("Jane Doe <jane@example.org>", "smtpEmailToRecipients"),),
         cc=(),

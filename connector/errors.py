@@ -56,6 +56,7 @@ class ErrorCode(StrEnum):
     AUTH_UNAVAILABLE = "AUTH_UNAVAILABLE"
     SENDER_REJECTED = "SENDER_REJECTED"
     RECIPIENT_REJECTED = "RECIPIENT_REJECTED"
+    CLIENT_REJECTED = "CLIENT_REJECTED"
     MESSAGE_REJECTED = "MESSAGE_REJECTED"
     TEMPORARILY_REJECTED = "TEMPORARILY_REJECTED"
     RATE_LIMITED = "RATE_LIMITED"
@@ -175,7 +176,8 @@ class ConnectorError(Exception):
     Attributes:
         retryable: Whether the same job may succeed later; what the code says, unless a policy says more.
         spends_retry: Whether a failed attempt costs the job one of its retries.
-        retry_after: The pause before the next attempt, where the cause knows it better than the task.
+        retry_after: The pause before the next attempt, where the cause knows it: the shortest one, or, for
+            an attempt that costs nothing, the pause itself.
     """
 
     def __init__(self, code: ErrorCode, message: str) -> None:

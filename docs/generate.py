@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reference_pages import commands, error_codes, inputs, results, settings
 
-from connector.settings.schema import as_text
+from connector.settings.show import schema_text
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs/reference"
@@ -27,7 +27,7 @@ def pages() -> dict[Path, str]:
     return {
         REFERENCE / "inputs.md": inputs.page(),
         REFERENCE / "settings.md": settings.page(),
-        REFERENCE / "settings.schema.json": as_text(),
+        REFERENCE / "settings.schema.json": schema_text(),
         REFERENCE / "accounts.md": settings.accounts_page(),
         REFERENCE / "error-codes.md": error_codes.page(),
         REFERENCE / "commands.md": commands.page(),

@@ -17,10 +17,15 @@ from pyzeebe import ZeebeClient, create_insecure_channel
 
 from connector.devengine.local import LocalEngine, LocalEngineError
 from tests.engine.records import Records
+from tests.servers import authorization, sink
+from tests.servers import dovecot as dovecot_server
 from tests.servers import postfix as postfix_server
 from tests.servers import postgres as postgres_server
+from tests.servers.authorization import AuthorizationServer
+from tests.servers.dovecot import Dovecot
 from tests.servers.postfix import Postfix
 from tests.servers.postgres import Postgres
+from tests.servers.sink import Sink
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +43,42 @@ def postfix(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA) -> 
         pytest.skip(f"Postfix cannot be run here: {reason}")
     # Below pytest's own directory Postfix's users could not reach their mailboxes: it is the owner's alone.
     with postfix_server.running(authority) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dovecot_sink() -> Iterator[Sink]:
+    """Where Dovecot's submission server passes mail on to."""
+    with sink.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dovecot(authority: trustme.CA, dovecot_sink: Sink) -> Iterator[Dovecot]:
+    """A private Dovecot; skipped where it is not installed, but never in CI."""
+    if reason := dovecot_server.missing():
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must have Dovecot: {reason}")
+        pytest.skip(f"Dovecot cannot be run here: {reason}")
+    with dovecot_server.running(authority, dovecot_sink.address) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def token_postfix(authority: trustme.CA, dovecot: Dovecot) -> Iterator[Postfix]:
+    """A Postfix whose logins, with passwords or access tokens, that Dovecot verifies."""
+    if reason := postfix_server.missing():
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must have Postfix: {reason}")
+        pytest.skip(f"Postfix cannot be run here: {reason}")
+    with postfix_server.running(authority, dovecot.ports["sasl"]) as server:
+        yield server
+
+
+@pytest.fixture
+def authorization_server() -> Iterator[AuthorizationServer]:
+    """An authorization server of this test's own."""
+    with authorization.running() as server:
         yield server
 
 

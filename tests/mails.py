@@ -29,7 +29,7 @@ def mail(
 ) -> bytes:
     """Write a message as the connector sends it."""
     request = SendRequest(
-        server=Server("localhost", 25),
+        route=Server("localhost", 25),
         sender=Mailbox(SENDER, "Ann Example"),
         to=(Mailbox(RECEIVER, "Jürgen Müller"),),
         cc=(),

@@ -16,9 +16,8 @@ from pydantic import SecretStr
 from connector.errors import AccountError
 from connector.model.addresses import Mailbox
 from connector.model.mail import WhenUncertain
-from connector.model.server import Quota, Server, TlsPolicy
-from connector.secrets import SecretResolver
-from connector.secrets.resolve import Use
+from connector.model.server import Quota, Route, Server, TimeLimits, TlsPolicy
+from connector.secrets.resolve import SecretResolver, Use
 from connector.settings.accounts import DEFAULT_ACCOUNT, AccountSettings, AccountTimeouts, MessageDefaults
 from connector.settings.model import Settings, TimeoutSettings
 
@@ -44,7 +43,7 @@ class Account:
     """What an account lends to a mail.
 
     Attributes:
-        server: Where to submit; user name and passwords may still be references to secrets.
+        route: Where to submit; user name and passwords may still be references to secrets.
         sender: For tasks without a mailbox name.
         reply_to: For tasks that name nobody to answer to.
         when_uncertain: For tasks that do not say; None leaves it to the ledger's settings.
@@ -52,7 +51,7 @@ class Account:
     """
 
     name: str
-    server: Server
+    route: Route
     sender: Mailbox | None
     reply_to: tuple[Mailbox, ...]
     when_uncertain: WhenUncertain | None
@@ -146,18 +145,18 @@ def _server(name: str, settings: AccountSettings, timeouts: TimeoutSettings) -> 
     )
 
 
-def _completed(own: AccountTimeouts, general: TimeoutSettings) -> TimeoutSettings:
-    return general.model_copy(update=own.model_dump(exclude_none=True))
+def _completed(own: AccountTimeouts, general: TimeoutSettings) -> TimeLimits:
+    return general.model_copy(update=own.model_dump(exclude_none=True)).limits
 
 
-async def with_secrets(server: Server, secrets: SecretResolver) -> tuple[Server, tuple[Use, ...]]:
+async def with_secrets(server: Route, secrets: SecretResolver) -> tuple[Route, tuple[Use, ...]]:
     """Put the values of secrets in the place of their references.
 
     A server that a task gives is left as it is: its secrets are resolved before it is read, and what they
     hold is never taken for a reference again.
 
     Returns:
-        The server, and the secrets that are in it now.
+        The route, and the secrets that are in it now.
 
     Raises:
         SecretError: No provider has one of them, or it is bound to another server; the error names the

@@ -1,27 +1,27 @@
-"""Access tokens for the gateway by the client-credentials grant (RFC 6749 section 4.4).
+"""Access tokens for an engine by the client-credentials grant (RFC 6749 section 4.4).
 
-Settings enter; the ``authorization`` metadata of each gRPC call leaves. Not pyzeebe's plugin, which sets
-no timeout (a token endpoint that hangs would hang every call), fetches a token for each channel and for
-each call that waits meanwhile, and whose HTTP library logs the client secret at debug level.
+Settings enter; tokens leave. Not pyzeebe's plugin, which sets no timeout (a token endpoint that hangs would
+hang every call), fetches a token for each channel and for each call that waits meanwhile, and whose HTTP
+library logs the client secret at debug level.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-import threading
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
-import grpc
 import httpx2
 
+from connector.auth.port import TokenError
 from connector.settings.model import EngineSettings
 
 SAAS_TOKEN_URL = "https://login.cloud.camunda.io/oauth/token"  # noqa: S105 - an address, not a secret
 SAAS_AUDIENCE = "zeebe.camunda.io"
 
-# gRPC passes on only the text of a failed token, in the details of an UNAVAILABLE; ``grpc_status`` reads it.
+# gRPC passes on only the text of a failed token, in the details of an UNAVAILABLE; its adapter reads it.
 DENIED_MARK = "the token endpoint refused"
 
 _TIMEOUT = 10.0
@@ -32,14 +32,8 @@ _REMEMBER_REFUSAL, _REMEMBER_ABSENCE = 5.0, 1.0
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-class TokenError(Exception):
-    """There is no token; the text says why and what to change, and shows in the gRPC error."""
-
-
-class TokenSource(grpc.AuthMetadataPlugin):
-    """Puts an access token on each call, fetched when needed and shared by all channels.
-
-    gRPC calls it in threads of its own.
+class EngineTokens:
+    """Tokens of the engine's client, fetched when needed; a :class:`~connector.auth.port.TokenSource`.
 
     Args:
         settings: With client id, secret and token endpoint; on SaaS the endpoint and audience are known.
@@ -64,47 +58,33 @@ class TokenSource(grpc.AuthMetadataPlugin):
         self._trust = ssl.create_default_context()
         if settings.ca_file:
             self._trust.load_verify_locations(cafile=settings.ca_file)
-        self._lock = threading.Lock()
+        self._fetching = asyncio.Lock()
         self._token: str | None = None
         self._refused: str | None = None
         self._failure: TokenError | None = None
         self._until = 0.0
 
-    def __call__(self, context: grpc.AuthMetadataContext, callback: grpc.AuthMetadataPluginCallback) -> None:
-        """Answer gRPC, which waits for the metadata of one call."""
-        del context  # every call goes to the same gateway
-        try:
-            metadata = (("authorization", f"Bearer {self.token()}"),)
-        except TokenError as error:
-            callback((), error)
-        else:
-            callback(metadata, None)
-
-    def token(self) -> str:
+    async def token(self) -> str:
         """The current token, or a new one.
 
         Raises:
             TokenError: The endpoint refuses the credentials, or cannot be reached.
         """
-        with self._lock:
+        async with self._fetching:
             # Compared by identity: an endpoint may give out the same token again, for as long as it lasts.
             if monotonic() >= self._until or (self._token is not None and self._token is self._refused):
-                self._fetch()
+                await self._fetch()
             if self._token is None:
                 raise self._failure or TokenError("no token")
             return self._token
 
     def forget(self) -> None:
-        """Fetch a new token for the next call: the gateway did not take this one.
-
-        Called on the event loop, so it must not wait for the lock: another thread holds it while it talks to
-        the token endpoint. What that thread brings is a new token, and stays.
-        """
+        """Fetch a new token for the next call; one that is being fetched just now is new, and stays."""
         self._refused = self._token
 
-    def _fetch(self) -> None:
+    async def _fetch(self) -> None:
         try:
-            answer = self._ask()
+            answer = await self._ask()
             self._token = str(answer["access_token"])
             lifetime = float(answer.get("expires_in") or _LIFETIME_UNSAID)
             self._until = monotonic() + max(lifetime - _LEEWAY, lifetime / 2)
@@ -120,11 +100,12 @@ class TokenSource(grpc.AuthMetadataPlugin):
         self._token, self._failure = None, TokenError(message)
         self._until = monotonic() + remember
 
-    def _ask(self) -> dict[str, Any]:
+    async def _ask(self) -> dict[str, Any]:
         parts = urlsplit(self._url)
         if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
             raise _RefusedError("it would travel in clear; engine.oauth_url must start with https://")
-        reply = httpx2.post(self._url, data=self._form, timeout=_TIMEOUT, verify=self._trust)
+        async with httpx2.AsyncClient(timeout=_TIMEOUT, verify=self._trust) as client:
+            reply = await client.post(self._url, data=self._form)
         if 400 <= reply.status_code < 500 and reply.status_code != 429:
             raise _RefusedError(_words_of(reply))
         reply.raise_for_status()

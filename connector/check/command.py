@@ -22,7 +22,7 @@ from connector.errors import InputError
 from connector.model.addresses import Mailbox, parse_mailbox
 from connector.model.server import Server
 from connector.observe.logs import configure_logging
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.settings.accounts import AccountSettings
 from connector.settings.model import Settings
 
@@ -77,11 +77,11 @@ def check(
         UsageError: An account is not configured, or options contradict each other.
     """
     order = _order(options, settings)
-    redactor = Redactor()
-    configure_logging(settings.log, redactor)
-    _remember(order, settings, redactor)
+    masker = Masker()
+    configure_logging(settings.log, masker)
+    _remember(order, settings, masker)
     found = asyncio.run(
-        until_interrupted(_checked(run.reports(order, settings, redactor, environ), as_json=as_json))
+        until_interrupted(_checked(run.reports(order, settings, masker, environ), as_json=as_json))
     )
     if found is None:
         return _INTERRUPTED
@@ -103,11 +103,11 @@ async def _checked(reports: AsyncGenerator[Report, None], *, as_json: bool) -> l
     return found
 
 
-def _remember(order: run.Order, settings: Settings, redactor: Redactor) -> None:
+def _remember(order: run.Order, settings: Settings, masker: Masker) -> None:
     for credential in settings.credentials:
-        redactor.remember(credential)
+        masker.remember(credential)
     if order.server is not None and order.server.password is not None:
-        redactor.remember(order.server.password.get_secret_value())
+        masker.remember(order.server.password.get_secret_value())
 
 
 def _order(options: Options, settings: Settings) -> run.Order:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from connector.errors import ErrorCode
-from connector.secrets.masking import masked
+from connector.secrets.masker import masked
 
 
 class Status(StrEnum):
@@ -114,18 +114,18 @@ class Report:
         """The worst of its findings; ``skipped`` ones do not count."""
         return worst(finding.status for finding in self.findings)
 
-    def masked(self, redact: Callable[[str], str]) -> Report:
+    def masked(self, mask: Callable[[str], str]) -> Report:
         """Give the same without secrets: a server may have repeated one, or a certificate hold it."""
         findings = tuple(
             replace(
                 finding,
-                message=redact(finding.message),
-                fix=finding.fix and redact(finding.fix),
-                facts=masked(dict(finding.facts), redact),
+                message=mask(finding.message),
+                fix=finding.fix and mask(finding.fix),
+                facts=masked(dict(finding.facts), mask),
             )
             for finding in self.findings
         )
-        return replace(self, target=redact(self.target), findings=findings)
+        return replace(self, target=mask(self.target), findings=findings)
 
     def as_json(self) -> dict[str, Any]:
         """Give it with the same keys for every kind."""

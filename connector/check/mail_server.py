@@ -7,8 +7,8 @@ session is the transport's own.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from connector.auth.sasl import mechanism
@@ -23,8 +23,8 @@ from connector.message.content.loaded import LoadedContent
 from connector.model.addresses import Mailbox
 from connector.model.envelope import Message
 from connector.model.mail import ContentType, InlineContent, SendRequest
-from connector.model.server import Server
-from connector.settings.model import MessageSettings, TimeoutSettings
+from connector.model.server import Server, TimeLimits
+from connector.settings.model import MessageSettings
 from connector.tls.tls_faults import Fault, fault_of
 from connector.transport.smtp import failures
 from connector.transport.smtp.session import Client, Session, open_session
@@ -102,9 +102,8 @@ async def _look_up(server: Server, trial: Trial, course: Course) -> None:
 
 
 def _limited(client: Client, trial: Trial) -> Client:
-    limit = timedelta(seconds=trial.seconds)
-    limits = {name: min(getattr(client.timeouts, name), limit) for name in TimeoutSettings.model_fields}
-    return replace(client, timeouts=TimeoutSettings(**limits))
+    limits = {name: min(limit, trial.seconds) for name, limit in asdict(client.timeouts).items()}
+    return replace(client, timeouts=TimeLimits(**limits))
 
 
 def _logged_in(server: Server, course: Course) -> Finding:

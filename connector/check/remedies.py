@@ -192,14 +192,13 @@ def _recipient(_: Case) -> str:
     return "Correct the address of --send-to."
 
 
-def _greeting(case: Case) -> str:
-    if case.error.phase in (Phase.GREETING, Phase.EHLO):
-        setting = place(case.server, "helo_name") if case.server.helo_name else "smtp.helo_name"
-        return (
-            f"Ask the operator of {case.server.hostname} to let this machine in, and set {setting} to its "
-            "name in DNS."
-        )
-    return _by_the_reply(case)
+def _client(case: Case) -> str:
+    setting = place(case.server, "helo_name") if case.server.helo_name else "smtp.helo_name"
+    login = "" if case.server.username else f"Set {place(case.server, 'username')} if it wants a login. "
+    return (
+        f"{login}Ask the operator of {case.server.hostname} to let this machine in, and set {setting} to its "
+        "name in DNS."
+    )
 
 
 def _wait(_: Case) -> str:
@@ -233,7 +232,8 @@ _REMEDIES: dict[ErrorCode, Callable[[Case], str]] = {
     ErrorCode.AUTH_UNAVAILABLE: _wait,
     ErrorCode.SENDER_REJECTED: _sender,
     ErrorCode.RECIPIENT_REJECTED: _recipient,
-    ErrorCode.MESSAGE_REJECTED: _greeting,
+    ErrorCode.CLIENT_REJECTED: _client,
+    ErrorCode.MESSAGE_REJECTED: _by_the_reply,
     ErrorCode.TEMPORARILY_REJECTED: _wait,
     ErrorCode.RATE_LIMITED: _wait,
     ErrorCode.DELIVERY_UNCERTAIN: _uncertain,

@@ -20,8 +20,9 @@ from connector.check.surroundings import check_engine, check_ledger
 from connector.errors import ConnectorError, ErrorCode
 from connector.model.addresses import Mailbox
 from connector.model.server import Server
-from connector.secrets import SecretResolver, open_secrets
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
+from connector.secrets.providers import open_secrets
+from connector.secrets.resolve import SecretResolver
 from connector.settings.model import Settings
 from connector.transport.smtp.smtp import SmtpTransport
 
@@ -56,18 +57,18 @@ class Order:
 
 
 async def reports(
-    order: Order, settings: Settings, redactor: Redactor, environ: Mapping[str, str]
+    order: Order, settings: Settings, masker: Masker, environ: Mapping[str, str]
 ) -> AsyncGenerator[Report, None]:
     """Check everything that was asked for, and give each report as soon as it is there."""
     async with AsyncExitStack() as stack:
         transport = SmtpTransport(settings.smtp)
         stack.push_async_callback(transport.aclose)
-        secrets = await stack.enter_async_context(open_secrets(settings.secrets, environ, redactor.remember))
-        checks = _Checks(order, settings, redactor, secrets, transport)
+        secrets = await stack.enter_async_context(open_secrets(settings.secrets, environ, masker.remember))
+        checks = _Checks(order, settings, masker, secrets, transport)
         tasks = [asyncio.create_task(check) for check in checks.all()]
         stack.push_async_callback(_end, tasks)
         for done in asyncio.as_completed(tasks):
-            yield (await done).masked(redactor.redact)
+            yield (await done).masked(masker.mask)
 
 
 async def _end(tasks: list[asyncio.Task[Report]]) -> None:
@@ -81,13 +82,13 @@ class _Checks:
         self,
         order: Order,
         settings: Settings,
-        redactor: Redactor,
+        masker: Masker,
         secrets: SecretResolver,
         transport: SmtpTransport,
     ) -> None:
         self._order = order
         self._settings = settings
-        self._redactor = redactor
+        self._masker = masker
         self._secrets = secrets
         self._transport = transport
         self._accounts = Accounts(settings)
@@ -104,7 +105,7 @@ class _Checks:
 
     async def _account(self, account: Account) -> Report:
         sender = self._order.sender or account.sender
-        return await self._server("account", account.name, account.server, sender)
+        return await self._server("account", account.name, account.route, sender)
 
     async def _server(self, kind: str, name: str, server: Server, sender: Mailbox | None) -> Report:
         order = self._order
@@ -115,7 +116,7 @@ class _Checks:
         except (ConnectorError, TimeoutError) as error:
             return Report(kind, name, str(server), (_unresolved(error, order.seconds),))
         if ready.password is not None:
-            self._redactor.remember_login(ready.username or "", ready.password.get_secret_value())
+            self._masker.remember_login(ready.username or "", ready.password.get_secret_value())
         return Report(kind, name, str(server), await examine(ready, trial, self._transport))
 
     async def _with_secrets(self, server: Server) -> Server:

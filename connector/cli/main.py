@@ -189,9 +189,9 @@ def settings(
 @settings_app.command("schema", epilog="Example:\n\n  smtp-connector settings schema > settings.schema.json")
 def settings_schema() -> None:
     """Print a JSON Schema of the settings file, with which an editor completes and checks it."""
-    from connector.settings.schema import as_text
+    from connector.settings.show import schema_text
 
-    typer.echo(as_text(), nl=False)
+    typer.echo(schema_text(), nl=False)
 
 
 app.command(epilog=check_command.EXAMPLES)(check_command.check)

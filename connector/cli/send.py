@@ -21,10 +21,10 @@ from connector.cli.json_file import UsageError, read_object
 from connector.errors import Reply
 from connector.model.envelope import Message
 from connector.model.job import Complete, Fail, Job, Outcome, Throw
-from connector.model.receipt import Receipt
-from connector.model.server import Server
+from connector.model.receipt import Delivery, Receipt
+from connector.model.server import Route
 from connector.observe.logs import configure_logging
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.send.pipeline import open_pipeline
 from connector.settings.ledger import LedgerSettings
 from connector.settings.model import Settings
@@ -64,14 +64,14 @@ class EmlFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    async def submit(self, message: Message, server: Server, committing: Committing) -> Receipt:
-        """Write the message as it would be sent to ``server``; an existing file is replaced."""
-        await committing()
+    async def submit(self, message: Message, route: Route, committing: Committing) -> Receipt:
+        """Write the message as it would be sent along ``route``; an existing file is replaced."""
+        await committing(Delivery(message.envelope.recipients))
         try:
             await asyncio.to_thread(self._path.write_bytes, message.data)
         except OSError as error:
             raise UsageError(f"--dry-run {self._path}: {error.strerror}") from None
-        reply = Reply(250, f"written to {self._path}, not sent to {server}")
+        reply = Reply(250, f"written to {self._path}, not sent to {route}")
         return Receipt(reply, message.envelope.recipients, transport="file")
 
 
@@ -81,11 +81,11 @@ def send(order: Order, settings: Settings, environ: Mapping[str, str] = os.envir
     Raises:
         UsageError: The file for the dry run cannot be written.
     """
-    redactor = Redactor()
-    configure_logging(settings.log, redactor)
+    masker = Masker()
+    configure_logging(settings.log, masker)
     for credential in settings.credentials:
-        redactor.remember(credential)
-    outcome = asyncio.run(_handle(order, settings, redactor, environ))
+        masker.remember(credential)
+    outcome = asyncio.run(_handle(order, settings, masker, environ))
     _print(_described(outcome))
     return 0 if isinstance(outcome, Complete) else 1
 
@@ -101,14 +101,12 @@ def _print(described: Mapping[str, Any]) -> None:
             print(f"smtp-connector: the outcome could not be printed: {error}", file=sys.stderr)  # noqa: T201
 
 
-async def _handle(
-    order: Order, settings: Settings, redactor: Redactor, environ: Mapping[str, str]
-) -> Outcome:
+async def _handle(order: Order, settings: Settings, masker: Masker, environ: Mapping[str, str]) -> Outcome:
     transport = None
     if order.dry_run:  # nothing is sent, so nothing is remembered
         transport = EmlFile(order.dry_run)
         settings = settings.model_copy(update={"ledger": LedgerSettings(kind="memory")})
-    async with open_pipeline(settings, redactor, environ, transport) as pipeline:
+    async with open_pipeline(settings, masker, environ, transport) as pipeline:
         return await pipeline.handle(order.job)
 
 

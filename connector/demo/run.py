@@ -31,9 +31,9 @@ from connector.devengine.local import LocalEngineError, engine_for_development
 from connector.engine.connect import connect, gateway_address
 from connector.engine.grpc import GrpcEngine
 from connector.engine.port import EngineRefusedError
-from connector.model.job import Hold, Job, Outcome
+from connector.model.job import Job, JobContext, Outcome
 from connector.observe.logs import configure_logging
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.send.pipeline import open_pipeline
 from connector.settings.ledger import LedgerSettings
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, LogSettings, Settings
@@ -202,20 +202,20 @@ async def _worker(
 
     Gives the task that it runs in, which ends by itself only by a fault of the worker.
     """
-    redactor = Redactor()
-    configure_logging(LogSettings(level="warning"), redactor)
+    masker = Masker()
+    configure_logging(LogSettings(level="warning"), masker)
     for credential in stage.settings.credentials:
-        redactor.remember(credential)
+        masker.remember(credential)
     settings = stage.settings.worker.model_copy(update={"task_types": (SEND_TASK_TYPE,)})
     stop = asyncio.Event()
     async with (
         GrpcEngine(engine, settings) as jobs,
-        open_pipeline(stage.settings, redactor, stage.environ) as pipeline,
+        open_pipeline(stage.settings, masker, stage.environ) as pipeline,
     ):
 
-        async def handle(job: Job, hold: Hold) -> Outcome:
+        async def handle(job: Job, context: JobContext) -> Outcome:
             stage.story.job_taken(job)
-            outcome = await pipeline.handle(job, hold)
+            outcome = await pipeline.handle(job, context)
             stage.story.job_done(job, outcome)
             performance.job_done(job, outcome)
             return outcome

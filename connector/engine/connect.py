@@ -10,12 +10,15 @@ window, a stream that its reader has stopped reading takes in thousands of jobs 
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 
 import grpc
 from pyzeebe import create_insecure_channel, create_secure_channel
 
-from connector.auth.engine_token import TokenSource
+from connector.auth.engine_token import EngineTokens
+from connector.auth.port import TokenError, TokenSource
 from connector.settings.model import EngineSettings
 
 LOCAL_ADDRESS = "localhost:26500"
@@ -68,7 +71,7 @@ def connect(settings: EngineSettings) -> Channels:
         OSError: ``ca_file`` cannot be read.
     """
     address = gateway_address(settings)
-    token = TokenSource(settings) if settings.client_id else None
+    token = EngineTokens(settings) if settings.client_id else None
     credentials = _credentials(settings, token)
 
     def channel(options: tuple[tuple[str, int], ...]) -> grpc.aio.Channel:
@@ -98,4 +101,29 @@ def _credentials(settings: EngineSettings, token: TokenSource | None) -> grpc.Ch
     credentials = grpc.ssl_channel_credentials(root_certificates=authorities)
     if token is None:
         return credentials
-    return grpc.composite_channel_credentials(credentials, grpc.metadata_call_credentials(token))
+    return grpc.composite_channel_credentials(
+        credentials, grpc.metadata_call_credentials(_Authorization(token))
+    )
+
+
+class _Authorization(grpc.AuthMetadataPlugin):
+    """Puts an access token on each call.
+
+    gRPC asks for it in threads of its own, and may be answered later.
+    """
+
+    def __init__(self, source: TokenSource) -> None:
+        self._source = source
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(self, context: grpc.AuthMetadataContext, callback: grpc.AuthMetadataPluginCallback) -> None:
+        """Answer for one call once there is a token."""
+        del context  # every call goes to the same gateway
+
+        def answer(asked: Future[str]) -> None:
+            try:
+                callback((("authorization", f"Bearer {asked.result()}"),), None)
+            except (TokenError, CancelledError) as error:
+                callback((), error)
+
+        asyncio.run_coroutine_threadsafe(self._source.token(), self._loop).add_done_callback(answer)

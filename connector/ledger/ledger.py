@@ -26,16 +26,19 @@ from connector.ledger.port import (
     Entry,
     Granted,
     LedgerUnavailableError,
+    Operation,
     Released,
     Settlement,
     State,
-    Step,
     Store,
     require_storable,
 )
 
-# More steps than this are not written together: the first of them would wait for the last.
+# More operations than this are not written together: the first of them would wait for the last.
 _GROUP = 512
+
+
+_Queued = tuple[Operation, asyncio.Future[Answer]]
 
 
 class Ledger:
@@ -49,7 +52,7 @@ class Ledger:
     def __init__(self, store: Store, owner: str | None = None) -> None:
         self._store = store
         self._owner = owner or f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:12]}"
-        self._queue: list[tuple[Step, asyncio.Future[Answer]]] = []
+        self._queue: list[_Queued] = []
         self._writer: asyncio.Task[None] | None = None
 
     async def begin(
@@ -73,7 +76,7 @@ class Ledger:
         require_storable(key)
         require_storable(request_hash)
         request = rules.Request(key, request_hash, self._owner, lease, resend, task)
-        future = self._enqueue(Step(key, partial(rules.begin, request), durable=False))
+        future = self._enqueue(Operation(key, partial(rules.begin, request), durable=False))
         try:
             answer = await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -87,10 +90,10 @@ class Ledger:
         """Mark, durably, that the mail's last bytes are about to go out; holds it for another lease.
 
         Raises:
-            LeaseLostError: Another attempt has the mail; it must not be sent.
+            OvertakenError: Another attempt has the mail; it must not be sent.
             LedgerUnavailableError: It must not be sent. Settle the attempt as ``Released``.
         """
-        await self._enqueue(Step(attempt.key, partial(rules.commit, attempt), durable=True))
+        await self._enqueue(Operation(attempt.key, partial(rules.commit, attempt), durable=True))
 
     async def extend(self, attempts: Iterable[Attempt]) -> None:
         """Hold each attempt for another lease from now; one that was overtaken is left to its successor.
@@ -100,7 +103,7 @@ class Ledger:
         """
         await asyncio.gather(
             *(
-                self._enqueue(Step(attempt.key, partial(rules.extend, attempt), durable=False))
+                self._enqueue(Operation(attempt.key, partial(rules.extend, attempt), durable=False))
                 for attempt in attempts
             )
         )
@@ -112,7 +115,7 @@ class Ledger:
             LedgerUnavailableError: Try again, above all with ``Sent``: until it is recorded, the end of the
                 lease makes the mail uncertain.
         """
-        await self._enqueue(Step(attempt.key, partial(rules.settle, attempt, settlement), durable=True))
+        await self._enqueue(Operation(attempt.key, partial(rules.settle, attempt, settlement), durable=True))
 
     async def check(self) -> None:
         """Say whether the ledger can be written, for a readiness probe.
@@ -149,9 +152,9 @@ class Ledger:
             await asyncio.wait([self._writer])
         await self._store.aclose()
 
-    def _enqueue(self, step: Step) -> asyncio.Future[Answer]:
+    def _enqueue(self, operation: Operation) -> asyncio.Future[Answer]:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._queue.append((step, future))
+        self._queue.append((operation, future))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
         return future
@@ -166,9 +169,9 @@ class Ledger:
         finally:
             self._writer = None
 
-    async def _recorded(self, group: list[tuple[Step, asyncio.Future[Answer]]]) -> list[Answer | Exception]:
+    async def _recorded(self, group: list[_Queued]) -> list[Answer | Exception]:
         try:
-            return [*await self._store.apply([step for step, _ in group])]
+            return [*await self._store.apply([operation for operation, _ in group])]
         except asyncio.CancelledError:
             for _, future in group:
                 future.cancel()
@@ -185,7 +188,7 @@ class Ledger:
             attempt = answer.attempt
             release = partial(rules.settle, attempt, Released())
             # Unheard, a failure lets the lease run out.
-            self._enqueue(Step(attempt.key, release, durable=False)).add_done_callback(_retrieve)
+            self._enqueue(Operation(attempt.key, release, durable=False)).add_done_callback(_retrieve)
 
 
 def _resolve(future: asyncio.Future[Answer], answer: Answer | Exception) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from time import time
 
 from connector.ledger import rules
-from connector.ledger.port import Answer, Entry, State, Step
+from connector.ledger.port import Answer, Entry, Operation, State
 
 
 class MemoryStore:
@@ -20,9 +20,9 @@ class MemoryStore:
         self._clock = clock
         self._entries: dict[str, Entry] = {}
 
-    async def apply(self, steps: Sequence[Step]) -> list[Answer]:
-        """Take the steps in their order."""
-        applied = rules.apply(steps, self._entries, self._clock())
+    async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
+        """Take the operations in their order."""
+        applied = rules.apply(operations, self._entries, self._clock())
         self._entries |= applied.changed
         return applied.answers
 

@@ -211,7 +211,7 @@ Settlement = Sent | Released | Unanswered | Acknowledged
 # --- what can go wrong ------------------------------------------------------------------------------
 
 
-class LeaseLostError(Exception):
+class OvertakenError(Exception):
     """Another attempt has taken the key over; this one must not send."""
 
 
@@ -219,14 +219,14 @@ class LedgerUnavailableError(Exception):
     """Nothing was recorded, or nobody knows whether it was; the message says what to change."""
 
 
-Answer = Decision | LeaseLostError | LedgerUnavailableError | None
+Answer = Decision | OvertakenError | LedgerUnavailableError | None
 
 
 # --- what a store does ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Operation:
     """One operation on one key.
 
     Attributes:
@@ -242,11 +242,11 @@ class Step:
 class Store(Protocol):
     """Where entries are kept. A store that is down may come back; no operation needs a restart."""
 
-    async def apply(self, steps: Sequence[Step]) -> list[Answer]:
-        """Take the steps in their order, each at once and for all, and record them together.
+    async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
+        """Take the operations in their order, each at once and for all, and record them together.
 
         Returns:
-            An answer for each step; a :class:`LedgerUnavailableError` where it could not be recorded.
+            An answer for each operation; a :class:`LedgerUnavailableError` where it could not be recorded.
 
         Raises:
             LedgerUnavailableError: None could be recorded.

@@ -21,7 +21,7 @@ from typing import Any
 import asyncpg
 
 from connector.ledger import rules
-from connector.ledger.port import Answer, Entry, LedgerUnavailableError, State, Step
+from connector.ledger.port import Answer, Entry, LedgerUnavailableError, Operation, State
 from connector.ledger.postgres_server import NOW, PostgresServer
 
 _TABLE = "smtp_connector_ledger"
@@ -79,16 +79,16 @@ class PostgresStore:
         self._server = PostgresServer(url)
         self._guesses: dict[str, tuple[Entry, int]] = {}
 
-    async def apply(self, steps: Sequence[Step]) -> list[Answer]:
-        """Take the steps, key by key if others interfere."""
+    async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
+        """Take the operations, key by key if others interfere."""
         answers: dict[int, Answer] = {}
-        waiting = dict(enumerate(steps))
+        waiting = dict(enumerate(operations))
         try:
             async with self._server.connection() as connection:
                 await self._settle_all(connection, waiting, answers)
         except LedgerUnavailableError as error:
             answers |= dict.fromkeys(waiting, error)
-        return [answers[index] for index in range(len(steps))]
+        return [answers[index] for index in range(len(operations))]
 
     async def check(self) -> None:
         """Write the present into a row of its own."""
@@ -116,26 +116,27 @@ class PostgresStore:
     # --- compare and swap ---------------------------------------------------------------------------
 
     async def _settle_all(
-        self, connection: asyncpg.Connection, waiting: dict[int, Step], answers: dict[int, Answer]
+        self, connection: asyncpg.Connection, waiting: dict[int, Operation], answers: dict[int, Answer]
     ) -> None:
-        """Move every step from ``waiting`` to ``answers``."""
-        found = {step.key: self._guesses[step.key] for step in waiting.values() if step.key in self._guesses}
+        """Move every operation from ``waiting`` to ``answers``."""
+        keys = {operation.key for operation in waiting.values()}
+        found = {key: self._guesses[key] for key in keys & self._guesses.keys()}
         certain: set[str] = set()
         for _ in range(_ROUNDS):
             applied = rules.apply(
                 waiting.values(), {key: entry for key, (entry, _) in found.items()}, self._server.now()
             )
-            durable = any(step.durable for step in waiting.values())
+            durable = any(operation.durable for operation in waiting.values())
             swapped = await self._swap(connection, applied.changed, found, durable=durable)
             # An answer that changes nothing is right only if what it rests on was read.
             done = swapped | (certain - applied.changed.keys())
-            for (index, step), answer in zip(list(waiting.items()), applied.answers, strict=True):
-                if step.key in done:
+            for (index, operation), answer in zip(list(waiting.items()), applied.answers, strict=True):
+                if operation.key in done:
                     answers[index] = answer
                     del waiting[index]
             if not waiting:
                 return
-            certain = {step.key for step in waiting.values()}
+            certain = {operation.key for operation in waiting.values()}
             found = await self._read(connection, certain)
         raise LedgerUnavailableError(
             f"The ledger {self._server.place} is contended: too many workers change the same mail at once."

@@ -22,12 +22,12 @@ from connector.ledger.port import (
     Entry,
     Granted,
     HeldElsewhere,
-    LeaseLostError,
+    Operation,
+    OvertakenError,
     Released,
     Sent,
     Settlement,
     State,
-    Step,
     Unanswered,
     Uncertain,
 )
@@ -109,14 +109,14 @@ def _doubt(entry: Entry, lease: float) -> tuple[Entry, Uncertain]:
     return entry, Uncertain(attempt, entry.changed)
 
 
-def commit(attempt: Attempt, entry: Entry | None, now: float) -> tuple[Entry | None, LeaseLostError | None]:
+def commit(attempt: Attempt, entry: Entry | None, now: float) -> tuple[Entry | None, OvertakenError | None]:
     """Mark that the final dot is about to go out, and hold the key for another lease.
 
     A lease that ended is no obstacle as long as nobody took the key over. The same mark twice is one: the
     answer to the first may have been lost.
     """
     if entry is None or not _is_latest(attempt, entry) or entry.state not in _UNSETTLED:
-        return entry, LeaseLostError(f"{attempt.key}: another attempt has taken this mail over")
+        return entry, OvertakenError(f"{attempt.key}: another attempt has taken this mail over")
     return entry._replace(state=State.COMMITTING, held_until=now + attempt.lease, changed=now), None
 
 
@@ -172,10 +172,10 @@ def may_be_forgotten(entry: Entry, *, before: float, now: float, doubtful: bool)
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What several steps come to.
+    """What several operations come to.
 
     Attributes:
-        answers: One for each step.
+        answers: One for each operation.
         changed: The entries to write, by key.
     """
 
@@ -183,13 +183,13 @@ class Applied:
     changed: dict[str, Entry]
 
 
-def apply(steps: Iterable[Step], entries: Mapping[str, Entry], now: float) -> Applied:
-    """Take steps in their order, each on what the ones before it left."""
+def apply(operations: Iterable[Operation], entries: Mapping[str, Entry], now: float) -> Applied:
+    """Take operations in their order, each on what the ones before it left."""
     current: dict[str, Entry | None] = {}
     answers: list[Answer] = []
-    for step in steps:
-        entry = current[step.key] if step.key in current else entries.get(step.key)
-        current[step.key], answer = step.transition(entry, now)
+    for operation in operations:
+        entry = current[operation.key] if operation.key in current else entries.get(operation.key)
+        current[operation.key], answer = operation.transition(entry, now)
         answers.append(answer)
     changed = {
         key: entry for key, entry in current.items() if entry is not None and entry != entries.get(key)

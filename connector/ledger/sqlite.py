@@ -24,7 +24,7 @@ from time import time
 from typing import TypeVar
 
 from connector.ledger import rules
-from connector.ledger.port import Answer, Entry, State, Step
+from connector.ledger.port import Answer, Entry, Operation, State
 from connector.ledger.sqlite_file import identity, open_file, open_to_read, unavailable
 
 _T = TypeVar("_T")
@@ -69,9 +69,9 @@ class SqliteStore:
         self._file: tuple[int, int] | None = None
         self._durable: bool | None = None
 
-    async def apply(self, steps: Sequence[Step]) -> list[Answer]:
-        """Take the steps in one transaction."""
-        return await self._run(lambda: self._apply(steps))
+    async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
+        """Take the operations in one transaction."""
+        return await self._run(lambda: self._apply(operations))
 
     async def check(self) -> None:
         """Write the present into a row of its own."""
@@ -107,12 +107,12 @@ class SqliteStore:
 
     # --- in the writer thread -----------------------------------------------------------------------
 
-    def _apply(self, steps: Sequence[Step]) -> list[Answer]:
-        with self._transaction(durable=any(step.durable for step in steps)) as connection:
-            keys = json.dumps(list({step.key for step in steps}))
+    def _apply(self, operations: Sequence[Operation]) -> list[Answer]:
+        with self._transaction(durable=any(operation.durable for operation in operations)) as connection:
+            keys = json.dumps(list({operation.key for operation in operations}))
             (found,) = connection.execute(_READ, (keys,)).fetchone()
             entries = {row[0]: _entry(row) for row in json.loads(found)}
-            applied = rules.apply(steps, entries, self._now())
+            applied = rules.apply(operations, entries, self._now())
             if applied.changed:
                 connection.execute(_WRITE, (json.dumps(list(applied.changed.values())),))
         return applied.answers

@@ -15,7 +15,7 @@ from connector.errors import InputError
 from connector.message import headers
 from connector.model.addresses import Mailbox
 from connector.model.mail import Importance, SendRequest, Sensitivity
-from connector.model.text import MAX_VALUE, check_length, check_name, check_text
+from connector.model.text import MAX_VALUE, check_header, check_length, check_name, check_text
 
 _FIELDS_OF_IMPORTANCE = ("Importance", "X-Priority", "X-MSMail-Priority", "Priority")
 _IMPORTANCE = {
@@ -131,7 +131,7 @@ def _marks(request: SendRequest) -> Iterator[tuple[str, str]]:
 def _extra(request: SendRequest, written: set[str]) -> Iterator[str]:
     for name, value in request.headers:
         field = f"smtpEmailHeaders.{name}"
-        headers.check_header(name, value, field)
+        check_header(name, value, field)
         lowered = name.lower()
         if lowered in written:
             variable = _SET_BY.get(lowered)

@@ -1,4 +1,4 @@
-"""Header fields: which ones a task may add, and how each kind is written.
+"""How each kind of header field is written.
 
 Checked values enter, folded lines leave, as text that is ASCII except for an address which needs SMTPUTF8.
 Nothing here knows which fields a message has; ``build`` does.
@@ -8,74 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from types import MappingProxyType
 
 from connector.errors import InputError
 from connector.message.encoding import MAX_WORD, encode_words
 from connector.model.addresses import Mailbox
-from connector.model.text import MAX_VALUE, check_length, check_text
+from connector.model.text import MAX_HEADER_NAME, check_length, check_text
 
 # RFC 5322 section 2.1.1 wants 78, RFC 2047 section 2 wants 76 where there is an encoded-word.
 _MAX_LINE = 76
 _HARD_LIMIT = 998  # RFC 5322 section 2.1.1, in octets
 
-# Long enough for every registered name, short enough that an encoded-word fits on the same line.
-_MAX_NAME = 50
 _MAX_ID = 250  # one word, which cannot be folded; mailers write 30 to 150 characters
-_NAME = re.compile(rf"[!-9;-~]{{1,{_MAX_NAME}}}")  # RFC 5322 section 3.6.8, ftext
 
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _MESSAGE_ID = re.compile(r"<?([!-;=?-~]+@[!-;=?-~]+)>?")
 _WORDS = re.compile(r" *[^ ]+")
-
-# The connector's own header fields, lower case, and the variable that sets each (None: nothing does).
-OWNED_HEADERS = MappingProxyType(
-    {
-        "from": "smtpEmailMailBoxName",
-        "sender": "smtpEmailMailBoxName",
-        "to": "smtpEmailToRecipients",
-        "cc": "smtpEmailCcRecipients",
-        "bcc": "smtpEmailBccRecipients",
-        "reply-to": "smtpEmailDirectReplyTo",
-        "subject": "smtpEmailSubject",
-        "in-reply-to": "smtpEmailInReplyTo",
-        "references": "smtpEmailReferences",
-        "disposition-notification-to": "smtpEmailReadReceipt",
-        "date": None,
-        "message-id": None,
-        "return-path": None,
-        "received": None,
-        "delivered-to": None,
-        "authentication-results": None,
-        "dkim-signature": None,
-    }
-)
-_OWNED_PREFIXES = ("mime-", "content-", "resent-", "arc-")
-
-
-def check_header(name: str, value: str, field: str) -> None:
-    """Accept an extra header field, or say why it cannot be added.
-
-    Args:
-        name: The field's name, in any case.
-        value: Its value, decoded; one line.
-        field: The variable to name in the error, as ``smtpEmailHeaders.X-Case``.
-
-    Raises:
-        InputError: Not a name by RFC 5322, a header that the connector writes itself, a value of more than
-            10,000 characters, or a control character.
-    """
-    if not _NAME.fullmatch(name):
-        raise InputError(
-            "smtpEmailHeaders",
-            f"a header name consists of 1 to {_MAX_NAME} visible ASCII characters without a colon",
-        )
-    lowered = name.lower()
-    if lowered in OWNED_HEADERS or lowered.startswith(_OWNED_PREFIXES):
-        variable = OWNED_HEADERS.get(lowered)
-        advice = f"use {variable} instead" if variable else "remove it"
-        raise InputError(field, f"the connector writes this header itself; {advice}")
-    check_text(check_length(value, field, MAX_VALUE), field)
 
 
 def unstructured(name: str, value: str) -> str:
@@ -93,7 +40,7 @@ def unstructured(name: str, value: str) -> str:
         if len(name) + 2 + len(value) <= _MAX_LINE:
             return f"{name}: {value}\r\n"
         words = _WORDS.findall(value)
-        if max(map(len, words)) <= _HARD_LIMIT - _MAX_NAME - 2:
+        if max(map(len, words)) <= _HARD_LIMIT - MAX_HEADER_NAME - 2:
             return _fold(f"{name}: {words[0]}", words[1:])
     return tokens(name, encode_words(value, _MAX_LINE - len(name) - 2))
 

@@ -17,6 +17,11 @@ class Job:
         retries: Attempts left, this one included.
         headers: The task's static headers.
         variables: The process variables that the task sees; JSON values.
+        kind: What the job belongs to, in the engine's word; a listener's job has another kind.
+        priority: The engine hands out jobs of a higher priority first.
+        business_id: What people call the process instance, if the engine keeps such a name.
+        tags: Labels of the process instance.
+        lease_token: Proves to the engine that the lease is ours, on engines that give out tokens.
     """
 
     key: int
@@ -31,6 +36,11 @@ class Job:
     deadline: float
     variables: Mapping[str, Any]
     tenant_id: str
+    kind: str = "BPMN_ELEMENT"
+    priority: int = 0
+    business_id: str | None = None
+    tags: tuple[str, ...] = ()
+    lease_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +48,7 @@ class Complete:
     """The task is done; the process goes on with these variables.
 
     Attributes:
-        mail_sent: Whether a mail is out, so that whoever cannot deliver this outcome knows what a retry does.
+        mail_sent: Whether a mail is out, and so whether a retry of the job could send a second one.
     """
 
     variables: Mapping[str, Any] = field(default_factory=dict)
@@ -82,8 +92,8 @@ Outcome = Complete | Throw | Fail
 
 
 @dataclass(slots=True, eq=False)
-class Hold:
-    """What a worker and the handler of a job tell each other while the job is in hand.
+class JobContext:
+    """What a worker and the handler of a job tell each other while the worker has the job.
 
     Attributes:
         lost: The worker: the lease has ended, another worker may get the job.

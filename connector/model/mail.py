@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from connector.model.addresses import Mailbox
-from connector.model.server import Server
+from connector.model.server import Route
 
 
 class ContentType(StrEnum):
@@ -48,7 +48,7 @@ class DeliveryReceipt(StrEnum):
 
 
 class WhenUncertain(StrEnum):
-    """What to do when nobody knows whether a mail was delivered (RFC 1047)."""
+    """What to do when no reply says whether a mail was delivered (RFC 1047)."""
 
     INCIDENT = "incident"
     RESEND = "resend"
@@ -115,17 +115,17 @@ class SendRequest:
     """One mail that a task wants sent.
 
     Attributes:
-        server: Where to submit it.
+        route: Where to submit it.
         read_receipt: Where the reader's confirmation goes (RFC 8098).
         delivery_receipt: When the server reports (RFC 3461); empty leaves it to the server.
         follow_up: The moment, in the future and with its zone, by which an answer is wanted.
         headers: Extra headers, in order, with their names checked.
-        require_all_recipients: One refused recipient and nobody gets it.
-        when_uncertain: What to do when nobody knows how an attempt ended; None leaves it to the settings.
+        require_all_recipients: One refused recipient, and none gets it.
+        when_uncertain: What to do when it is not known how an attempt ended; None leaves it to the settings.
         warnings: What the modeler should know although the mail goes out.
     """
 
-    server: Server
+    route: Route
     sender: Mailbox
     to: tuple[Mailbox, ...]
     cc: tuple[Mailbox, ...]

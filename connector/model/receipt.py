@@ -1,10 +1,23 @@
-"""What a server said when it took a message."""
+"""What a transport tells while it hands a message over, and what the server said when it took it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from connector.errors import Rejection, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One hand-over of a message to some of its recipients, such as one SMTP transaction.
+
+    A mail takes several deliveries where the server limits the recipients of a transaction.
+
+    Attributes:
+        recipients: Those who get the message by it.
+    """
+
+    recipients: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,13 @@
-"""A mail server, and how to reach it and log in."""
+"""Where mail is handed over: a mail server, how to reach it and log in, and how long each phase may take."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from pydantic import SecretStr
-
-if TYPE_CHECKING:  # the settings of accounts are written in the words of this module
-    from connector.settings.model import TimeoutSettings
 
 
 class Security(StrEnum):
@@ -20,6 +17,29 @@ class Security(StrEnum):
     STARTTLS = "starttls"
     STARTTLS_OPTIONAL = "starttls-optional"
     NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How long each phase of an SMTP session may take (RFC 5321 section 4.5.3.2), in seconds.
+
+    Attributes:
+        connect: DNS look-up and TCP connection.
+        greeting: The server's 220 greeting.
+        tls: The TLS handshake.
+        auth: Each reply during AUTH.
+        command: The reply to EHLO, STARTTLS, MAIL, RCPT or DATA.
+        data: Any progress while the content is transferred.
+        dot: The reply to the final dot.
+    """
+
+    connect: float
+    greeting: float
+    tls: float
+    auth: float
+    command: float
+    data: float
+    dot: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +94,10 @@ class Server:
         account: Name of the account that it comes from; None when the task gives it.
         helo_name: Our name for EHLO; the transport's own by default.
         timeouts: Time limits; the transport's own by default.
+        transport: What carries a mail to it, as the response names it.
     """
+
+    transport: ClassVar[str] = "smtp"
 
     hostname: str
     port: int
@@ -84,8 +107,16 @@ class Server:
     account: str | None = None
     tls: TlsPolicy = TlsPolicy()
     helo_name: str | None = None
-    timeouts: TimeoutSettings | None = None
+    timeouts: TimeLimits | None = None
     quota: Quota = Quota()
 
     def __str__(self) -> str:
         return f"{self.hostname}:{self.port}"
+
+
+Route = Server
+"""The way that a mail takes: what its transport is handed beside the message.
+
+Every member of this union has a ``transport`` (the name under which the pipeline finds what carries it), an
+``account`` and a ``quota``. A transport without an SMTP server adds a class of its own here.
+"""

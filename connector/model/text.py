@@ -9,6 +9,7 @@ anything else, so that a text of megabytes costs nothing.
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 
 from connector.errors import InputError
 
@@ -24,6 +25,33 @@ _BIDI_CONTROL = re.compile("[\u202a-\u202e\u2066-\u2069]")
 MAX_VALUE = 10_000
 # For names of people and files; a file system has 255 octets for one.
 MAX_NAME = 1_000
+# Long enough for every registered header, short enough that an encoded-word fits on the same line.
+MAX_HEADER_NAME = 50
+_HEADER_NAME = re.compile(rf"[!-9;-~]{{1,{MAX_HEADER_NAME}}}")  # RFC 5322 section 3.6.8, ftext
+
+# The connector's own header fields, lower case, and the variable that sets each (None: nothing does).
+OWNED_HEADERS = MappingProxyType(
+    {
+        "from": "smtpEmailMailBoxName",
+        "sender": "smtpEmailMailBoxName",
+        "to": "smtpEmailToRecipients",
+        "cc": "smtpEmailCcRecipients",
+        "bcc": "smtpEmailBccRecipients",
+        "reply-to": "smtpEmailDirectReplyTo",
+        "subject": "smtpEmailSubject",
+        "in-reply-to": "smtpEmailInReplyTo",
+        "references": "smtpEmailReferences",
+        "disposition-notification-to": "smtpEmailReadReceipt",
+        "date": None,
+        "message-id": None,
+        "return-path": None,
+        "received": None,
+        "delivered-to": None,
+        "authentication-results": None,
+        "dkim-signature": None,
+    }
+)
+_OWNED_PREFIXES = ("mime-", "content-", "resent-", "arc-")
 
 
 def check_length(text: str, field: str, longest: int) -> str:
@@ -81,6 +109,38 @@ def check_name(text: str, field: str) -> str:
         if found := _BIDI_CONTROL.search(text):
             raise InputError(field, f"{_describe(found[0])} (text direction) is not allowed here; remove it")
     return text
+
+
+def check_header(name: str, value: str, field: str) -> None:
+    """Accept an extra header field, or say why it cannot be added.
+
+    Args:
+        name: The field's name, in any case.
+        value: Its value, decoded; one line.
+        field: The variable to name in the error, as ``smtpEmailHeaders.X-Case``.
+
+    Raises:
+        InputError: Not a name by RFC 5322, a header that the connector writes itself, a value of more than
+            10,000 characters, or a control character.
+    """
+    if not _HEADER_NAME.fullmatch(name):
+        raise InputError(
+            "smtpEmailHeaders",
+            f"a header name consists of 1 to {MAX_HEADER_NAME} visible ASCII characters without a colon",
+        )
+    lowered = name.lower()
+    if lowered in OWNED_HEADERS or lowered.startswith(_OWNED_PREFIXES):
+        variable = OWNED_HEADERS.get(lowered)
+        advice = f"use {variable} instead" if variable else "remove it"
+        raise InputError(field, f"the connector writes this header itself; {advice}")
+    check_text(check_length(value, field, MAX_VALUE), field)
+
+
+def header_text(data: object) -> str | None:
+    """Give the text of an extra header's value; None where it is neither text nor a number nor a boolean."""
+    if isinstance(data, bool):
+        return str(data).lower()
+    return str(data) if isinstance(data, int | float | str) else None
 
 
 def _describe(character: str) -> str:

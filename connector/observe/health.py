@@ -80,7 +80,7 @@ class Health:
         listen: ``host:port``; port 0 takes a free one.
         checks: What must hold for the worker to be ready, by name. A check returns when it does and raises
             when it does not; the exception's text is shown to whoever asks.
-        redact: Masks the secrets in such a text.
+        mask: Masks the secrets in such a text.
         live: What must hold for the worker to be alive, beside that its loop turns.
         metrics: Gives the metrics as Prometheus reads them.
     """
@@ -89,7 +89,7 @@ class Health:
         self,
         listen: str,
         checks: Mapping[str, Check],
-        redact: Callable[[str], str],
+        mask: Callable[[str], str],
         *,
         live: Check | None = None,
         metrics: Callable[[], Awaitable[bytes]] | None = None,
@@ -100,7 +100,7 @@ class Health:
         self._metrics = metrics
         self._live = {} if live is None else {"worker": CachedCheck(live)}
         self._checks = {name: CachedCheck(check) for name, check in checks.items()}
-        self._redact = redact
+        self._mask = mask
         self._connections: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -178,7 +178,7 @@ class Health:
             return _message(HTTPStatus.OK, {"status": "ok"})
         reasons = await asyncio.gather(*(check.reason() for check in of.values()))
         checks: dict[str, object] = {
-            name: {"ok": True} if reason is None else {"ok": False, "reason": self._redact(reason)}
+            name: {"ok": True} if reason is None else {"ok": False, "reason": self._mask(reason)}
             for name, reason in zip(of, reasons, strict=True)
         }
         if any(reason is not None for reason in reasons):

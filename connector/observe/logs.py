@@ -1,7 +1,7 @@
 """Logging: our events and every library's records, through one redaction, to standard error.
 
 structlog events and stdlib records enter; console lines or JSON lines leave. On the way the secrets that the
-:class:`Redactor` knows are masked in everything, tracebacks included, and so are fields whose very name says
+:class:`Masker` knows are masked in everything, tracebacks included, and so are fields whose very name says
 that they hold a credential or a job's data. Job variables and message content are never logged by us; what
 libraries would log of them is turned off here.
 """
@@ -21,14 +21,14 @@ from typing import Any
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
-from connector.secrets.redaction import MASK, Redactor
+from connector.secrets.masker import MASK, Masker
 from connector.settings.model import LogSettings
 
 # pyzeebe logs whole jobs, variables and all; httpx2 whole URLs; httpcore2 headers with their tokens; botocore
-# the answers of AWS, secrets and all, before anybody could tell the redaction; the others tokens and claims.
+# the answers of AWS, secrets and all, before anybody could tell the masker; the others tokens and claims.
 _TALKATIVE = ("pyzeebe", "httpx2", "httpcore2", "botocore", "azure", "msal", "google")
 
-# Kept, since json.dumps makes one for each call. What it gets is plain JSON: the redaction has seen to that.
+# Kept, since json.dumps makes one for each call. What it gets is plain JSON: the masker has seen to that.
 _WRITER = json.JSONEncoder(check_circular=False)
 
 # Nearly every value; the check for a mapping costs ten times as much, and to write str | int makes it anew.
@@ -41,17 +41,17 @@ _SENSITIVE = re.compile(
 )
 
 
-def configure_logging(settings: LogSettings, redactor: Redactor) -> None:
-    """Send every log of the process through the redaction to standard error; may be called again.
+def configure_logging(settings: LogSettings, masker: Masker) -> None:
+    """Send every log of the process through the masker to standard error; may be called again.
 
     Takes over the root logger, :mod:`warnings`, and what Python does with an exception that nobody catches,
     in the main thread, in other threads and in destructors.
 
     Args:
         settings: Least level; console or JSON lines.
-        redactor: Masks the secrets.
+        masker: Masks the secrets.
     """
-    finish = _finish(settings, redactor)
+    finish = _finish(settings, masker)
     handler = _Handler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -86,9 +86,9 @@ def _stamps() -> list[Processor]:
     ]
 
 
-def _finish(settings: LogSettings, redactor: Redactor) -> list[Processor]:
+def _finish(settings: LogSettings, masker: Masker) -> list[Processor]:
     """What every event passes last, whoever logged it: masked first, then rendered."""
-    return [structlog.processors.format_exc_info, _mask_by_name, _Redaction(redactor), _renderer(settings)]
+    return [structlog.processors.format_exc_info, _mask_by_name, _Masking(masker), _renderer(settings)]
 
 
 def _renderer(settings: LogSettings) -> Processor:
@@ -103,14 +103,14 @@ def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     return _WRITER.encode(event)
 
 
-class _Redaction:
+class _Masking:
     """The last processor that sees values: behind it there is only text with the secrets masked."""
 
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        masked: EventDict = self._redactor.redact_value(event)
+        masked: EventDict = self._masker.mask_value(event)
         return masked
 
 

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from connector import __version__
-from connector.ledger.port import Answer, Entry, LedgerUnavailableError, State, Step, Store
+from connector.ledger.port import Answer, Entry, LedgerUnavailableError, Operation, State, Store
 from connector.model.job import Complete, Fail, Outcome, Throw
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -142,10 +142,10 @@ class MeasuredStore:
         self._metrics = metrics
         self.check, self.prune, self.aclose = store.check, store.prune, store.aclose
 
-    async def apply(self, steps: Sequence[Step]) -> list[Answer]:
-        """Take the steps; see the port."""
+    async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
+        """Take the operations; see the port."""
         with self._metrics.recording():
-            return await self._store.apply(steps)
+            return await self._store.apply(operations)
 
     async def entries(self, *, key: str | None, state: State | None, limit: int) -> list[Entry]:
         """Give entries; see the port."""

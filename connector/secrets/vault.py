@@ -1,18 +1,27 @@
 """Secrets from the KV engine of HashiCorp Vault or OpenBao, over its HTTP interface.
 
-A name enters, the field of a KV secret leaves: ``mail/relay/password`` is the field ``password`` of the
-secret ``mail/relay``. By plain HTTP, since two requests (log in, read) are all that is needed, and the client
-library for Python would bring a second HTTP stack that blocks.
+The name ``mail/relay/password`` is the field ``password`` of the secret ``mail/relay``. Two requests are
+enough (log in, read), so they are made over plain HTTP: the client library would bring a second HTTP stack,
+which blocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import httpx2
 
 from connector.secrets.http import JsonReply, ask, open_client
-from connector.secrets.port import UnusableSecretError, refuse_detours, text_in
-from connector.secrets.vault_login import open_login
+from connector.secrets.port import ProviderUnavailableError, UnusableSecretError, refuse_detours, text_in
 from connector.settings.secrets import VaultSettings
+
+# A token that is refused so soon after the login was not withdrawn: its policy does not allow the path.
+_YOUNG = 10.0  # seconds
+# The part of a lease after which a new token is fetched.
+_PART = 2 / 3
 
 
 class VaultSecrets:
@@ -21,7 +30,7 @@ class VaultSecrets:
     Args:
         settings: With an address.
         timeout: Seconds for each step of a request.
-        remember: Told the tokens, so that logs mask them.
+        remember: Called with the tokens, so that logs mask them.
     """
 
     def __init__(self, settings: VaultSettings, timeout: float, remember: Callable[[str], None]) -> None:
@@ -29,7 +38,7 @@ class VaultSecrets:
             message = "secrets.vault.address is not set"
             raise ValueError(message)
         self._settings = settings
-        # Asked for by agents that are set up to refuse requests which a browser was tricked into.
+        # Agents may be set up to require it, against requests that a browser was tricked into.
         self._headers = {"X-Vault-Request": "true"}
         if settings.namespace:
             self._headers["X-Vault-Namespace"] = settings.namespace
@@ -37,7 +46,7 @@ class VaultSecrets:
             if credential is not None:
                 remember(credential.get_secret_value())
         self._client = open_client(settings.address, timeout, settings.ca_file)
-        self._login = open_login(settings, self._client, self._headers, remember)
+        self._tokens = _Tokens(settings, self._client, self._headers, remember)
 
     @property
     def place(self) -> str:
@@ -55,7 +64,7 @@ class VaultSecrets:
         if reply.status == 200:
             return self._field(reply, path, field)
         if reply.status == 404 and not reply.body.get("errors") and not reply.body.get("warnings"):
-            return None  # also what was deleted or destroyed
+            return None  # never written, deleted or destroyed
         raise UnusableSecretError(self._explanation(reply, path))
 
     async def aclose(self) -> None:
@@ -64,12 +73,12 @@ class VaultSecrets:
 
     async def _read(self, path: str) -> JsonReply:
         reply = await self._read_once(path)
-        if reply.status == 403 and self._login.refused():
+        if reply.status == 403 and self._tokens.drop():
             reply = await self._read_once(path)
         return reply
 
     async def _read_once(self, path: str) -> JsonReply:
-        token = await self._login.token()
+        token = await self._tokens.get()
         headers = {**self._headers, "X-Vault-Token": token} if token else self._headers
         return await ask(self._client, f"/v1/{self._api_path(path)}", headers=headers)
 
@@ -84,7 +93,97 @@ class VaultSecrets:
     def _explanation(self, reply: JsonReply, path: str) -> str:
         where = self._api_path(path)
         if reply.status == 403:
-            return f"permission denied (403); its token may have ended, or no policy grants read on {where}"
+            return f"permission denied (403); its token may have expired, or no policy grants read on {where}"
         if reply.status == 404:  # "no handler for route", "Invalid path for a versioned K/V secrets engine"
             return f"no KV engine answers at {where} (404); check secrets.vault.mount and kv_version"
         return f"it answered {reply.status} to {where}; check secrets.vault.mount and namespace"
+
+
+class _Tokens:
+    """Gives the token for each request: the one that is set, an agent's, or that of a login.
+
+    A token of a login serves all requests and is fetched anew before it ends.
+    """
+
+    def __init__(
+        self,
+        settings: VaultSettings,
+        client: httpx2.AsyncClient,
+        headers: Mapping[str, str],
+        remember: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._headers = headers
+        self._remember = remember
+        self._token: str | None = None
+        self._since = self._until = 0.0
+        self._lock = asyncio.Lock()
+
+    async def get(self) -> str | None:
+        """Give the token for a request; None where an agent adds it.
+
+        Raises:
+            ProviderUnavailableError: There is none.
+        """
+        settings = self._settings
+        if settings.agent_token_file is not None:
+            return await self._from_file(settings.agent_token_file, "secrets.vault.agent_token_file")
+        if not self._logs_in:
+            return settings.token.get_secret_value() if settings.token else None
+        async with self._lock:  # one login for all requests that wait
+            if self._token is None or time.monotonic() >= self._until:
+                self._token = await self._log_in()
+            return self._token
+
+    def drop(self) -> bool:
+        """Drop a token that Vault refused; return whether another one is worth a try."""
+        if not self._logs_in or time.monotonic() - self._since < _YOUNG:
+            return False
+        self._token = None
+        return True
+
+    @property
+    def _logs_in(self) -> bool:
+        return self._settings.role_id is not None or self._settings.kubernetes_role is not None
+
+    async def _log_in(self) -> str:
+        path, credentials = await self._login()
+        reply = await ask(self._client, path, headers=self._headers, send=credentials)
+        auth = reply.context("auth")
+        token, lease = auth.get("client_token"), auth.get("lease_duration")
+        if not isinstance(token, str) or not token:
+            reason = f"the login at {path} was refused ({reply.status}); check role and credentials"
+            raise ProviderUnavailableError(reason)
+        self._remember(token)
+        self._since = time.monotonic()
+        # A lease of 0 never ends.
+        self._until = self._since + lease * _PART if isinstance(lease, int) and lease else float("inf")
+        return token
+
+    async def _login(self) -> tuple[str, dict[str, str]]:
+        """Give the path and the body of a login by AppRole or Kubernetes."""
+        settings = self._settings
+        if settings.role_id is not None:
+            body = {"role_id": settings.role_id}
+            if settings.secret_id is not None:
+                body["secret_id"] = settings.secret_id.get_secret_value()
+            return f"/v1/auth/{settings.approle_mount}/login", body
+        jwt = await self._from_file(settings.kubernetes_token_file, "secrets.vault.kubernetes_token_file")
+        return f"/v1/auth/{settings.kubernetes_mount}/login", {
+            "role": settings.kubernetes_role or "",
+            "jwt": jwt,
+        }
+
+    async def _from_file(self, file: Path, setting: str) -> str:
+        """Read a token, which an agent or Kubernetes may have replaced since the last time."""
+        try:
+            token = (await asyncio.to_thread(file.read_text, "ascii")).strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = f"{setting} cannot be read: {getattr(error, 'strerror', None) or 'it holds no token'}"
+            raise ProviderUnavailableError(reason) from None
+        if not token:
+            reason = f"{setting} is empty"
+            raise ProviderUnavailableError(reason)
+        self._remember(token)
+        return token

@@ -1,4 +1,4 @@
-"""What tells one mail from every other one, and one order from another.
+"""What tells one mail from every other one, and one request from another.
 
 A job enters as the engine gave it, secrets unresolved; the key of its mail and a digest of what it asks for
 leave. Both are the same at every attempt, and are known before anything else is done with the job.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 from connector.errors import InputError
 from connector.model.job import Job
+from connector.tasks.port import SendTask
 
 # How a mail is sent is not what is sent: a password is rotated, an account moves to another host.
 _NOT_CONTENT = frozenset({"authentication", "account", "smtpEmailIdempotencyKey", "smtpEmailWhenUncertain"})
@@ -22,43 +23,54 @@ _LARGE = 200_000
 _WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
-def mail_key(job: Job, chosen: str | None, engine: str) -> str:
-    """Name the mail of a job.
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One mail, as the ledger knows it.
 
-    Args:
-        job: Its element instance is the same at every attempt, and another at every turn of a loop.
-        chosen: The task's own key in place of the element instance.
-        engine: Tells engines apart whose keys may coincide; empty for the only one.
+    Attributes:
+        key: Names the mail.
+        request_hash: Digest of what the task wants sent.
+        task: The element instance; several may have one key, and each an incident of its own.
     """
-    # A key of the task's own must never meet the element instance of the same number.
-    name = f"instance:{job.element_instance_key}" if chosen is None else f"key:{chosen}"
-    return "/".join(filter(None, (engine, job.tenant_id, name)))
+
+    key: str
+    request_hash: str
+    task: str
 
 
-async def request_hash(job: Job, names: Iterable[str]) -> str:
-    """Digest what a job asks to be sent, in the process's own words.
+async def identify(job: Job, task: SendTask, engine: str) -> Identity:
+    """Name the mail of a job, and digest what the job asks to be sent, in the process's own words.
 
     Args:
-        job: Where it stands in its process counts too: on an engine that was set up anew the same keys come
-            again, and should at least not be taken for the same mail.
-        names: The variables that are inputs of its task type.
+        job: Its element instance is the same at every attempt, and another at every turn of a loop. Where it
+            stands in its process counts too: on an engine that was set up anew the same keys come again, and
+            should at least not be taken for the same mail.
+        task: Its task type.
+        engine: Tells engines apart whose keys may coincide; empty for the only one.
 
     Raises:
-        InputError: Hundreds of contexts within each other.
+        InputError: The task's own key is none, or an input has hundreds of contexts within each other.
     """
-    asked = {
-        name: job.variables[name] for name in names if name in job.variables and name not in _NOT_CONTENT
-    }
-    order = [job.type, job.bpmn_process_id, job.element_id, asked]
+    chosen = task.idempotency_key(job.variables)
+    # A key of the task's own must never meet the element instance of the same number.
+    name = f"instance:{job.element_instance_key}" if chosen is None else f"key:{chosen}"
+    key = "/".join(filter(None, (engine, job.tenant_id, name)))
+    return Identity(key, await _request_hash(job, task), str(job.element_instance_key))
+
+
+async def _request_hash(job: Job, task: SendTask) -> str:
+    names, variables = task.variable_names, job.variables
+    asked = {name: variables[name] for name in names if name in variables and name not in _NOT_CONTENT}
+    request = [job.type, job.bpmn_process_id, job.element_id, asked]
     try:
         large = _characters(asked) > _LARGE
-        return await asyncio.to_thread(_digest, order) if large else _digest(order)
+        return await asyncio.to_thread(_digest, request) if large else _digest(request)
     except RecursionError:
         raise InputError("variables", "an input is nested too deeply; make it flat") from None
 
 
-def _digest(order: list[Any]) -> str:
-    return sha256(_WRITER.encode(order).encode()).hexdigest()
+def _digest(request: list[Any]) -> str:
+    return sha256(_WRITER.encode(request).encode()).hexdigest()
 
 
 def _characters(value: Any) -> int:

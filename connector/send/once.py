@@ -1,24 +1,22 @@
 """Send each mail once: the ledger around the transport.
 
-A :class:`Dispatch` enters, which knows what is to be sent and how; the response to the task leaves, of this
-attempt or of the earlier one that had already sent it. Stands apart because what may be done with a mail
-depends on what the ledger says and on nothing else. ::
+The identity of a mail and a submission enter; the response to the task leaves, of this attempt or of the
+earlier one that had already sent the mail. Apart from the rest because what may be done with a mail depends
+on what the ledger says and on nothing else. ::
 
-    begin -> (content, message, transport ... committing ... final dot) -> settle
+    begin ─► submission (… committing … final dot …) ─► settle
 
-Whatever fails before the commit was certainly not delivered, and is released for the next attempt. Between
-the final dot and the reply nobody can know (RFC 1047), and the policy decides. Afterwards the mail is out,
-and no failure changes that: its record is written with patience, behind the job's back where it must be.
+What fails before the commit was certainly not delivered, and is released for the next attempt. Between the
+final dot and the reply it cannot be known (RFC 1047), and the policy decides. Afterwards the mail is out, and
+no failure changes that: its record is written with patience, behind the job's back where it must be.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Protocol
 
 from connector.errors import (
     CancelledBeforeSendError,
@@ -39,15 +37,18 @@ from connector.ledger.port import (
     DifferentRequest,
     Granted,
     HeldElsewhere,
-    LeaseLostError,
+    OvertakenError,
     Released,
     Sent,
     State,
     Unanswered,
     Uncertain,
 )
-from connector.model.job import Hold
+from connector.model.job import JobContext
 from connector.model.mail import WhenUncertain
+from connector.model.receipt import Delivery
+from connector.send.identity import Identity
+from connector.send.submission import Response, Submission
 from connector.settings.ledger import LedgerSettings
 from connector.transport.port import Committing
 
@@ -58,53 +59,12 @@ _HELD_PAUSE = 5.0
 # is tried with no other suspect beside it.
 _SUSPECT_AFTER = 2
 
-Response = Mapping[str, Any]
 
-
-class Dispatch(Protocol):
-    """One mail on its way, as the ledger's rules need it."""
-
-    @property
-    def key(self) -> str:
-        """What names the mail; the same at every attempt."""
-        ...
-
-    @property
-    def task(self) -> str:
-        """The element instance; several may have one key, and each an incident of its own."""
-        ...
-
-    async def request_hash(self) -> str:
-        """A digest of what the task wants sent, the same at every attempt."""
-        ...
-
-    async def policy(self) -> WhenUncertain:
-        """What to do when nobody knows whether an earlier attempt has delivered the mail.
-
-        Raises:
-            ConnectorError: The task cannot be read.
-        """
-        ...
-
-    async def send(self, committing: Committing) -> Response:
-        """Send it and describe what became of it.
-
-        Raises:
-            ConnectorError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
-            asyncio.CancelledError: Nothing was delivered.
-        """
-        ...
-
-    async def assumed(self) -> Response:
-        """Describe a mail that is taken for sent although no reply to it is known."""
-        ...
-
-
-class Deliveries:
+class Once:
     """Every mail that this worker is sending, and what the ledger has to hear of each.
 
     Args:
-        upkeep: Where it is remembered.
+        upkeep: Where mails are remembered.
         settings: The policies.
     """
 
@@ -114,12 +74,23 @@ class Deliveries:
         self._settings = settings
         self._one_suspect = asyncio.Lock()
 
-    async def deliver(self, dispatch: Dispatch, hold: Hold) -> Response:
+    async def send(
+        self,
+        mail: Identity,
+        submission: Submission,
+        context: JobContext,
+        *,
+        resend: bool = False,
+        alone: bool = False,
+    ) -> Response:
         """Send the mail unless it was sent before.
 
         Args:
-            dispatch: The mail.
-            hold: What the worker and this attempt tell each other about the job.
+            mail: Names it.
+            submission: Sends it.
+            context: What the worker and this attempt tell each other about the job.
+            resend: Send also what an earlier attempt may have sent.
+            alone: No other suspect of having ended a worker is under way.
 
         Returns:
             The response; the recorded one, with ``duplicate`` true, when an earlier attempt had sent it.
@@ -128,24 +99,44 @@ class Deliveries:
             ConnectorError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
             asyncio.CancelledError: Nothing was delivered.
         """
-        decision = await self._begin(dispatch, resend=False)
-        if isinstance(decision, Granted) and _SUSPECT_AFTER <= decision.crashes < self._settings.max_crashes:
-            return await self._in_turn(decision, dispatch, hold)
-        return await self._decided(decision, dispatch, hold)
+        decision = await self._begin(mail, resend=resend)
+        if not isinstance(decision, Granted):
+            return await self._not_granted(decision, mail, submission, context)
+        if not alone and _SUSPECT_AFTER <= decision.crashes < self._settings.max_crashes:
+            return await self._alone(decision, mail, submission, context)
+        attempt = decision.attempt
+        if decision.crashes >= self._settings.max_crashes:
+            await self._upkeep.recorded(attempt, Released())  # counted anew: a person looks at it now
+            raise WorkerCrashedError(decision.crashes)
+        self._upkeep.hold(attempt)
+        try:
+            response = await submission.submit(self._committing(attempt, context))
+        except BaseException as error:
+            if isinstance(error, ConnectorError) and error.code is ErrorCode.DELIVERY_UNCERTAIN:
+                return await self._unanswered(attempt, error, submission, context, mail.task)
+            await self._not_sent(attempt, error, context)
+            raise
+        await self._upkeep.recorded(attempt, _sent(response))
+        return response
 
-    async def _in_turn(self, granted: Granted, dispatch: Dispatch, hold: Hold) -> Response:
-        """Try a suspect when no other one is under way: a poisonous job must not take those beside it along.
+    # Before the attempt
 
-        While it waits it is not begun, so that the death of the worker is not counted against it.
-        """
-        await self._upkeep.recorded(granted.attempt, Released(granted.crashes))
-        async with self._one_suspect:
-            return await self._decided(await self._begin(dispatch, resend=False), dispatch, hold)
+    async def _begin(self, mail: Identity, *, resend: bool) -> Decision:
+        try:
+            return await self._ledger.begin(
+                mail.key, mail.request_hash, self._upkeep.lease, resend=resend, task=mail.task
+            )
+        except LedgerUnavailableError as error:
+            raise LedgerError(str(error)) from error
 
-    async def _decided(self, decision: Decision, dispatch: Dispatch, hold: Hold) -> Response:
+    async def _not_granted(
+        self,
+        decision: AlreadySent | HeldElsewhere | DifferentRequest | Uncertain,
+        mail: Identity,
+        submission: Submission,
+        context: JobContext,
+    ) -> Response:
         match decision:
-            case Granted():
-                return await self._attempt(decision, dispatch, hold)
             case AlreadySent(response):
                 return {**json.loads(response), "duplicate": True}
             case HeldElsewhere(remaining):
@@ -153,86 +144,80 @@ class Deliveries:
             case DifferentRequest(state):
                 raise _different(state)
             case Uncertain():
-                return await self._in_doubt(decision, dispatch, hold)
+                return await self._in_doubt(decision, mail, submission, context)
 
-    # The way of one attempt
+    async def _alone(
+        self, granted: Granted, mail: Identity, submission: Submission, context: JobContext
+    ) -> Response:
+        """Try a suspect when no other one is under way: a poisonous job must not take those beside it along.
 
-    async def _begin(self, dispatch: Dispatch, *, resend: bool) -> Decision:
-        request_hash = await dispatch.request_hash()
-        try:
-            return await self._ledger.begin(
-                dispatch.key, request_hash, self._upkeep.lease, resend=resend, task=dispatch.task
-            )
-        except LedgerUnavailableError as error:
-            raise LedgerError(str(error)) from error
+        While it waits it is not begun, so that the death of the worker is not counted against it.
+        """
+        await self._upkeep.recorded(granted.attempt, Released(granted.crashes))
+        async with self._one_suspect:
+            return await self.send(mail, submission, context, alone=True)
 
-    async def _attempt(self, granted: Granted, dispatch: Dispatch, hold: Hold) -> Response:
-        attempt = granted.attempt
-        if granted.crashes >= self._settings.max_crashes:
-            await self._upkeep.recorded(attempt, Released())  # counted anew: a person looks at it now
-            raise WorkerCrashedError(granted.crashes)
-        self._upkeep.hold(attempt)
-        try:
-            response = await dispatch.send(self._commit(attempt, hold))
-        except (ConnectorError, asyncio.CancelledError) as error:
-            if isinstance(error, ConnectorError) and error.code is ErrorCode.DELIVERY_UNCERTAIN:
-                return await self._unanswered(attempt, error, dispatch, hold)
-            # Waited for, or the job might come again before its mail is free; a ledger that is down is not.
-            if isinstance(error, LedgerError):
-                self._upkeep.record(attempt, Released())
-            else:
-                await self._upkeep.recorded(attempt, Released())
-            raise
-        except BaseException:
-            # A fault of ours. Once the dot may be out, the end of the lease says rightly what is in doubt.
-            if hold.committed:
-                self._upkeep.let_go(attempt)
-            else:
-                self._upkeep.record(attempt, Released())
-            raise
-        await self._upkeep.recorded(attempt, _sent(response))
-        return response
+    def _committing(self, attempt: Attempt, context: JobContext) -> Committing:
+        marked = False
 
-    def _commit(self, attempt: Attempt, hold: Hold) -> Committing:
-        async def committing() -> None:
+        async def committing(_: Delivery) -> None:
+            nonlocal marked
+            if marked:  # the ledger has one mark for a mail, at its first delivery
+                return
+            marked = True
             try:
                 await self._ledger.committing(attempt)
             except LedgerUnavailableError as error:
                 raise LedgerError(str(error)) from error
-            except LeaseLostError as error:
+            except OvertakenError as error:
                 raise CancelledBeforeSendError from error
-            if hold.lost:  # since the mark was asked for
+            if context.lost:  # since the mark was asked for
                 raise CancelledBeforeSendError
-            hold.committed = True
+            context.committed = True
 
         return committing
 
-    # What nobody knows
+    # After an attempt that failed
+
+    async def _not_sent(self, attempt: Attempt, error: BaseException, context: JobContext) -> None:
+        """Let go of a mail that was certainly not delivered; of one in doubt only where a fault is ours."""
+        if isinstance(error, LedgerError):
+            self._upkeep.record(attempt, Released())  # not waited for: the ledger is down
+        elif isinstance(error, ConnectorError | asyncio.CancelledError):
+            # Waited for, or the job might come again before its mail is free.
+            await self._upkeep.recorded(attempt, Released())
+        elif context.committed:
+            # A fault of ours. Once the dot may be out, the end of the lease says rightly what is in doubt.
+            self._upkeep.let_go(attempt)
+        else:
+            self._upkeep.record(attempt, Released())
 
     async def _unanswered(
-        self, attempt: Attempt, error: ConnectorError, dispatch: Dispatch, hold: Hold
+        self, attempt: Attempt, error: ConnectorError, submission: Submission, context: JobContext, task: str
     ) -> Response:
         """Deal with a mail whose final dot has just gone out, with no reply."""
-        policy = await dispatch.policy()
+        policy = await submission.policy()
         if policy is WhenUncertain.ASSUME_SENT:
-            return await self._assume(attempt, dispatch)
+            return await self._assume(attempt, submission)
         await self._upkeep.recorded(attempt, Unanswered())
-        self._apply(policy, attempt, error, dispatch, hold)
+        self._apply(policy, attempt, error, context, task)
         raise error
 
-    async def _in_doubt(self, doubt: Uncertain, dispatch: Dispatch, hold: Hold) -> Response:
+    async def _in_doubt(
+        self, doubt: Uncertain, mail: Identity, submission: Submission, context: JobContext
+    ) -> Response:
         """Deal with a mail whose earlier attempt ended between the final dot and the reply."""
-        policy = await dispatch.policy()
+        policy = await submission.policy()
         if policy is WhenUncertain.ASSUME_SENT:
-            return await self._assume(doubt.attempt, dispatch)
+            return await self._assume(doubt.attempt, submission)
         if policy is WhenUncertain.RESEND:
-            return await self._decided(await self._begin(dispatch, resend=True), dispatch, hold)
+            return await self.send(mail, submission, context, resend=True, alone=True)
         error = UncertainError(f"{datetime.fromtimestamp(doubt.since, UTC):%Y-%m-%dT%H:%M:%SZ}")
-        self._apply(policy, doubt.attempt, error, dispatch, hold)
+        self._apply(policy, doubt.attempt, error, context, mail.task)
         raise error
 
     def _apply(
-        self, policy: WhenUncertain, attempt: Attempt, error: ConnectorError, dispatch: Dispatch, hold: Hold
+        self, policy: WhenUncertain, attempt: Attempt, error: ConnectorError, context: JobContext, task: str
     ) -> None:
         if policy is WhenUncertain.RESEND:
             error.retryable = True
@@ -243,11 +228,11 @@ class Deliveries:
         )
         # Once the incident stands, the next attempt of this task is the decision of a person. Not at once:
         # another worker to whom the engine gave the same job meanwhile must not be taken for that person.
-        acknowledged = Acknowledged(self._upkeep.lease, dispatch.task)
-        hold.when_taken = partial(self._upkeep.record, attempt, acknowledged)
+        acknowledged = Acknowledged(self._upkeep.lease, task)
+        context.when_taken = partial(self._upkeep.record, attempt, acknowledged)
 
-    async def _assume(self, attempt: Attempt, dispatch: Dispatch) -> Response:
-        response = await dispatch.assumed()
+    async def _assume(self, attempt: Attempt, submission: Submission) -> Response:
+        response = await submission.assumed()
         await self._upkeep.recorded(attempt, _sent(response))
         return response
 

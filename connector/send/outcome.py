@@ -17,9 +17,9 @@ import structlog
 from connector.errors import EVERY_OTHER_CODE, ConnectorError, ErrorCode, ExpressionError
 from connector.model.job import Complete, Fail, Job, Outcome, Throw
 from connector.model.receipt import Receipt
-from connector.secrets.masking import masked
+from connector.secrets.masker import masked
 from connector.send.expressions import BpmnError, Decision, IgnoreError, JobError, decision_of, variables_of
-from connector.settings.model import INFOSYS_TASK_TYPE, WorkerSettings
+from connector.settings.model import WorkerSettings
 from connector.tasks.headers import TaskHeaders
 
 _log = structlog.get_logger(__name__)
@@ -32,39 +32,35 @@ _SENT = "Mail sent successfully"
 _SERVER_ASKED_TO_WAIT = frozenset({ErrorCode.TEMPORARILY_REJECTED, ErrorCode.RATE_LIMITED})
 
 
-def response(
-    task_type: str, message_id: str, receipt: Receipt, now: datetime, redact: Callable[[str], str]
-) -> dict[str, Any]:
-    """Describe a mail that was sent, as the contract's section 3 lays it down for the task type.
+def response(message_id: str, receipt: Receipt, now: datetime, mask: Callable[[str], str]) -> dict[str, Any]:
+    """Describe a mail that was sent, as the contract's section 3 lays it down for the native task type.
 
     Args:
-        task_type: Decides about the shape.
         message_id: Of what was sent.
         receipt: What the server said.
         now: When it said so.
-        redact: Masks secrets. Only what came from elsewhere can hold one: our own words are never masked,
+        mask: Masks secrets. Only what came from elsewhere can hold one: our own words are never masked,
             or a password ``SUCCESS`` would break every gateway that reads the status.
     """
-    described = {
+    return {
         "status": "SUCCESS",
         "message": _SENT,
-        "messageId": redact(message_id),
+        "messageId": mask(message_id),
         "account": receipt.account,
         "transport": receipt.transport,
-        "accepted": masked(list(receipt.accepted), redact),
-        "rejected": _rejected(receipt, redact),
-        "reply": redact(str(receipt.reply)) if receipt.reply else None,
+        "accepted": masked(list(receipt.accepted), mask),
+        "rejected": _rejected(receipt, mask),
+        "reply": mask(str(receipt.reply)) if receipt.reply else None,
         "sentAt": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "duplicate": False,
-        "warnings": masked(list(receipt.warnings), redact),
+        "warnings": masked(list(receipt.warnings), mask),
     }
-    return {"response": _SENT, **described} if task_type == INFOSYS_TASK_TYPE else described
 
 
-def _rejected(receipt: Receipt, redact: Callable[[str], str]) -> list[dict[str, Any]]:
+def _rejected(receipt: Receipt, mask: Callable[[str], str]) -> list[dict[str, Any]]:
     """List the refused recipients; many of them share what the engine takes, so their texts are cut."""
     longest = max(_SHORTEST_TEXT, _REJECTED_TEXTS // max(len(receipt.rejected), 1))
-    refused = [masked(rejection.as_variable(), redact) for rejection in receipt.rejected]
+    refused = [masked(rejection.as_variable(), mask) for rejection in receipt.rejected]
     return [{**one, "text": one["text"][:longest]} for one in refused]
 
 
@@ -185,7 +181,8 @@ def _spent(error: ConnectorError, job: Job, backoff: timedelta | None, settings:
     if error.retryable:
         retries = max(job.retries - 1, 0) if error.spends_retry else job.retries
         pause = backoff if backoff is not None else _default_backoff(error.code, settings)
-        pause = error.retry_after if error.retry_after is not None else pause
+        if error.retry_after is not None:
+            pause = max(pause, error.retry_after) if error.spends_retry else error.retry_after
     return Fail(f"{error.code}: {error.message}", retries, pause.total_seconds(), error=describe(error))
 
 

@@ -15,11 +15,19 @@ from itertools import pairwise
 
 from pydantic import Field, SecretStr, model_validator
 
-from connector.accounts.presets import PRESETS, Preset
 from connector.model.mail import DeliveryReceipt, Importance, Sensitivity, WhenUncertain
 from connector.model.server import Security
-from connector.settings.account_values import Address, Headers, HostName, TlsVersion
-from connector.settings.values import DomainName, ReadableFile, Seconds, Section
+from connector.settings.presets import PRESETS, Preset
+from connector.settings.values import (
+    Address,
+    DomainName,
+    Headers,
+    HostName,
+    ReadableFile,
+    Seconds,
+    Section,
+    TlsVersion,
+)
 
 DEFAULT_ACCOUNT = "default"
 # What the contract promises and this version does not have: refused by name, never ignored.

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
+from connector.model.server import TimeLimits
 from connector.settings.accounts import AccountSettings, name_faults, tag_faults
 from connector.settings.ledger import LedgerSettings
 from connector.settings.pool import PoolSettings
@@ -172,6 +173,11 @@ class TimeoutSettings(Section):
         timedelta(seconds=600),
         description="The reply to the final dot; too short a value makes uncertain deliveries.",
     )
+
+    @property
+    def limits(self) -> TimeLimits:
+        """The same as a value of the model."""
+        return TimeLimits(**{name: getattr(self, name).total_seconds() for name in type(self).model_fields})
 
 
 class SmtpSettings(Section):

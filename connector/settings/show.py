@@ -1,4 +1,11 @@
-"""The settings in force, for a person or a program to read; secrets are masked by their type."""
+"""The settings as people and programs read them: a table, JSON, and a JSON Schema of the settings file.
+
+Secrets are masked by their type. The schema (2020-12) is made from the tree that reads the file, so that an
+editor can complete and check it. It describes what the file alone can show: names, types, ranges and forms,
+with descriptions and defaults. The loader may still refuse what the schema accepts, because a file is missing
+or two settings contradict each other. The loader is also more lenient, for example with numbers in text. No
+setting is required by the schema, because it may come from the environment.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +13,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic.json_schema import GenerateJsonSchema
+
+from connector.settings.accounts import NAME_PATTERN
+from connector.settings.model import Settings
 from connector.settings.sources import Loaded, environment_names, leaves
 
 _DEFAULT = "default"
@@ -46,3 +57,45 @@ def _text(value: Any) -> str:
     if value is None or value in ([], {}):
         return "-"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_NULL = {"type": "null"}
+
+
+def schema_text() -> str:
+    """Give the schema as JSON text, the same for the same version."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the schema."""
+    schema = Settings.model_json_schema(schema_generator=_Generator)
+    sections = schema["$defs"]
+    for section in (schema, *sections.values()):
+        if "properties" in section:
+            section["properties"] = {name: _optional(value) for name, value in section["properties"].items()}
+    # The loader refuses an account without a single key, which would be lost.
+    sections["AccountSettings"]["minProperties"] = 1
+    schema["properties"]["accounts"]["propertyNames"] = {"pattern": f"^{NAME_PATTERN}$"}
+    return {"$schema": _DIALECT, **schema, "title": "Settings of smtp-connector"}
+
+
+class _Generator(GenerateJsonSchema):
+    """Leaves out the titles of keys, which only repeat their names."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        del schema
+        return False
+
+
+def _optional(value: dict[str, Any]) -> dict[str, Any]:
+    """Allow a key without a value, which the loader takes for its default."""
+    told = {key: value[key] for key in ("description", "default") if value.get(key) is not None}
+    kind = {key: item for key, item in value.items() if key not in {"description", "default"}}
+    choices = [choice for choice in kind.get("anyOf", [kind]) if choice != _NULL]
+    if "$ref" in choices[0] and isinstance(told.get("default"), dict):
+        del told["default"]  # a section's: each of its keys has its own
+    if len(choices) == 1 and isinstance(choices[0].get("type"), str) and "enum" not in choices[0]:
+        return {**told, **choices[0], "type": [choices[0]["type"], "null"]}
+    return {**told, "anyOf": [*choices, _NULL]}

@@ -10,16 +10,16 @@ import json
 import re
 from datetime import time, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from connector.errors import EVERY_OTHER_CODE, ErrorCode, InputError, checked_mapping
-from connector.message.content.destinations import AllowedHosts
-from connector.model.addresses import ascii_domain
-from connector.model.hosts import MailHosts
+from connector.model.addresses import ascii_domain, parse_mailbox
+from connector.model.hosts import AllowedHosts, MailHosts, parse_host
+from connector.model.text import check_header, header_text
 
 _LONGEST_DOMAIN = 255  # octets; RFC 5321 section 4.5.3.1.2
 _HOST_AND_PORT = r"(\[[0-9a-fA-F:.]+\]|[^\s:/@]+):\d{1,5}"
@@ -29,6 +29,8 @@ _DURATION_TEXT = (
     r"\d{1,9}(\.\d{1,6})?|P\d{1,6}W|P(?=.)(\d{1,6}D)?(T(?=\d)(\d{1,6}H)?(\d{1,6}M)?(\d{1,6}(\.\d{1,6})?S)?)?"
 )
 _MOST_SECONDS = 1_000_000_000
+_MOST_HEADERS = 200  # several times what any system adds
+_MOST_SHOWN = 60  # characters of a name that an error quotes
 
 
 def _known_zone(name: str) -> str:
@@ -134,6 +136,58 @@ def _mail_servers(entries: tuple[str, ...]) -> tuple[str, ...]:
     return entries
 
 
+def _hostname(text: str) -> str:
+    try:
+        return parse_host(text, "host")
+    except InputError as error:
+        raise ValueError(_without_field(error)) from None
+
+
+def _address(text: str) -> str:
+    try:
+        mailbox = parse_mailbox(text, "address")
+    except InputError as error:
+        raise ValueError(_without_field(error)) from None
+    if mailbox.name:
+        raise ValueError("expected the address alone; its name belongs in display_name")
+    return mailbox.address
+
+
+def _headers(given: object) -> dict[str, str]:
+    """Take a map, or JSON from the environment; a blank value leaves the header out."""
+    given = from_json(given)
+    if not isinstance(given, dict):
+        # ValueError, as pydantic reports only that one.
+        raise ValueError("expected header names with values, as {X-Team: sales}")  # noqa: TRY004
+    if len(given) > _MOST_HEADERS:
+        raise ValueError(f"has more than {_MOST_HEADERS} headers; leave some out")
+    return {str(name): _header(str(name), data) for name, data in given.items() if not _is_blank(data)}
+
+
+def _is_blank(data: object) -> bool:
+    return data in (None, [], {}) or (isinstance(data, str) and not data.strip())
+
+
+def _header(name: str, data: object) -> str:
+    try:
+        check_header(name, "", "headers")
+        if (text := header_text(data)) is None:
+            raise ValueError(f"{name!r}: expected text, a number or a boolean")
+        check_header(name, text, "headers")
+    except InputError as error:
+        raise ValueError(f"{name[:_MOST_SHOWN]!r}: {_without_field(error)}") from None
+    return text
+
+
+def _tls_version(given: object) -> object:
+    # YAML reads 1.2 as a number.
+    return str(given) if isinstance(given, float) else given
+
+
+def _without_field(error: InputError) -> str:
+    return error.message.removeprefix(f"{error.field}: ")
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
@@ -178,6 +232,22 @@ ErrorMapping = Annotated[
             "additionalProperties": {"type": "string", "pattern": r"\S"},
         }
     ),
+]
+HostName = Annotated[str, AfterValidator(_hostname)]
+Address = Annotated[str, AfterValidator(_address)]
+Headers = Annotated[
+    dict[str, str],
+    BeforeValidator(_headers),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "maxProperties": _MOST_HEADERS,
+            "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+        }
+    ),
+]
+TlsVersion = Annotated[
+    Literal["1.2", "1.3"], BeforeValidator(_tls_version), WithJsonSchema({"enum": ["1.2", "1.3", 1.2, 1.3]})
 ]
 
 

@@ -1,4 +1,4 @@
-"""From a job's variables to a typed request, one module per task type."""
+"""Task types: what a job of each brings, and the shape of what it gets back; one module for each."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from connector.tasks.port import TaskReader
+    from connector.tasks.port import SendTask
 
-# Loaded when first asked for: a reader draws in the address rules and time zones.
+# Loaded when first asked for: a task type draws in the address rules and time zones.
 _MODULES = MappingProxyType(
     {
-        "smtp-connector:send:1": "connector.tasks.smtp",
+        "smtp-connector:send:1": "connector.tasks.native",
         "com.infosys.camundaconnectors.email:smtp:1": "connector.tasks.infosys",
     }
 )
 TASK_TYPES = tuple(_MODULES)
 
 
-def reader(task_type: str) -> TaskReader:
-    """The reader of a task type.
+def send_task(task_type: str) -> SendTask:
+    """Look a task type up.
 
     Raises:
-        KeyError: A task type that this connector does not serve.
+        KeyError: This connector does not serve it.
     """
-    found: TaskReader = import_module(_MODULES[task_type]).READER
+    found: SendTask = import_module(_MODULES[task_type]).TASK
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from connector.errors import InputError
-from connector.message.headers import check_header
+from connector.model.text import check_header, header_text
 from connector.tasks.values import Value, is_blank, kind, mapping, text
 
 _MOST = 200  # several times what any system adds
@@ -34,13 +34,8 @@ def _checked(value: Value, name: str, data: Any) -> str:
     # The name is checked first, with a harmless value, since errors about the value will quote it.
     check_header(name, "", value.field)
     field = f"{value.field}.{name}"
-    if isinstance(data, bool):
-        written = str(data).lower()
-    elif isinstance(data, int | float):
-        written = str(data)
-    elif isinstance(data, str):
-        written = text(Value(field, data))
-    else:
+    written = text(Value(field, data)) if isinstance(data, str) else header_text(data)
+    if written is None:
         raise InputError(field, f"must be text, not {kind(data)}")
     check_header(name, written, field)
     return written

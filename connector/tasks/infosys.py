@@ -7,10 +7,22 @@ what it demands and in a few habits, which the :class:`Dialect` lists. Its text 
 
 from __future__ import annotations
 
-from connector.tasks.definitions import INFOSYS
-from connector.tasks.smtp import Dialect, SendReader
+from collections.abc import Mapping
+from typing import Any
 
-READER = SendReader(
+from connector.tasks.definitions import INFOSYS
+from connector.tasks.native import Dialect, NativeTask
+
+
+class InfosysTask(NativeTask):
+    """A send task with the result of that connector: its one key, and ours beside it."""
+
+    def response(self, described: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Put the key ``response`` in front, with the words that it had there."""
+        return {"response": described["message"], **described}
+
+
+TASK = InfosysTask(
     Dialect(
         definitions=INFOSYS,
         foreign=True,

@@ -1,4 +1,4 @@
-"""What the pipeline needs of a task type: the names of its inputs, and a reader for them."""
+"""What the pipeline needs of a task type: its inputs, a reader for them, and the shape of its result."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class ReadContext:
     hosts: MailHosts | None = None
 
 
-class TaskReader(Protocol):
-    """Reads the variables of one task type."""
+class SendTask(Protocol):
+    """One task type that sends a mail: what goes in, and what the process gets back."""
 
     @property
     def definitions(self) -> tuple[Definition, ...]:
@@ -63,5 +63,13 @@ class TaskReader(Protocol):
         Raises:
             InputError: A variable that is missing or wrong; it names the variable and what would be right.
             AccountError: No server is named, or an account that does not exist.
+        """
+        ...
+
+    def response(self, described: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give the response in the shape that the task type promises.
+
+        Args:
+            described: The native response, of this attempt or as the ledger recorded it.
         """
         ...

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from connector.accounts.accounts import Account
 from connector.errors import AccountError
-from connector.model.server import Server
+from connector.model.server import Route
 from connector.tasks.inputs import Inputs
 from connector.tasks.port import ReadContext
 from connector.tasks.server import read_server
@@ -20,7 +20,7 @@ _FILL_IN_SERVER = "fill in authentication with hostname, port, username and pass
 
 def read_route(
     inputs: Inputs, context: ReadContext, *, foreign: bool = False
-) -> tuple[Server, Account | None]:
+) -> tuple[Route, Account | None]:
     """Read where the mail is submitted.
 
     The task's own server comes before any account that it does not name.
@@ -44,7 +44,7 @@ def read_route(
         relaxed = foreign and context.foreign_starttls_optional
         return read_server(authentication, starttls_optional=relaxed, hosts=context.hosts), None
     account = _account(text(named) if named else None, context)
-    return account.server, account
+    return account.route, account
 
 
 def _account(name: str | None, context: ReadContext) -> Account:

@@ -12,14 +12,13 @@ import re
 from pydantic import SecretStr
 
 from connector.errors import InputError
-from connector.model.hosts import MAIL_PORTS, MailHosts, canonical_host
+from connector.model.hosts import MAIL_PORTS, MailHosts, parse_host
 from connector.model.server import Security, Server
 from connector.model.text import check_text
 from connector.tasks.definitions import SECURITY
 from connector.tasks.inputs import Inputs
 from connector.tasks.values import Value, choice, kind, text
 
-_MAX_HOSTNAME = 255  # RFC 1035 section 2.3.4; an IPv6 address with its zone fits as well
 # A server must take 255 octets (RFC 4616). A task may hold megabytes, which it would cost minutes of
 # everybody's time to look for in what the server replies.
 _LONGEST_CREDENTIAL = 1_024
@@ -43,7 +42,7 @@ def read_server(inputs: Inputs, *, starttls_optional: bool = False, hosts: MailH
     inputs.refuse_unknown()
     inputs.refuse_unavailable()
     named = inputs.require("hostname", "fill in the mail server's name")
-    hostname = read_hostname(named)
+    hostname = parse_host(text(named), named.field)
     port = _port(inputs.require("port", "fill in the mail server's port, such as 587"))
     if hosts is not None and not hosts.lists(hostname, port):
         raise _not_listed(named, hosts)
@@ -70,25 +69,6 @@ def _is_loopback(hostname: str) -> bool:
         return ipaddress.ip_address(hostname).is_loopback
     except ValueError:
         return hostname == "localhost"
-
-
-def read_hostname(value: Value) -> str:
-    """Read a host: its name in the ASCII form, lower case, or its IP address.
-
-    Raises:
-        InputError: Neither; the value is not quoted.
-    """
-    name = text(value).strip(" ")
-    if len(name) > _MAX_HOSTNAME:
-        raise value.error(f"is longer than {_MAX_HOSTNAME} characters, which no host name is")
-    if "://" in name:
-        raise value.error("must be the name alone, without smtp:// in front")
-    host = canonical_host(name)
-    if host is not None:
-        return host
-    if re.fullmatch(r"[^:]+:\d+", name):
-        raise value.error("must be the name alone; the port belongs in port")
-    raise value.error("is no host name or IP address; write it as mail.example.com, without blanks")
 
 
 def _not_listed(hostname: Value, hosts: MailHosts) -> InputError:

@@ -1,6 +1,6 @@
 """No more mails per second than an account allows: each waits for its turn before anything is connected.
 
-A transport and a clock enter, a transport leaves. It stands apart from SMTP, because a limit belongs to an
+A route and a clock enter; the wait ends when the mail may go. Apart from SMTP, because a limit belongs to an
 account whatever carries its mail, and in front of the connections, because a turn that is waited for with an
 open connection costs the server as well.
 
@@ -19,10 +19,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from connector.errors import PostponedError
-from connector.model.envelope import Message
-from connector.model.receipt import Receipt
-from connector.model.server import Quota, Server
-from connector.transport.port import Committing, Transport
+from connector.model.server import Route
 
 # Seconds: when the operator raises a rate, nobody should wait for long on what the old one promised.
 _LONGEST_PAUSE = 300.0
@@ -72,34 +69,29 @@ class Pace:
         return max(self._promised - now, _SHORTEST_PAUSE)
 
 
-class Paced:
-    """A transport that keeps to the rates of accounts; a :class:`~connector.transport.port.Transport`.
+class Pacing:
+    """Keeps to the rates of accounts.
 
     Args:
-        transport: What carries the mails.
         clock: Seconds that only grow.
     """
 
-    def __init__(self, transport: Transport, clock: Clock = time.monotonic) -> None:
-        self._transport = transport
+    def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
         self._paces: dict[tuple[str, float], Pace] = {}
 
-    async def submit(self, message: Message, server: Server, committing: Committing) -> Receipt:
-        """Hand the message over when its turn comes.
+    async def turn(self, route: Route) -> None:
+        """Wait until a mail may take this route.
 
         Raises:
-            PostponedError: That would take too long; nothing was sent.
-            TransportError: As the transport itself raises it.
+            PostponedError: That would take too long.
         """
-        if server.account is not None and server.quota.rate is not None:
-            await self._turn(server.account, server.quota, server.quota.rate)
-        return await self._transport.submit(message, server, committing)
-
-    async def _turn(self, account: str, quota: Quota, rate: float) -> None:
-        pace = self._paces.get((account, rate))
+        account, quota = route.account, route.quota
+        if account is None or quota.rate is None:
+            return
+        pace = self._paces.get((account, quota.rate))
         if pace is None:
-            pace = self._paces[account, rate] = Pace(rate, self._clock)
+            pace = self._paces[account, quota.rate] = Pace(quota.rate, self._clock)
         if pace.wait > quota.max_wait:
             reason = f"The account {account} has sent as much as accounts.{account}.rate allows for now."
             raise PostponedError(reason, timedelta(seconds=pace.promise()))

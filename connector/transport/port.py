@@ -1,4 +1,4 @@
-"""The seam between a message and whatever carries it."""
+"""The seam between a message and what carries it."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from connector.model.envelope import Message
-from connector.model.receipt import Receipt
-from connector.model.server import Server
+from connector.model.receipt import Delivery, Receipt
+from connector.model.server import Route
 
-Committing = Callable[[], Awaitable[None]]
-"""Awaited once, when everything but the message's last octets has left; what it raises stops them."""
+Committing = Callable[[Delivery], Awaitable[None]]
+"""Awaited before the last octets of each delivery leave; what it raises stops that delivery."""
 
 
-async def nothing_to_record() -> None:
-    """Let the last octets go without a word to anybody."""
+async def nothing_to_record(_: Delivery) -> None:
+    """Let the last octets go without recording anything."""
 
 
 class Transport(Protocol):
-    """Something that carries a message to a server."""
+    """Carries messages along the routes that name it."""
 
-    async def submit(self, message: Message, server: Server, committing: Committing) -> Receipt:
+    async def submit(self, message: Message, route: Route, committing: Committing) -> Receipt:
         """Hand the message over, once.
 
         Args:
             message: What to send, and to whom.
-            server: Where to submit it.
-            committing: Awaited just before the message can first be delivered. What it raises goes on to
-                the caller, with nothing delivered.
+            route: Where to submit it.
+            committing: Awaited just before a delivery can reach its recipients. What it raises goes on to the
+                caller, with nothing delivered.
 
         Raises:
             TransportError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.

@@ -18,7 +18,7 @@ from time import monotonic, time
 import structlog
 
 from connector.engine.port import Engine, EngineRefusedError, EngineUnavailableError, LeaseLostError
-from connector.model.job import Fail, Hold, Job, Outcome
+from connector.model.job import Fail, Job, JobContext, Outcome
 
 _log = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ class Lease:
 
     Attributes:
         ends: When the engine may give the job to another worker, on the monotonic clock.
-        hold: Whether the lease was lost (it ended, or the engine says that the job is not ours), and what
+        context: Whether the lease was lost (it ended, or the engine says that the job is not ours), and what
             the handler says of its work.
         outcome: What became of the job; None while it is waiting or worked on.
         extending: An extension is under way.
@@ -45,7 +45,7 @@ class Lease:
 
     job: Job
     ends: float
-    hold: Hold = field(default_factory=Hold)
+    context: JobContext = field(default_factory=JobContext)
     outcome: Outcome | None = None
     extending: bool = False
 
@@ -145,7 +145,7 @@ class Leases:
             return None
         held = self._held.get(job.key)
         if held is not None and not held.is_followed_by(job):
-            held.ends, held.hold.lost = ends, False
+            held.ends, held.context.lost = ends, False
             _log.info("job offered again while in hand, lease renewed", job_key=job.key)
             return None
         lease = Lease(job, ends)
@@ -159,7 +159,7 @@ class Leases:
 
     def stand(self, lease: Lease) -> bool:
         """Whether the job is still ours, for long enough to begin it or to go on with it."""
-        return not lease.hold.lost and lease.ends - monotonic() > self._duration * _TICK
+        return not lease.context.lost and lease.ends - monotonic() > self._duration * _TICK
 
     async def keep(self) -> None:
         """Extend what is due, and tell of what is lost, until cancelled.
@@ -179,7 +179,7 @@ class Leases:
 
     def _due(self) -> list[Lease]:
         threshold = monotonic() + self._duration * _EXTEND_BELOW
-        return [lease for lease in self if lease.ends < threshold and not lease.hold.lost]
+        return [lease for lease in self if lease.ends < threshold and not lease.context.lost]
 
     async def _extend(self, lease: Lease) -> None:
         asked = monotonic()
@@ -196,7 +196,7 @@ class Leases:
             lease.extending = False
 
     def _lose(self, lease: Lease, reason: str) -> None:
-        known, lease.hold.lost = lease.hold.lost, True
+        known, lease.context.lost = lease.context.lost, True
         # With an outcome the job may well be over: reported while the extension was under way.
         if lease.outcome is None and not known:
             _log.warning("lease lost, another worker may get the job", job_key=lease.job.key, reason=reason)

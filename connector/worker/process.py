@@ -25,7 +25,7 @@ from connector.ledger import LedgerUnavailableError, Upkeep, open_upkeep
 from connector.observe.health import Check, Health
 from connector.observe.logs import configure_logging
 from connector.observe.metrics import MeasuredStore, Metrics
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.send.pipeline import Shared, open_pipeline
 from connector.settings.model import Settings
 from connector.settings.sources import Loaded, SettingsError
@@ -61,10 +61,10 @@ def run_worker(
         the outcome of every job (it offers those again when their leases end), 2 when the worker could not
         start.
     """
-    redactor = Redactor()
-    _prepare_logs(loaded.settings, redactor)
+    masker = Masker()
+    _prepare_logs(loaded.settings, masker)
     try:
-        unreported = asyncio.run(_serve(loaded, again, redactor, environ, link))
+        unreported = asyncio.run(_serve(loaded, again, masker, environ, link))
     except (_CannotListenError, LedgerUnavailableError) as error:
         log.error("worker not started", reason=str(error))  # noqa: TRY400 - foreseen, no trace
         return 2
@@ -75,16 +75,16 @@ class _CannotListenError(Exception):
     """The address of ``health.listen`` is taken, or not this host's."""
 
 
-def _prepare_logs(settings: Settings, redactor: Redactor) -> None:
-    configure_logging(settings.log, redactor)
+def _prepare_logs(settings: Settings, masker: Masker) -> None:
+    configure_logging(settings.log, masker)
     for credential in settings.credentials:
-        redactor.remember(credential)
+        masker.remember(credential)
 
 
 async def _serve(
     loaded: Loaded,
     again: Callable[[], Loaded],
-    redactor: Redactor,
+    masker: Masker,
     environ: Mapping[str, str],
     link: int | None,
 ) -> int:
@@ -100,14 +100,14 @@ async def _serve(
             settings.ledger, settings.worker.lease, partial(MeasuredStore, metrics=metrics)
         ) as upkeep,
         Reloadable(
-            lambda current: open_pipeline(current, redactor, environ, shared=Shared(upkeep, metrics)),
+            lambda current: open_pipeline(current, masker, environ, shared=Shared(upkeep, metrics)),
             settings,
         ).running() as pipeline,
         _answering_probes(
-            settings.health.listen if link is None else None, _checks(engine, upkeep), redactor, metrics
+            settings.health.listen if link is None else None, _checks(engine, upkeep), masker, metrics
         ),
     ):
-        reloading = _reload(pipeline, loaded, again, redactor, hangup)
+        reloading = _reload(pipeline, loaded, again, masker, hangup)
         duties: list[Coroutine[Any, Any, None]] = [_announce(engine), reloading]
         if link is not None:
             duties.append(answer(link, _checks(engine, upkeep), metrics, orphaned=stop))
@@ -146,7 +146,7 @@ def _checks(engine: GrpcEngine, upkeep: Upkeep) -> dict[str, Check]:
 
 @asynccontextmanager
 async def _answering_probes(
-    listen: str | None, checks: Mapping[str, Check], redactor: Redactor, metrics: Metrics
+    listen: str | None, checks: Mapping[str, Check], masker: Masker, metrics: Metrics
 ) -> AsyncIterator[None]:
     """Answer ``/health/…`` and ``/metrics`` where the settings say so."""
     if listen is None:
@@ -156,7 +156,7 @@ async def _answering_probes(
     async def counted() -> bytes:
         return metrics.text()
 
-    health = Health(listen, checks, redactor.redact, metrics=counted)
+    health = Health(listen, checks, masker.mask, metrics=counted)
     try:
         await health.start()
     except OSError as error:
@@ -184,7 +184,7 @@ async def _reload(
     pipeline: Reloadable,
     loaded: Loaded,
     again: Callable[[], Loaded],
-    redactor: Redactor,
+    masker: Masker,
     hangup: asyncio.Event,
 ) -> None:
     """Put changed settings into force, until cancelled; those that cannot be used change nothing."""
@@ -197,7 +197,7 @@ async def _reload(
         hangup.clear()
         try:
             loaded = again()
-            _prepare_logs(loaded.settings, redactor)
+            _prepare_logs(loaded.settings, masker)
             await pipeline.use(loaded.settings)
         except SettingsError as error:
             log.error("settings not reloaded", reason=str(error))  # noqa: TRY400 - foreseen, no trace

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from connector.model.job import Hold, Job, Outcome
+from connector.model.job import Job, JobContext, Outcome
 from connector.send.pipeline import Pipeline
 from connector.settings.file_stamp import FileStamp, file_stamp
 from connector.settings.model import Settings
@@ -70,9 +70,9 @@ class Reloadable:
                 generation.retire()
             await asyncio.gather(*(generation.ended() for generation in self._generations))
 
-    async def handle(self, job: Job, hold: Hold) -> Outcome:
+    async def handle(self, job: Job, context: JobContext) -> Outcome:
         """Handle a job as the settings in force say when it begins."""
-        return await self._current.handle(job, hold)
+        return await self._current.handle(job, context)
 
     async def use(self, settings: Settings) -> None:
         """Handle the jobs that come from now on with these settings, as far as they can be changed.
@@ -121,10 +121,10 @@ class _Generation:
     async def opened(self) -> None:
         await self._pipeline
 
-    async def handle(self, job: Job, hold: Hold) -> Outcome:
+    async def handle(self, job: Job, context: JobContext) -> Outcome:
         self._jobs += 1
         try:
-            return await self._pipeline.result().handle(job, hold)
+            return await self._pipeline.result().handle(job, context)
         finally:
             self._jobs -= 1
             self._end_if_idle()

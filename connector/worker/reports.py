@@ -52,7 +52,7 @@ class Reporter:
         """Try once; whether there is nothing left to do."""
         outcome = lease.outcome
         assert outcome is not None  # noqa: S101 - `report` has set it
-        if lease.hold.lost and _comes_again(outcome):
+        if lease.context.lost and _comes_again(outcome):
             _log.warning(
                 "outcome not reported: the lease ended, the engine offers the job again",
                 **_fields(lease, outcome),
@@ -66,15 +66,15 @@ class Reporter:
             )
         except EngineRefusedError as error:
             _log.error("engine refused the outcome", **_fields(lease, outcome), reason=str(error))
-            lease.outcome = _instead_of(outcome, error, in_doubt=lease.hold.when_taken is not None)
+            lease.outcome = _instead_of(outcome, error, in_doubt=lease.context.when_taken is not None)
             return lease.outcome is None
         except EngineUnavailableError as error:
             self._outage.failed(lease.job.key, error)
             return False
         else:
             _log.info("job reported", **_fields(lease, outcome))
-            if lease.hold.when_taken is not None and not _comes_again(outcome):
-                lease.hold.when_taken()
+            if lease.context.when_taken is not None and not _comes_again(outcome):
+                lease.context.when_taken()
         return True
 
 

@@ -26,7 +26,7 @@ import structlog
 
 from connector.engine.port import Engine
 from connector.errors import CancelledBeforeSendError
-from connector.model.job import Fail, Hold, Job, Outcome
+from connector.model.job import Fail, Job, JobContext, Outcome
 from connector.observe.metrics import Metrics
 from connector.settings.model import WorkerSettings
 from connector.worker.leases import Lease, Leases
@@ -42,7 +42,7 @@ _RESERVE_SHARE, _RESERVE_MOST = 0.25, 5.0
 # What a second signal leaves for cancelled handlers and their reports, in seconds.
 _HURRY = 1.0
 
-Handler = Callable[[Job, Hold], Awaitable[Outcome]]
+Handler = Callable[[Job, JobContext], Awaitable[Outcome]]
 
 
 class Worker:
@@ -141,7 +141,7 @@ class Worker:
     async def _outcome_of(self, lease: Lease) -> Outcome:
         job = lease.job
         try:
-            return await self._handle(job, lease.hold)
+            return await self._handle(job, lease.context)
         except asyncio.CancelledError:
             return _handed_back(job)
         except Exception:  # noqa: BLE001 - no fault of a handler may end the loop; it is logged with its trace
@@ -155,7 +155,7 @@ class Worker:
     def _stop_work(self, lease: Lease) -> None:
         """Cancel the handler of a lost lease; what has not begun has none."""
         self._metrics.lease_lost()
-        if lease.hold.committed:
+        if lease.context.committed:
             return
         for task, held in self._tasks.items():
             if held is lease:

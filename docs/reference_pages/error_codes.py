@@ -110,7 +110,8 @@ EXPLANATIONS = {
         "is in the mail: `security` = `starttls-optional` or `none`.",
     ),
     ErrorCode.AUTH_FAILED: Explanation(
-        "The server refuses the credentials, or offers no way to log in that the worker knows. Before a "
+        "The server refuses the credentials, wants a login or encryption where there is none (530), or "
+        "offers no way to log in that the worker knows. Before a "
         "process hears of it, the secrets are asked for anew; others than those refused are tried, once.",
         "Check user name and password. Microsoft and Google want an app password, or that SMTP AUTH is "
         "enabled for the mailbox.",
@@ -120,18 +121,27 @@ EXPLANATIONS = {
         "Nothing: the worker tries again. If it stays so, ask the server's operator.",
     ),
     ErrorCode.SENDER_REJECTED: Explanation(
-        "The server refuses the sender: 5xx to MAIL.",
+        "The server refuses the sender: 5xx to MAIL, or a later 5xx that is about the sender (“Sender "
+        "address rejected”, “send as”, X.1.7, X.1.8).",
         "Use an address that this login may send as, or ask the server's operator to allow it.",
     ),
     ErrorCode.RECIPIENT_REJECTED: Explanation(
-        "The server refuses every recipient (5xx to RCPT), or one of them where all are required. "
-        "`error.variables.rejected` lists them with the server's words.",
-        "Correct the address, best in the process: [catch the error](../how-to/errors.md) and have somebody "
-        "look at it. “Relay access denied” means that the server wants a login.",
+        "The server refuses every recipient (5xx to RCPT), or one of them where all are required, and does "
+        "not say that something else is the reason. `error.variables.rejected` lists them with the server's "
+        "words.",
+        "Correct the address, best in the process: [catch the error](../how-to/errors.md) and have a person "
+        "look at it.",
+    ),
+    ErrorCode.CLIENT_REJECTED: Explanation(
+        "The server refuses this worker, whatever the mail is: “Relay access denied”, its name at EHLO, its "
+        "IP address, or a policy (X.7.x to RCPT) that does not speak of the recipient.",
+        "The message says which: log in, set `helo_name`, or have the server's operator let the worker's IP "
+        "address in.",
     ),
     ErrorCode.MESSAGE_REJECTED: Explanation(
-        "The server refuses the message itself: 5xx to DATA or after the final dot.",
-        "Read the server's words: content that it takes for spam, a size, a policy on the sender.",
+        "The server refuses the message itself: 5xx to DATA or after the final dot. Or it takes fewer "
+        "recipients in one mail, and all of them are required.",
+        "Read the server's words: content that it takes for spam, SPF and DKIM of the sender's domain.",
     ),
     ErrorCode.TEMPORARILY_REJECTED: Explanation(
         "4xx: greylisting (450), a full mailbox (452), a server that shuts down (421).",
@@ -139,8 +149,11 @@ EXPLANATIONS = {
         "greylisting, which takes minutes.",
     ),
     ErrorCode.RATE_LIMITED: Explanation(
-        "4xx that says too many mails or connections, or 429 from where an attachment is fetched.",
-        "Set the account's `rate` and `max_connections` to what the provider allows.",
+        "The server says that too much was sent, or over too many connections, with any code; or 429 from "
+        "where an attachment is fetched. After a quota of an hour or a day the next attempt waits at least "
+        "an hour.",
+        "Set the account's `rate` and `max_connections` to what the provider allows; ask it for a higher "
+        "quota.",
     ),
     ErrorCode.DELIVERY_UNCERTAIN: Explanation(
         "The connection, or the worker, broke after the message's last octet and before the server's reply: "

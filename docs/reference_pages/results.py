@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from connector.errors import Rejection, Reply
 from connector.model.receipt import Receipt
 from connector.send.outcome import response
-from connector.settings.model import SEND_TASK_TYPE
 from connector.tasks.headers import TaskHeaders
 from reference_pages.markdown import table
 
@@ -83,4 +82,4 @@ def _example() -> dict[str, object]:
         ("partial: 1 of 2 recipients was refused; see rejected",),
     )
     when = datetime(2026, 11, 20, 20, 50, 33, tzinfo=UTC)
-    return response(SEND_TASK_TYPE, "<b3f1c0d2@example.com>", receipt, when, str)
+    return response("<b3f1c0d2@example.com>", receipt, when, str)

@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from connector.accounts.presets import PRESETS, Provider
 from connector.settings.accounts import AccountSettings
 from connector.settings.environment import ALIASES
 from connector.settings.model import Settings
+from connector.settings.presets import PRESETS, Provider
 from connector.settings.sources import environment_names, leaves
 from reference_pages.markdown import table
 

@@ -17,10 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from connector.secrets.aws import AwsSecrets
 from connector.secrets.azure import AzureSecrets
-from connector.secrets.environment import EnvironmentSecrets
-from connector.secrets.files import FileSecrets
 from connector.secrets.gcp import GcpSecrets
 from connector.secrets.port import SecretProvider
+from connector.secrets.providers import EnvironmentSecrets, FileSecrets
 from connector.secrets.vault import VaultSecrets
 from connector.settings.secrets import AwsSettings, AzureSettings, GcpSettings, VaultSettings
 from tests.servers import secret_stores

@@ -11,7 +11,7 @@ import pytest
 
 from connector.engine.grpc import GrpcEngine
 from connector.engine.port import Engine, LeaseLostError
-from connector.model.job import Complete, Fail, Hold, Job, Throw
+from connector.model.job import Complete, Fail, Job, JobContext, Throw
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, WorkerSettings
 from connector.testing.engine import FakeEngine, JobState
 from connector.worker.worker import Worker
@@ -169,7 +169,7 @@ async def test_a_worker_on_it_completes_backlog_and_newcomers(side: Side) -> Non
     keys = [side.behind.create_job(TYPE, {"n": n}) for n in range(50)]
     stop = asyncio.Event()
 
-    async def handle(job: Job, hold: Hold) -> Complete:
+    async def handle(job: Job, context: JobContext) -> Complete:
         return Complete({"n": job.variables["n"]})
 
     running = asyncio.create_task(Worker(side.port, WorkerSettings(task_types=(TYPE,)), handle).run(stop))

@@ -18,7 +18,7 @@ from connector.ledger.port import (
     DifferentRequest,
     Granted,
     HeldElsewhere,
-    LeaseLostError,
+    OvertakenError,
     Released,
     Sent,
     State,
@@ -102,7 +102,7 @@ async def test_a_settlement_ends_the_count_of_crashes(ledger: Ledger) -> None:
 async def test_who_was_overtaken_must_not_send(ledger: Ledger, open_one: Open) -> None:
     late = await begun(ledger, OVER)
     await begun(open_one())
-    with pytest.raises(LeaseLostError, match=KEY):
+    with pytest.raises(OvertakenError, match=KEY):
         await ledger.committing(late)
     await ledger.settle(late, Released())  # nor has it a say in what becomes of the mail
     await ledger.settle(late, Unanswered())
@@ -112,7 +112,7 @@ async def test_who_was_overtaken_must_not_send(ledger: Ledger, open_one: Open) -
 async def test_who_was_overtaken_by_a_later_attempt_of_its_own_must_not_send(ledger: Ledger) -> None:
     late = await begun(ledger, OVER)
     second = await begun(ledger)
-    with pytest.raises(LeaseLostError):
+    with pytest.raises(OvertakenError):
         await ledger.committing(late)
     await ledger.settle(late, Unanswered())
     await ledger.committing(second)
@@ -144,7 +144,7 @@ async def test_committing_twice_is_committing_once(ledger: Ledger) -> None:
 async def test_a_settled_attempt_cannot_commit(ledger: Ledger, settlement: Sent | Released) -> None:
     attempt = await begun(ledger)
     await ledger.settle(attempt, settlement)
-    with pytest.raises(LeaseLostError):
+    with pytest.raises(OvertakenError):
         await ledger.committing(attempt)
 
 
@@ -259,7 +259,7 @@ async def test_a_late_reply_stops_a_second_copy_that_is_not_out_yet(ledger: Ledg
     other = open_one()
     second = await begun(other, resend=True)
     await ledger.settle(late, Sent(RESPONSE))
-    with pytest.raises(LeaseLostError):
+    with pytest.raises(OvertakenError):
         await other.committing(second)
     await other.settle(second, Released())
     assert await other.begin(KEY, HASH, LONG) == AlreadySent(RESPONSE)
@@ -322,7 +322,7 @@ async def test_one_that_fails_does_not_harm_those_recorded_with_it(ledger: Ledge
     await begun(open_one(), key="late")
     good = [await begun(ledger, key=f"k{number}") for number in range(10)]
     results = await asyncio.gather(*map(ledger.committing, [late, *good]), return_exceptions=True)
-    assert isinstance(results[0], LeaseLostError)
+    assert isinstance(results[0], OvertakenError)
     assert results[1:] == [None] * 10
     assert len(await ledger.entries(state=State.COMMITTING)) == 10
 

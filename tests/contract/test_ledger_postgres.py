@@ -13,8 +13,8 @@ from connector.ledger.ledger import Ledger
 from connector.ledger.port import (
     AlreadySent,
     Granted,
-    LeaseLostError,
     LedgerUnavailableError,
+    OvertakenError,
     Sent,
 )
 from connector.ledger.postgres import PostgresStore
@@ -68,9 +68,9 @@ async def test_a_server_that_forgot_a_begin_lets_nobody_send_twice(postgres: Pos
         overtaking = await second.begin("a", "h", 60)
         assert isinstance(overtaking, Granted)
         attempts = {d.attempt.key: d.attempt for d in forgotten if isinstance(d, Granted)}
-        with pytest.raises(LeaseLostError):
+        with pytest.raises(OvertakenError):
             await first.committing(attempts["a"])
-        with pytest.raises(LeaseLostError):
+        with pytest.raises(OvertakenError):
             await first.committing(attempts["b"])
         await second.committing(overtaking.attempt)
 

@@ -19,8 +19,8 @@ from connector.ledger.ledger import Ledger
 from connector.ledger.port import (
     AlreadySent,
     Granted,
-    LeaseLostError,
     LedgerUnavailableError,
+    OvertakenError,
     Sent,
     State,
 )
@@ -182,7 +182,7 @@ async def test_a_file_that_was_moved_away_is_not_written_any_more(tmp_path: Path
     assert isinstance(decision, Granted)
     for name in ("ledger.db", "ledger.db-wal", "ledger.db-shm"):
         shutil.move(tmp_path / name, tmp_path / f"moved-{name}")
-    with pytest.raises(LeaseLostError):
+    with pytest.raises(OvertakenError):
         await ledger.committing(decision.attempt)
     await ledger.settle(decision.attempt, Sent("{}"))
     assert await ledger.begin("k", "h", 60) == AlreadySent("{}")

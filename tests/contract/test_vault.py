@@ -133,7 +133,7 @@ async def test_what_no_policy_grants_is_denied(vault: Vault, engine: dict[str, A
 
 async def test_a_token_that_vault_does_not_know_is_denied(vault: Vault) -> None:
     async with vault.secrets(token="hvs.unknown") as secrets:
-        with pytest.raises(UnusableSecretError, match="its token may have ended"):
+        with pytest.raises(UnusableSecretError, match="its token may have expired"):
             await secrets.get("mail/relay/password")
 
 
@@ -162,7 +162,7 @@ async def test_a_wrong_login_is_no_answer_about_the_secret(vault: Vault) -> None
 
 async def test_a_token_that_was_revoked_is_replaced(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("connector.secrets.vault_login.time.monotonic", lambda: now)
+    monkeypatch.setattr("connector.secrets.vault.time.monotonic", lambda: now)
     async with vault.secrets(**vault.approle) as secrets:
         assert await secrets.get("mail/relay/password") == "pass-word"
         vault.revoke()
@@ -174,7 +174,7 @@ async def test_a_token_that_was_revoked_is_replaced(vault: Vault, monkeypatch: p
 
 async def test_a_token_is_replaced_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("connector.secrets.vault_login.time.monotonic", lambda: now)
+    monkeypatch.setattr("connector.secrets.vault.time.monotonic", lambda: now)
     remembered: list[str] = []
     with double() as vault:
         async with vault.secrets(remembered, **vault.approle) as secrets:

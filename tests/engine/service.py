@@ -12,7 +12,7 @@ from uuid import uuid4
 from pyzeebe import ZeebeClient
 
 from connector.engine.grpc import GrpcEngine
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.send.pipeline import open_pipeline
 from connector.settings.sources import load
 from connector.worker.worker import Worker
@@ -40,7 +40,7 @@ async def running_worker(
     stop = asyncio.Event()
     async with (
         GrpcEngine(settings.engine, settings.worker) as engine,
-        open_pipeline(settings, Redactor(), environ) as pipeline,
+        open_pipeline(settings, Masker(), environ) as pipeline,
     ):
         worker = asyncio.create_task(Worker(engine, settings.worker, pipeline.handle).run(stop))
         try:

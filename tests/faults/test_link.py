@@ -18,7 +18,7 @@ from connector.errors import ErrorCode
 from connector.ledger import open_ledger
 from connector.ledger.port import State
 from connector.model.job import Complete, Fail, Outcome
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.send.pipeline import open_pipeline
 from connector.settings.model import SEND_TASK_TYPE, Settings
 from connector.settings.sources import load
@@ -59,7 +59,7 @@ def witness(behaviour: Behaviour) -> SmtpServer:
 async def working(chosen: Settings, engine: FakeEngine) -> AsyncIterator[None]:
     """Run a worker on an engine in memory."""
     stop = asyncio.Event()
-    async with asyncio.timeout(60), open_pipeline(chosen, Redactor(), {}) as pipeline:
+    async with asyncio.timeout(60), open_pipeline(chosen, Masker(), {}) as pipeline:
         worker = asyncio.create_task(Worker(engine, chosen.worker, pipeline.handle).run(stop))
         try:
             yield

@@ -108,7 +108,7 @@ class Chaos:
 
     async def _refuse(self) -> None:
         verb = self.chance.choice((Verb.MAIL, Verb.RCPT, Verb.DOT))
-        self._misbehave(Rule(verb, Say(554, "5.7.1 Never"), times=1))
+        self._misbehave(Rule(verb, Say(554, "5.0.0 Never"), times=1))
 
     def _misbehave(self, rule: Rule) -> None:
         """Put a rule before those that hold all the time."""

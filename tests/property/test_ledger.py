@@ -23,7 +23,7 @@ from connector.ledger.port import (
     Attempt,
     Granted,
     HeldElsewhere,
-    LeaseLostError,
+    OvertakenError,
     Released,
     Sent,
     Settlement,
@@ -125,7 +125,7 @@ class Histories(RuleBasedStateMachine):
 async def _lost(operation: Coroutine[Any, Any, None]) -> bool:
     try:
         await operation
-    except LeaseLostError:
+    except OvertakenError:
         return True
     return False
 

@@ -112,7 +112,7 @@ def named(name: str, address: str) -> str:
 def message_of(chosen: Texts) -> Message:
     html = chosen.content_type is not ContentType.TEXT
     request = SendRequest(
-        server=Server("localhost", 25),
+        route=Server("localhost", 25),
         sender=parse_mailbox(named(chosen.sender, "sender@example.com"), "smtpEmailMailBoxName"),
         to=(
             parse_mailbox(named(chosen.to, "to@example.com"), "smtpEmailToRecipients[0]"),

@@ -13,7 +13,7 @@ from connector.errors import ConnectorError, InputError
 from connector.model.mail import SendRequest
 from connector.model.text import check_text
 from connector.settings.model import INFOSYS_TASK_TYPE, SEND_TASK_TYPE, MessageSettings, Settings
-from connector.tasks import reader
+from connector.tasks import send_task
 from connector.tasks.definitions import AUTHENTICATION, NATIVE
 from connector.tasks.headers import TaskHeaders, read_task_headers
 from connector.tasks.port import ReadContext
@@ -59,7 +59,7 @@ TASK_TYPES = st.sampled_from([SEND_TASK_TYPE, INFOSYS_TASK_TYPE])
 
 def read(task_type: str, variables: dict[str, Any]) -> SendRequest | ConnectorError:
     try:
-        return reader(task_type).read(variables, CONTEXT)
+        return send_task(task_type).read(variables, CONTEXT)
     except ConnectorError as error:
         return error
 
@@ -146,7 +146,7 @@ def test_a_line_break_in_a_header_text_is_always_refused(before: str, character:
     ):
         assert isinstance(read(SEND_TASK_TYPE, {**COMPLETE, name: value}), ConnectorError)
     with pytest.raises(InputError):
-        reader(SEND_TASK_TYPE).idempotency_key({"smtpEmailIdempotencyKey": broken})
+        send_task(SEND_TASK_TYPE).idempotency_key({"smtpEmailIdempotencyKey": broken})
 
 
 @pytest.mark.timeout(20)

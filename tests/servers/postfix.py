@@ -1,8 +1,8 @@
 """A private Postfix: its own queue, port, users and mailboxes, gone with the test session.
 
 Postfix's master insists on root. It offers STARTTLS with a certificate of the session's own authority, AUTH
-PLAIN and LOGIN against a SASL database, and delivers the mail of ``USERS`` at ``example.test`` into Maildirs
-of which a test reads the raw bytes.
+PLAIN and LOGIN against a SASL database, or whatever a Dovecot verifies for it, and delivers the mail of
+``USERS`` at ``example.test`` into Maildirs of which a test reads the raw bytes.
 """
 
 from __future__ import annotations
@@ -101,8 +101,13 @@ _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
 @contextmanager
-def running(authority: trustme.CA) -> Iterator[Postfix]:
-    """Run a Postfix until the block ends."""
+def running(authority: trustme.CA, sasl: int | None = None) -> Iterator[Postfix]:
+    """Run a Postfix until the block ends.
+
+    Args:
+        authority: Issues its certificate.
+        sasl: Port on loopback of a Dovecot that verifies logins; without one, a SASL database does.
+    """
     with tempfile.TemporaryDirectory(prefix="postfix-") as name:
         directory = Path(name)
         config = directory / "etc"
@@ -110,6 +115,8 @@ def running(authority: trustme.CA) -> Iterator[Postfix]:
         _configure(directory, config, authority)
         master = _MASTER.format(port=f"127.0.0.1:{port}", relay=f"127.0.0.1:{relay}", seven_bit=seven_bit)
         (config / "master.cf").write_text(master)
+        if sasl is not None:
+            _verify_with_dovecot(config, sasl)
         _postfix(config, "start")
         try:
             _wait_for_greeting(port)
@@ -137,6 +144,11 @@ def _configure(directory: Path, config: Path, authority: trustme.CA) -> None:
         env={**os.environ, "PATH": _PATH},
     )
     shutil.chown(database, "postfix")
+
+
+def _verify_with_dovecot(config: Path, port: int) -> None:
+    with (config / "main.cf").open("a") as main:
+        main.write(f"smtpd_sasl_type = dovecot\nsmtpd_sasl_path = inet:127.0.0.1:{port}\n")
 
 
 def _certificates(directory: Path, authority: trustme.CA) -> None:

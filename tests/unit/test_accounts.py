@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from pydantic import SecretStr
 from connector.accounts.accounts import Accounts, Origin, with_secrets
 from connector.errors import AccountError, ErrorCode, SecretError
 from connector.model.server import Security, Server, TlsPolicy
-from connector.secrets import open_secrets
+from connector.secrets.providers import open_secrets
 from connector.settings.model import Settings
 from connector.settings.secrets import SecretSettings
 
@@ -77,21 +76,21 @@ def test_a_forbidden_account_looks_like_none(rule: dict[str, Any]) -> None:
 def test_the_server_has_all_that_the_transport_needs() -> None:
     limits = {"timeouts": {"dot": 30}, "rate": 2, "max_wait": 3, "max_connections": 4}
     login = {"username": "u", "password": "p", "helo_name": "client.example", "min_tls": "1.3"}
-    server = accounts(sales=limits | login).named("sales", ORDER).server
+    server = accounts(sales=limits | login).named("sales", ORDER).route
     assert (server.hostname, server.port, server.security) == ("sales.example", 587, Security.STARTTLS)
     assert (server.username, server.password, server.account) == ("u", SecretStr("p"), "sales")
     assert (server.helo_name, server.tls) == ("client.example", TlsPolicy("1.3"))
     assert (server.quota.rate, server.quota.max_wait, server.quota.max_connections) == (2, 3, 4)
     assert server.timeouts is not None
-    assert (server.timeouts.dot, server.timeouts.connect) == (timedelta(seconds=30), timedelta(seconds=15))
-    again = accounts(sales=limits | login).named("sales", ORDER).server
+    assert (server.timeouts.dot, server.timeouts.connect) == (30, 15)
+    again = accounts(sales=limits | login).named("sales", ORDER).route
     assert (hash(server), server) == (hash(again), again), "a pool finds its connections by it"
 
 
 async def test_secrets_are_looked_up_for_every_mail() -> None:
     environ = {"SECRET_PW": "first"}
     given = {"username": "secrets.NAME", "password": "secrets.PW"}
-    server = accounts(sales=given).named("sales", ORDER).server
+    server = accounts(sales=given).named("sales", ORDER).route
     environ["SECRET_NAME"] = "ada"
     async with open_secrets(SecretSettings(), environ, lambda _: None) as secrets:
         for password in ("first", "second"):
@@ -106,7 +105,7 @@ async def test_secrets_are_looked_up_for_every_mail() -> None:
 
 async def test_a_secret_that_is_bound_elsewhere_is_not_given_to_an_account() -> None:
     settings = SecretSettings.model_validate({"bind": {"PW": ["other.example"]}})
-    server = accounts(sales={"username": "u", "password": "secrets.PW"}).named("sales", ORDER).server
+    server = accounts(sales={"username": "u", "password": "secrets.PW"}).named("sales", ORDER).route
     async with open_secrets(settings, {"SECRET_PW": "x"}, lambda _: None) as secrets:
         with pytest.raises(SecretError, match=r"accounts\.sales\.password: the secret PW is bound") as caught:
             await with_secrets(server, secrets)

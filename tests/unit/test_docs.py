@@ -16,7 +16,7 @@ from connector import feel
 from connector.check.findings import FACTS, Step
 from connector.errors import ErrorCode
 from connector.settings.model import Settings
-from connector.settings.schema import json_schema
+from connector.settings.show import json_schema
 from connector.settings.sources import leaves
 
 ROOT = Path(__file__).parents[2]

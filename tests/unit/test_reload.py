@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 from structlog.testing import capture_logs
 
-from connector.model.job import Complete, Hold, Job, Outcome
+from connector.model.job import Complete, Job, JobContext, Outcome
 from connector.send.pipeline import Pipeline
 from connector.settings.ledger import LedgerSettings
 from connector.settings.model import AttachmentSettings, EngineSettings, Settings, WorkerSettings
@@ -34,7 +34,7 @@ class Opened:
         outer = self
 
         class Counting:
-            async def handle(self, job: Job, hold: Hold) -> Outcome:
+            async def handle(self, job: Job, context: JobContext) -> Outcome:
                 outer.began.set()
                 await outer.go_on.wait()
                 assert limit not in outer.closed
@@ -51,10 +51,10 @@ def limited(count: int) -> Settings:
 async def test_jobs_in_hand_end_as_they_began_and_later_ones_follow_the_new_settings() -> None:
     opened = Opened()
     async with Reloadable(opened, limited(1)).running() as pipeline:
-        first = asyncio.create_task(pipeline.handle(job({}), Hold()))
+        first = asyncio.create_task(pipeline.handle(job({}), JobContext()))
         await opened.began.wait()
         await pipeline.use(limited(2))
-        second = asyncio.create_task(pipeline.handle(job({}), Hold()))
+        second = asyncio.create_task(pipeline.handle(job({}), JobContext()))
         await asyncio.sleep(0)
         assert opened.closed == []
         opened.go_on.set()
@@ -70,7 +70,7 @@ async def test_settings_that_open_nothing_change_nothing() -> None:
     async with Reloadable(opened, limited(1)).running() as pipeline:
         with pytest.raises(OSError, match="no such thing"):
             await pipeline.use(limited(0))
-        assert await pipeline.handle(job({}), Hold()) == Complete({"limit": 1})
+        assert await pipeline.handle(job({}), JobContext()) == Complete({"limit": 1})
     assert opened.closed == [1]
 
 
@@ -88,7 +88,7 @@ async def test_what_needs_a_restart_is_named_and_the_rest_is_used() -> None:
     with capture_logs() as logs:
         async with Reloadable(opened, limited(1)).running() as pipeline:
             await pipeline.use(wanted)
-            assert await pipeline.handle(job({}), Hold()) == Complete({"limit": 2})
+            assert await pipeline.handle(job({}), JobContext()) == Complete({"limit": 2})
     (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
     assert warning["settings"] == ["worker.max_jobs"]
 

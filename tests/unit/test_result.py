@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,7 +22,8 @@ from connector.errors import (
 from connector.model.job import Complete, Fail, Outcome, Throw
 from connector.model.receipt import Receipt
 from connector.send import outcome as outcomes
-from connector.settings.model import INFOSYS_TASK_TYPE, SEND_TASK_TYPE, WorkerSettings
+from connector.settings.model import INFOSYS_TASK_TYPE, WorkerSettings
+from connector.tasks import send_task
 from connector.tasks.headers import read_task_headers
 from tests.jobs import job
 
@@ -32,9 +33,9 @@ SETTINGS = WorkerSettings(retry_backoff="7", rejection_backoff="11")
 REFUSED = Rejection("b@x", Reply(550, "5.1.1 no such user"))
 
 
-def response(task_type: str = SEND_TASK_TYPE) -> dict[str, Any]:
+def response() -> dict[str, Any]:
     receipt = Receipt(Reply(250, "2.0.0 Ok"), ("a@x",), (REFUSED,), transport="smtp", warnings=("careful",))
-    return outcomes.response(task_type, "<1@mail>", receipt, NOW, str)
+    return outcomes.response("<1@mail>", receipt, NOW, str)
 
 
 async def sent(**headers: str) -> Outcome:
@@ -82,10 +83,6 @@ def test_the_response_of_a_native_task() -> None:
     }
 
 
-def test_infosys_has_its_own_key_beside_the_same() -> None:
-    assert response(INFOSYS_TASK_TYPE) == {"response": "Mail sent successfully", **response()}
-
-
 # A mail that was sent
 
 
@@ -109,7 +106,8 @@ async def test_the_result_expression_makes_variables_beside_it_and_wins() -> Non
 
 async def test_on_the_infosys_type_the_response_has_the_response() -> None:
     headers = read_task_headers({"resultExpression": "{a: response.response, b: response.messageId}"})
-    outcome = await outcomes.succeeded(response(INFOSYS_TASK_TYPE), job({}), headers)
+    described = send_task(INFOSYS_TASK_TYPE).response(response())
+    outcome = await outcomes.succeeded(described, job({}), headers)
     assert outcome == Complete({"a": "Mail sent successfully", "b": "<1@mail>"})
 
 
@@ -232,6 +230,15 @@ async def test_the_task_sets_the_pause() -> None:
     outcome = await failed(refused(ErrorCode.CONNECTION_FAILED), {"retryBackoff": "PT0.5S"})
     assert isinstance(outcome, Fail)
     assert (outcome.retries, outcome.backoff) == (2, 0.5)
+
+
+@pytest.mark.parametrize(("backoff", "seconds"), [("", 3600), ("PT1S", 3600), ("PT2H", 7200)])
+async def test_a_quota_waits_at_least_as_long_as_its_error_says(backoff: str, seconds: float) -> None:
+    error = refused(ErrorCode.RATE_LIMITED)
+    error.retry_after = timedelta(hours=1)
+    outcome = await failed(error, {"retryBackoff": backoff})
+    assert isinstance(outcome, Fail)
+    assert (outcome.retries, outcome.backoff) == (2, seconds)
 
 
 async def test_a_job_error_sets_retries_and_pause_even_of_a_permanent_fault() -> None:

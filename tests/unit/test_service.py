@@ -13,8 +13,8 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from connector.model.job import Complete, Hold, Job, Outcome
-from connector.secrets.redaction import Redactor
+from connector.model.job import Complete, Job, JobContext, Outcome
+from connector.secrets.masker import Masker
 from connector.settings.ledger import LedgerSettings
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, Settings, WorkerSettings
 from connector.settings.sources import Loaded
@@ -54,7 +54,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch, handle: Handle) -> Engine:
     engine = Engine()
 
     class Pipeline:
-        async def handle(self, job: Job, hold: Hold) -> Outcome:
+        async def handle(self, job: Job, context: JobContext) -> Outcome:
             try:
                 return await handle(engine)
             finally:
@@ -124,8 +124,8 @@ def test_nothing_uses_the_engine_once_it_is_closed(monkeypatch: pytest.MonkeyPat
 def test_the_client_secret_is_masked_from_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     masked: list[str] = []
 
-    async def serve(loaded: Loaded, read: object, redactor: Redactor, *more: object) -> int:
-        masked.append(redactor.redact(f"the endpoint says {SECRET}"))
+    async def serve(loaded: Loaded, read: object, masker: Masker, *more: object) -> int:
+        masked.append(masker.mask(f"the endpoint says {SECRET}"))
         return 0
 
     monkeypatch.setattr(process, "_serve", serve)

@@ -27,7 +27,7 @@ def account(server: SmtpServer | None = None, **settings: Any) -> Server:
     """The server of an account called sales, as the transport gets it."""
     where = {"host": "localhost", "port": server.port} if server else {}
     configured = Settings.model_validate({"accounts": {"sales": where | LOGIN | settings}})
-    return Accounts(configured).named("sales", Origin("order", "<default>")).server
+    return Accounts(configured).named("sales", Origin("order", "<default>")).route
 
 
 async def submit(server: Server) -> Receipt:

@@ -6,7 +6,7 @@ from typing import Any
 
 from connector.check import run
 from connector.check.findings import Finding, Report, Step
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.settings.model import Settings
 from connector.testing.smtp import SmtpServer
 from tests.wire import smtp_submission as given
@@ -32,7 +32,7 @@ def order(*accounts: str, **changed: Any) -> run.Order:
 
 async def checked(wanted: run.Order, **settings: Any) -> list[Report]:
     configured = Settings.model_validate({"smtp": {"helo_name": "client.example"}, **settings})
-    return [report async for report in run.reports(wanted, configured, Redactor(), ENVIRON)]
+    return [report async for report in run.reports(wanted, configured, Masker(), ENVIRON)]
 
 
 async def sales(server: SmtpServer | None = None, wanted: run.Order | None = None, **account: Any) -> Report:

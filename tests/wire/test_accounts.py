@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from connector.model.job import Complete, Fail
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.send.pipeline import Pipeline, open_pipeline
 from connector.settings.model import Settings
 from connector.testing.behaviour import Behaviour, Hold, Say, Verb
@@ -37,7 +37,7 @@ async def pipeline(
     accounts: Mapping[str, Any], environ: Mapping[str, str] | None = None, **more: Any
 ) -> AsyncIterator[Pipeline]:
     settings = Settings.model_validate({"accounts": accounts, "ledger": {"kind": "memory"}, **more})
-    async with open_pipeline(settings, Redactor(), environ or {}) as opened:
+    async with open_pipeline(settings, Masker(), environ or {}) as opened:
         yield opened
 
 

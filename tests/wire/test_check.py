@@ -17,7 +17,7 @@ from connector.check.findings import Finding, Report, Status, Step
 from connector.errors import ErrorCode
 from connector.model.addresses import Mailbox
 from connector.model.server import Security, Server
-from connector.secrets.redaction import MASK, Redactor
+from connector.secrets.masker import MASK, Masker
 from connector.settings.model import Settings
 from connector.testing.behaviour import Behaviour, Drop, Garbage, Hold, Say, Silence, Verb
 from connector.testing.smtp import Offer, SmtpServer
@@ -115,14 +115,14 @@ REFUSALS: dict[str, tuple[Verb, Say, Step, ErrorCode, str]] = {
         Verb.CONNECT,
         Say(554, "no"),
         Step.EHLO,
-        ErrorCode.MESSAGE_REJECTED,
+        ErrorCode.CLIENT_REJECTED,
         "let this machine in",
     ),
     "EHLO": (
         Verb.EHLO,
         Say(550, "who are you"),
         Step.EHLO,
-        ErrorCode.MESSAGE_REJECTED,
+        ErrorCode.CLIENT_REJECTED,
         "smtp.helo_name",
     ),
     "STARTTLS": (Verb.STARTTLS, Say(502, "broken"), Step.TLS, ErrorCode.TLS_FAILED, "log of localhost"),
@@ -288,7 +288,7 @@ async def test_a_provider_of_secrets_that_hangs(monkeypatch: pytest.MonkeyPatch)
     async def never(*_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("connector.secrets.environment.EnvironmentSecrets.get", never)
+    monkeypatch.setattr("connector.secrets.providers.EnvironmentSecrets.get", never)
     report = await sales(wanted=order("sales", seconds=0.2), host="localhost", **LOGIN)
     (only,) = report.findings
     assert (only.step, only.code) == (Step.SETTINGS, ErrorCode.SECRETS_UNAVAILABLE)
@@ -308,7 +308,7 @@ async def test_what_a_server_repeats_of_the_login_is_masked() -> None:
 
 
 async def test_a_secret_in_what_a_server_offers_is_masked() -> None:
-    """Before the login nobody but the redactor knows what to look for."""
+    """Before the login nobody but the masker knows what to look for."""
     behaviour = Behaviour().on(Verb.EHLO, Say(250, "mail.example", "AUTH LOGIN HUSH-HUSH"))
     async with SmtpServer(users={"ada": "x"}, behaviour=behaviour) as server:
         report = await sales(server, security="none", username="ada", password="HUSH-HUSH")
@@ -344,7 +344,7 @@ async def test_a_slow_server_does_not_hold_up_the_others() -> None:
             for name, server in {"slow": slow, "quick": quick}.items()
         }
         arriving = run.reports(
-            order("slow", "quick"), Settings.model_validate({"accounts": accounts}), Redactor(), {}
+            order("slow", "quick"), Settings.model_validate({"accounts": accounts}), Masker(), {}
         )
         first = await anext(arriving)
         slow_greeting.until.set()
@@ -362,10 +362,10 @@ async def test_a_server_of_the_command_line_names_its_options() -> None:
 
 
 def test_what_is_masked_leaves_the_words_of_programs_alone() -> None:
-    redactor = Redactor()
-    redactor.remember("failed")
+    masker = Masker()
+    masker.remember("failed")
     found = Finding(Step.TLS, Status.FAILED, "it failed", facts={"cipher": "failed"})
-    shown = Report("account", "sales", "x:1", (found,)).masked(redactor.redact).as_json()
+    shown = Report("account", "sales", "x:1", (found,)).masked(masker.mask).as_json()
     assert shown["steps"][0] | {"seconds": None} == {
         "step": "tls",
         "status": "failed",

@@ -14,13 +14,12 @@ import pytest
 
 from connector.ledger import Ledger, LedgerUnavailableError, Upkeep
 from connector.ledger.memory import MemoryStore
-from connector.ledger.port import Answer, Granted, State, Step
-from connector.model.job import Complete, Fail, Hold, Job, Outcome
-from connector.secrets.redaction import Redactor
+from connector.ledger.port import Answer, Granted, Operation, State
+from connector.model.job import Complete, Fail, Job, JobContext, Outcome
+from connector.secrets.masker import Masker
 from connector.send.pipeline import Pipeline, Shared, open_pipeline
 from connector.settings.sources import load
-from connector.testing.behaviour import Behaviour, Drop, Say, Verb
-from connector.testing.behaviour import Hold as Held
+from connector.testing.behaviour import Behaviour, Drop, Hold, Say, Verb
 from connector.testing.smtp import SmtpServer
 from tests.jobs import job
 from tests.wire.test_pipeline import mail
@@ -41,12 +40,12 @@ class Store(MemoryStore):
         self.refused = asyncio.Event()
         self.sent = asyncio.Event()
 
-    async def apply(self, steps: Sequence[Step]) -> list[Answer]:
+    async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
         self.groups += 1
         if self.down or self.groups == self.fails_at:
             self.refused.set()
             raise LedgerUnavailableError("The ledger's disk is gone.")
-        answers = await super().apply(steps)
+        answers = await super().apply(operations)
         if await self.entries(key=None, state=State.SENT, limit=1):
             self.sent.set()
         return answers
@@ -67,7 +66,7 @@ async def pipeline(store: MemoryStore | None = None, /, **overrides: str) -> Asy
         if upkeep is not None:
             await stack.enter_async_context(upkeep.running())
         shared = Shared(upkeep) if upkeep is not None else None
-        yield await stack.enter_async_context(open_pipeline(settings, Redactor(), {}, shared=shared))
+        yield await stack.enter_async_context(open_pipeline(settings, Masker(), {}, shared=shared))
 
 
 def error_code(outcome: Outcome) -> str:
@@ -133,7 +132,7 @@ async def test_a_login_that_was_mended_is_the_same_mail() -> None:
 
 
 async def test_of_two_jobs_with_one_key_at_a_time_one_sends_and_the_other_steps_back() -> None:
-    held = Held(asyncio.Event())
+    held = Hold(asyncio.Event())
     async with SmtpServer(behaviour=Behaviour().on(Verb.DOT, held)) as server, pipeline(Store()) as opened:
         keyed = mail(server, smtpEmailIdempotencyKey="order-1")
         first = asyncio.create_task(opened.handle(job(keyed)))
@@ -209,18 +208,18 @@ async def test_a_ledger_lost_just_before_the_dot_keeps_the_dot_back() -> None:
 
 
 async def test_a_lease_lost_just_before_the_dot_keeps_the_dot_back() -> None:
-    hold = Hold()
+    context = JobContext()
     store = Store()
-    at_data = Held(asyncio.Event())
+    at_data = Hold(asyncio.Event())
     behaviour = Behaviour().on(Verb.DATA, at_data, times=1)
     async with SmtpServer(behaviour=behaviour) as server, pipeline(store) as opened:
-        running = asyncio.create_task(opened.handle(job(mail(server), retries=2), hold))
+        running = asyncio.create_task(opened.handle(job(mail(server), retries=2), context))
         await at_data.reached.wait()
-        hold.lost = True
+        context.lost = True
         at_data.until.set()
         outcome = await running
         assert isinstance(outcome, Fail)
-        assert (error_code(outcome), outcome.retries, hold.committed) == ("CANCELLED", 2, False)
+        assert (error_code(outcome), outcome.retries, context.committed) == ("CANCELLED", 2, False)
         assert server.received == []
 
 
@@ -241,7 +240,7 @@ async def test_a_job_that_kills_its_workers_becomes_an_incident_before_anything_
 async def test_mails_whose_workers_died_again_and_again_are_sent_one_at_a_time() -> None:
     """A suspect that waits for its turn is not under way: the worker's death is not counted against it."""
     store, keys = Store(), [f"<default>/instance:{number}" for number in (12, 13)]
-    held = Held()
+    held = Hold()
     async with (
         SmtpServer(behaviour=Behaviour().on(Verb.MAIL, held, times=1)) as server,
         pipeline(store) as opened,
@@ -274,19 +273,19 @@ async def test_in_doubt_an_incident_stands_until_a_person_retries() -> None:
         SmtpServer(behaviour=Behaviour().on(Verb.DOT, Drop(), times=1)) as server,
         pipeline(store) as opened,
     ):
-        hold = Hold()
-        first = await opened.handle(job(mail(server)), hold)
+        context = JobContext()
+        first = await opened.handle(job(mail(server)), context)
         assert isinstance(first, Fail)
         assert (error_code(first), first.retries) == ("DELIVERY_UNCERTAIN", 0)
         assert "retrying this job sends it again" in first.message
         # The worker died before the engine had heard of it: the job comes again by itself.
-        hold = Hold()
-        again = await opened.handle(job(mail(server)), hold)
+        context = JobContext()
+        again = await opened.handle(job(mail(server)), context)
         assert isinstance(again, Fail)
         assert (error_code(again), again.retries) == ("DELIVERY_UNCERTAIN", 0)
         # The engine has the incident. Whoever comes at once is another worker with the same job.
-        assert hold.when_taken is not None
-        hold.when_taken()
+        assert context.when_taken is not None
+        context.when_taken()
         await asyncio.sleep(0)
         assert error_code(await opened.handle(job(mail(server)))) == "CANCELLED"
         assert server.received == []
@@ -348,7 +347,7 @@ async def test_a_worker_that_died_after_the_dot_leaves_a_doubt(policy: str, mail
 async def _die_after_the_dot(store: Store, one: Job) -> None:
     """Leave the ledger as a worker does that is killed between the final dot and the reply."""
     before, store.down = Store(), False
-    held = Held(asyncio.Event())
+    held = Hold(asyncio.Event())
     behaviour = Behaviour().on(Verb.DOT, held, times=1)
     async with SmtpServer(behaviour=behaviour) as server, pipeline(before) as opened:
         login = {"hostname": server.hostname, "port": server.port}
@@ -368,7 +367,7 @@ async def _die_after_the_dot(store: Store, one: Job) -> None:
 @asynccontextmanager
 async def answered_without_its_ledger(store: Store) -> AsyncIterator[asyncio.Task[Outcome]]:
     """A job whose ledger goes down between the final dot and the reply."""
-    at_dot = Held(asyncio.Event())
+    at_dot = Hold(asyncio.Event())
     async with (
         SmtpServer(behaviour=Behaviour().on(Verb.DOT, at_dot)) as server,
         pipeline(store) as opened,
@@ -403,11 +402,11 @@ async def test_cancelling_a_job_whose_mail_is_being_recorded_loses_nothing() -> 
 
 
 async def test_the_hold_says_when_there_is_no_way_back() -> None:
-    hold = Hold()
-    at_dot = Held(asyncio.Event())
+    context = JobContext()
+    at_dot = Hold(asyncio.Event())
     async with SmtpServer(behaviour=Behaviour().on(Verb.DOT, at_dot)) as server, pipeline(Store()) as opened:
-        running = asyncio.create_task(opened.handle(job(mail(server)), hold))
+        running = asyncio.create_task(opened.handle(job(mail(server)), context))
         await at_dot.reached.wait()
-        assert hold.committed
+        assert context.committed
         at_dot.until.set()
         await running

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from email import message_from_bytes
 
-from connector.model.job import Fail, Hold, Outcome
+from connector.model.job import Fail, JobContext, Outcome
 from connector.send.pipeline import Pipeline
 from connector.testing.behaviour import Behaviour, Drop, Verb
 from connector.testing.smtp import SmtpServer
@@ -16,11 +16,11 @@ from tests.wire.test_pipeline import mail
 
 async def _in_doubt(opened: Pipeline, variables: dict[str, object], instance: int) -> Outcome:
     """Handle a job, and let the engine take its outcome."""
-    hold = Hold()
-    outcome = await opened.handle(job(variables, element_instance_key=instance), hold)
+    context = JobContext()
+    outcome = await opened.handle(job(variables, element_instance_key=instance), context)
     assert isinstance(outcome, Fail)
-    assert hold.when_taken is not None
-    recorded = hold.when_taken()
+    assert context.when_taken is not None
+    recorded = context.when_taken()
     assert isinstance(recorded, asyncio.Task)
     await recorded
     return outcome

@@ -88,12 +88,12 @@ async def test_a_fault_of_our_own_after_the_mail_is_an_incident_that_says_so(
 async def test_a_mail_that_cannot_be_described_was_sent_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     described = outcomes.response
 
-    def broken(task_type: str, message_id: str, receipt: Receipt, *more: Any) -> dict[str, Any]:
+    def broken(message_id: str, receipt: Receipt, *more: Any) -> dict[str, Any]:
         if receipt.accepted:
             raise ZeroDivisionError("a bug")
-        return described(task_type, message_id, receipt, *more)
+        return described(message_id, receipt, *more)
 
-    monkeypatch.setattr("connector.send.pipeline.outcome.response", broken)
+    monkeypatch.setattr("connector.send.outcome.response", broken)
     async with SmtpServer() as server:
         outcome = await handled(server, {"resultVariable": "mail"})
         assert len(server.received) == 1

@@ -12,7 +12,7 @@ import pytest
 from connector.ledger import LedgerUnavailableError
 from connector.observe import health as module
 from connector.observe.health import Check, Health
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 
 
 async def fine() -> None:
@@ -29,7 +29,7 @@ async def silent() -> None:
 
 @asynccontextmanager
 async def serving(**checks: Check) -> AsyncIterator[Health]:
-    async with Health("127.0.0.1:0", checks, Redactor().redact) as health:
+    async with Health("127.0.0.1:0", checks, Masker().mask) as health:
         yield health
 
 
@@ -83,9 +83,9 @@ async def test_a_secret_in_a_reason_is_masked() -> None:
     async def leaking() -> None:
         raise OSError("no login as ann with hush-hush")
 
-    redactor = Redactor()
-    redactor.remember("hush-hush")
-    async with Health("127.0.0.1:0", {"ledger": leaking}, redactor.redact) as health:
+    masker = Masker()
+    masker.remember("hush-hush")
+    async with Health("127.0.0.1:0", {"ledger": leaking}, masker.mask) as health:
         _, _, body = await ask(health, b"GET /health/ready HTTP/1.1\r\n\r\n")
     assert b"no login as ann" in body
     assert b"hush-hush" not in body

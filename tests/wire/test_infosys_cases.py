@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from connector.model.job import Complete, Fail, Job, Outcome
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.send.pipeline import open_pipeline
 from connector.settings.sources import load
 from connector.testing.smtp import SmtpServer
@@ -36,7 +36,7 @@ def at(server: SmtpServer, variables: Mapping[str, Any]) -> dict[str, Any]:
 
 async def handled(one: Job, root: Path) -> Outcome:
     settings = load({}, overrides={"attachments.roots": str(root), "ledger.kind": "memory"}).settings
-    async with open_pipeline(settings, Redactor(), SECRETS) as pipeline:
+    async with open_pipeline(settings, Masker(), SECRETS) as pipeline:
         return await pipeline.handle(one)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from connector.ledger import LedgerUnavailableError, open_upkeep
-from connector.model.job import Complete, Fail, Hold, Job, Outcome
+from connector.model.job import Complete, Fail, Job, JobContext, Outcome
 from connector.observe.health import Health
 from connector.observe.metrics import MeasuredStore, Metrics
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.send.pipeline import Shared, open_pipeline
 from connector.settings.model import SEND_TASK_TYPE
 from connector.settings.sources import load
@@ -38,9 +38,7 @@ async def handled(server: SmtpServer, metrics: Metrics, jobs: list[Job], **overr
     settings = load({}, overrides=given).settings
     async with (
         open_upkeep(settings.ledger, settings.worker.lease, lambda s: MeasuredStore(s, metrics)) as upkeep,
-        open_pipeline(
-            settings, Redactor(), {"SECRET_PW": SECRET}, shared=Shared(upkeep, metrics)
-        ) as pipeline,
+        open_pipeline(settings, Masker(), {"SECRET_PW": SECRET}, shared=Shared(upkeep, metrics)) as pipeline,
     ):
         outcomes = [await pipeline.handle(one) for one in jobs]
         if server.received:
@@ -97,7 +95,7 @@ async def test_the_job_loop_counts_jobs_and_outcomes() -> None:
     metrics, engine, stop = Metrics(), FakeEngine(), asyncio.Event()
     in_flight: list[float] = []
 
-    async def handle(_job: Job, _hold: Hold) -> Outcome:
+    async def handle(_job: Job, _context: JobContext) -> Outcome:
         in_flight.append(value(metrics, "smtp_connector_jobs_in_flight"))
         stop.set()  # what is in hand is finished and reported
         return Complete()

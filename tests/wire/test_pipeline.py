@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from connector.model.job import Complete, Fail
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.send.pipeline import Pipeline, open_pipeline
 from connector.settings.sources import load
 from connector.testing.behaviour import Behaviour, Hold, Say, Verb
@@ -28,7 +28,7 @@ CANARY = "cAnArY-pÄss/word+1"
 async def pipeline(environ: Mapping[str, str] | None = None, /, **overrides: str) -> AsyncIterator[Pipeline]:
     given = {"ledger.kind": "memory", **{k.replace("__", "."): v for k, v in overrides.items()}}
     settings = load({}, overrides=given).settings
-    async with open_pipeline(settings, Redactor(), environ or {}) as opened:
+    async with open_pipeline(settings, Masker(), environ or {}) as opened:
         yield opened
 
 

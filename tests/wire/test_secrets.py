@@ -16,7 +16,7 @@ from connector.errors import SecretError
 from connector.model.job import Complete, Fail, Outcome
 from connector.observe.logs import configure_logging
 from connector.secrets.cache import CachedSecrets
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.secrets.resolve import SecretResolver
 from connector.send.pipeline import Pipeline, open_pipeline
 from connector.settings.model import LogSettings
@@ -36,7 +36,7 @@ async def pipeline(
     environ: Mapping[str, str], /, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[Pipeline]:
     loaded = load({}, overrides={"ledger.kind": "memory", **(settings or {})}).settings
-    async with open_pipeline(loaded, Redactor(), environ) as opened:
+    async with open_pipeline(loaded, Masker(), environ) as opened:
         yield opened
 
 
@@ -220,8 +220,8 @@ def _logging_restored() -> Iterator[None]:
 async def test_no_library_logs_a_value_or_a_credential_at_debug(
     remote: Keeper, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Not even before the redaction has heard of the value: the one that is looked for here never does."""
-    configure_logging(LogSettings(level="debug", format="json"), Redactor())
+    """Not even before the masker has heard of the value: the one that is looked for here never does."""
+    configure_logging(LogSettings(level="debug", format="json"), Masker())
     cached = CachedSecrets(remote.provider, SecretSettings.model_validate({"ttl": 0}))
     resolver = SecretResolver([cached], SecretSettings(), lambda _: None)
     assert remote.store is not None

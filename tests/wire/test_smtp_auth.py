@@ -209,5 +209,5 @@ async def test_no_login_without_a_user_name() -> None:
 async def test_a_server_that_wants_a_login_is_quoted() -> None:
     async with submission_server("PLAIN") as server:
         error = await failure(message(), to(server))
-    assert error.code is ErrorCode.SENDER_REJECTED
+    assert error.code is ErrorCode.AUTH_FAILED
     assert "530 5.7.0 Authentication required" in error.message

@@ -48,8 +48,8 @@ LIMITS = {Verb.CONNECT: "greeting", Verb.AUTH: "auth", Verb.CONTENT: "data", Ver
 
 # Contract, section 4.
 PERMANENT = {
-    Verb.CONNECT: ErrorCode.MESSAGE_REJECTED,
-    Verb.EHLO: ErrorCode.MESSAGE_REJECTED,
+    Verb.CONNECT: ErrorCode.CLIENT_REJECTED,
+    Verb.EHLO: ErrorCode.CLIENT_REJECTED,
     Verb.STARTTLS: ErrorCode.TLS_FAILED,
     Verb.AUTH: ErrorCode.AUTH_FAILED,
     Verb.MAIL: ErrorCode.SENDER_REJECTED,
@@ -66,9 +66,9 @@ HANG = dict.fromkeys(PHASES, ErrorCode.CONNECTION_TIMEOUT) | {Verb.DOT: ErrorCod
 FAULTS: dict[str, tuple[Action, dict[Verb, ErrorCode]]] = {
     "4xx": (Say(451, "4.3.0 Not now"), TRANSIENT),
     "4xx and close": (Say(451, "4.3.0 Not now", close=True), TRANSIENT),
-    "5xx": (Say(554, "5.7.1 No"), PERMANENT),
-    "5xx and close": (Say(554, "5.7.1 No", close=True), PERMANENT),
-    "5xx in three lines": (Say(554, "5.7.1 No", "5.7.1 means", "5.7.1 no"), PERMANENT),
+    "5xx": (Say(554, "5.0.0 No"), PERMANENT),
+    "5xx and close": (Say(554, "5.0.0 No", close=True), PERMANENT),
+    "5xx in three lines": (Say(554, "5.0.0 No", "5.0.0 means", "5.0.0 no"), PERMANENT),
     "421 and close": (Say(421, "4.3.2 Shutting down", close=True), CLOSING),
     "drop": (Drop(), BREAK),
     "reset": (Reset(), BREAK),

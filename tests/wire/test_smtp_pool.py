@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from connector.errors import ErrorCode, Phase, TransportError
+from connector.model.receipt import Delivery
 from connector.testing.behaviour import (
     Action,
     Append,
@@ -147,7 +148,7 @@ async def test_any_other_failure_on_a_kept_connection_is_told(
         await smtp.submit(message(), to(server))
         commits: list[str] = []
 
-        async def committing() -> None:
+        async def committing(_: Delivery) -> None:
             commits.append("second")
 
         with pytest.raises(TransportError) as caught:

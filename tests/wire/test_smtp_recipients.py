@@ -140,9 +140,19 @@ async def test_where_all_are_required_nobody_gets_a_part(pipelining: bool) -> No
         error = await failure(message(*people(5), require_all=True), to(server))
         await server.wait_until_idle()
         assert server.connections[0].received_bytes.count(b"RCPT") == 5
-    assert (error.code, error.phase) == (ErrorCode.TEMPORARILY_REJECTED, Phase.RCPT)
+    assert (error.code, error.phase) == (ErrorCode.MESSAGE_REJECTED, Phase.RCPT)
+    assert not error.retryable
+    assert "takes 2 recipients of one mail, this one has 5" in error.message
+    assert "smtpEmailRequireAllRecipients" in error.message
     assert tuple(refused(error)) == people(5)[2:]
     assert server.received == []
+
+
+async def test_a_recipient_refused_for_another_reason_is_no_limit() -> None:
+    behaviour = Behaviour().on(Verb.RCPT, Say(452, "4.2.2 Mailbox full"), containing="bad")
+    async with SmtpServer(behaviour=behaviour) as server:
+        error = await failure(message("a@x", "bad@x", require_all=True), to(server))
+    assert (error.code, error.retryable) == (ErrorCode.TEMPORARILY_REJECTED, True)
 
 
 GOOD = Say(250, "2.0.0 Ok")

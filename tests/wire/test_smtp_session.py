@@ -21,7 +21,7 @@ from tests.wire.smtp_submission import as_ada, ca_file, good_context, message, s
 
 @asynccontextmanager
 async def session(server: SmtpServer, helo_name: str | None = None) -> AsyncIterator[Session]:
-    client = Client(settings().timeouts, build_context(TlsPolicy(ca_file=ca_file())), helo_name)
+    client = Client(settings().timeouts.limits, build_context(TlsPolicy(ca_file=ca_file())), helo_name)
     opened = await open_session(to(server), client)
     try:
         yield opened
@@ -98,7 +98,8 @@ async def test_the_tls_layer_hides_nothing_that_it_holds() -> None:
     """Its default is to take half a megabyte before it says so: enough to hide a final dot."""
     behaviour = Behaviour().on(Verb.NOOP, Silence())
     async with SmtpServer(behaviour=behaviour, tls_context=good_context()) as server:
-        client = Client(settings().timeouts, build_context(TlsPolicy(ca_file=ca_file())), "client.example")
+        trust = build_context(TlsPolicy(ca_file=ca_file()))
+        client = Client(settings().timeouts.limits, trust, "client.example")
         kept = await open_session(to(server, Security.STARTTLS), client)
         link = kept._talk.link
         link.write(b"NOOP\r\n")
@@ -134,7 +135,7 @@ async def test_an_ipv6_address_literal() -> None:
         await server.start()
     except OSError:
         pytest.skip("this machine has no IPv6 loopback")
-    client = Client(settings().timeouts, build_context(TlsPolicy()))
+    client = Client(settings().timeouts.limits, build_context(TlsPolicy()))
     kept = await open_session(to(server, host="[::1]"), client)
     await kept.quit()
     assert server.connections[0].commands[0] == "EHLO [IPv6:::1]"
@@ -166,7 +167,7 @@ def test_clear_text_is_a_warning(
 
 async def test_logging_in_over_loopback_in_clear_warns_of_nothing() -> None:
     async with SmtpServer(users={"ada": "secret"}) as server:
-        client = Client(settings().timeouts, build_context(TlsPolicy()))
+        client = Client(settings().timeouts.limits, build_context(TlsPolicy()))
         kept = await open_session(as_ada(server, "secret", encrypted=False), client)
         assert (await kept.submit(message())).warnings == ()
         await kept.quit()

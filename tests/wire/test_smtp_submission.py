@@ -9,6 +9,7 @@ import pytest
 
 from connector.errors import ErrorCode, Phase, TransportError
 from connector.model.envelope import Message
+from connector.model.receipt import Delivery
 from connector.model.server import Security
 from connector.testing.behaviour import Behaviour, Drop, Hold, Say, Verb
 from connector.testing.smtp import Offer, SmtpServer
@@ -223,7 +224,7 @@ async def test_a_refusal_in_the_middle_of_the_content_keeps_back_the_dot(securit
     # This server takes whatever ends with a dot, although it has just refused it.
     behaviour = Behaviour().on(Verb.CONTENT, Say(451, "4.3.0 Not now"), keep=True)
 
-    async def committing() -> None:
+    async def committing(_delivery: Delivery) -> None:
         async with asyncio.timeout(10):
             while b"Hello." not in server.connections[0].received_bytes:  # noqa: ASYNC110 - the server has no event
                 await asyncio.sleep(0)

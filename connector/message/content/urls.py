@@ -25,7 +25,7 @@ from urllib.parse import unquote
 
 from connector.errors import AttachmentError, ErrorCode
 from connector.message.content.allowance import Portion
-from connector.message.content.destinations import Address, AllowedHosts
+from connector.model.hosts import Address, AllowedHosts
 from connector.settings.model import AttachmentSettings
 
 if TYPE_CHECKING:  # a worker that fetches nothing does not load it

@@ -12,7 +12,7 @@ import re
 from types import TracebackType
 
 from connector.errors import Phase, Reply, TransportError
-from connector.settings.model import TimeoutSettings
+from connector.model.server import TimeLimits
 from connector.transport.smtp import failures
 from connector.transport.smtp.concealment import Concealment
 from connector.transport.smtp.link import Link
@@ -64,7 +64,7 @@ class Conversation:
         self,
         link: Link,
         server: str,
-        timeouts: TimeoutSettings,
+        timeouts: TimeLimits,
         concealment: Concealment | None = None,
         section: str = "smtp.timeouts",
     ) -> None:
@@ -181,11 +181,11 @@ class Conversation:
         self.send(phase, command)
         return await self.receive(phase)
 
-    def refusal(self, phase: Phase, reply: Reply) -> TransportError:
-        """The error that the reply to a command means."""
-        return failures.refused(phase, self.server, reply, self.concealment.shown(reply))
+    def refusal(self, phase: Phase, reply: Reply, recipient: str = "") -> TransportError:
+        """The error that the reply to a command means; for RCPT with the recipient."""
+        return failures.refused(phase, self.server, reply, self.concealment.shown(reply), recipient)
 
 
-def _limit(timeouts: TimeoutSettings, phase: Phase) -> float:
-    limit = getattr(timeouts, _SETTING.get(phase, "command"))
-    return float(limit.total_seconds())
+def _limit(timeouts: TimeLimits, phase: Phase) -> float:
+    limit: float = getattr(timeouts, _SETTING.get(phase, "command"))
+    return limit

@@ -1,84 +1,24 @@
-"""What a refusal or a broken connection means: the contract's code, and what a person should do.
+"""The errors that a refusal or a broken connection means.
 
-A reply and the phase enter, a :class:`~connector.errors.TransportError` leaves. All codes of SMTP are
-decided here and nowhere else:
-
-============================  ======================================================================
-421, 4xx                      ``TEMPORARILY_REJECTED``; ``RATE_LIMITED`` when the text speaks of limits
-4xx at AUTH (except 421)      ``AUTH_UNAVAILABLE``
-5xx at greeting, EHLO         ``MESSAGE_REJECTED``: RFC 5321 section 3.1, this server takes no mail from us
-5xx at STARTTLS               ``TLS_FAILED``
-5xx at AUTH, MAIL, RCPT       ``AUTH_FAILED``, ``SENDER_REJECTED``, ``RECIPIENT_REJECTED``
-5xx at DATA, content, dot     ``MESSAGE_REJECTED``
-5.3.4, 5.2.3, 552 about size  ``MESSAGE_TOO_LARGE``
-any other, or no reply        ``CONNECTION_FAILED``; ``DELIVERY_UNCERTAIN`` once the dot is out
-============================  ======================================================================
+A reply or an exception and the phase enter, a :class:`~connector.errors.TransportError` leaves: what a reply
+means is decided by :mod:`~connector.transport.smtp.reply_rules`, what a broken connection means here. Without
+a valid reply it is ``CONNECTION_FAILED`` or its like, and ``DELIVERY_UNCERTAIN`` once the dot is out.
 """
 
 from __future__ import annotations
 
-import re
 import socket
 
 from connector.errors import ErrorCode, Phase, Reply, TransportError
 from connector.transport.smtp.replies import MalformedReplyError
+from connector.transport.smtp.reply_rules import verdict
 
-# Gmail: "421 4.7.28 ... unusual rate of mail"; Amazon SES: "454 Throttling failure: Maximum sending rate
-# exceeded"; Exchange: "432 4.3.2 Concurrent connections limit exceeded", "451 4.7.500 Server busy".
-_RATE_LIMIT = re.compile(
-    r"throttl|\brate\b|limit exceeded|4\.7\.(?:28|500)\b"
-    r"|too many (?:messages|mails|emails|connections|concurrent)",
-    re.IGNORECASE,
-)
 _NAMED = 3  # of the recipients that were refused
-_TOO_LARGE = frozenset({"5.3.4", "5.2.3"})  # RFC 1870 section 6, RFC 3463 section 3.3
-
-_PERMANENT = {
-    Phase.GREETING: (
-        ErrorCode.MESSAGE_REJECTED,
-        "The server takes no mail from this host: check the host and port, or ask its operator.",
-    ),
-    Phase.EHLO: (
-        ErrorCode.MESSAGE_REJECTED,
-        "The server refuses to talk to this host: check helo_name (account or smtp), or ask its operator.",
-    ),
-    Phase.STARTTLS: (ErrorCode.TLS_FAILED, "The server offers STARTTLS and then refuses it."),
-    Phase.AUTH: (ErrorCode.AUTH_FAILED, "The server refuses the login: check user name and password."),
-    Phase.MAIL: (
-        ErrorCode.SENDER_REJECTED,
-        "The server refuses the sender: check that this login may send from that address.",
-    ),
-    Phase.RCPT: (ErrorCode.RECIPIENT_REJECTED, "The server refuses the recipient: check the address."),
-}
-_REJECTED = (ErrorCode.MESSAGE_REJECTED, "The server refuses the message for good.")
-_TEMPORARY = (ErrorCode.TEMPORARILY_REJECTED, "The server does not take the mail now; later it may.")
-_LIMITED = (ErrorCode.RATE_LIMITED, "The server limits how much may be sent; later it may take the mail.")
-_NO_AUTH = (ErrorCode.AUTH_UNAVAILABLE, "The server cannot check the login now; later it may.")
-_SIZE = (
-    ErrorCode.MESSAGE_TOO_LARGE,
-    "The message is larger than the server takes: send fewer or smaller attachments.",
-)
-_SENSELESS = (ErrorCode.CONNECTION_FAILED, "The server's reply makes no sense here.")
+# Refused at RCPT for what is no recipient's fault.
+_ABOUT_ALL = frozenset({ErrorCode.SENDER_REJECTED, ErrorCode.CLIENT_REJECTED, ErrorCode.AUTH_FAILED})
 
 
-def _too_large(reply: Reply) -> bool:
-    about_size = reply.code == 552 and reply.enhanced is None and "size" in reply.text.lower()
-    return about_size or reply.enhanced in _TOO_LARGE
-
-
-def _meaning(phase: Phase, reply: Reply) -> tuple[ErrorCode, str]:
-    if reply.transient:
-        if phase is Phase.AUTH and reply.code != 421:
-            return _NO_AUTH
-        return _LIMITED if _RATE_LIMIT.search(reply.text) else _TEMPORARY
-    if reply.code < 500:
-        return _SENSELESS
-    if phase in (Phase.MAIL, Phase.DATA, Phase.CONTENT, Phase.DOT) and _too_large(reply):
-        return _SIZE
-    return _PERMANENT.get(phase, _REJECTED)
-
-
-def refused(phase: Phase, server: str, reply: Reply, shown: Reply) -> TransportError:
+def refused(phase: Phase, server: str, reply: Reply, shown: Reply, recipient: str = "") -> TransportError:
     """The error for a reply that is not the one hoped for.
 
     Args:
@@ -86,9 +26,12 @@ def refused(phase: Phase, server: str, reply: Reply, shown: Reply) -> TransportE
         server: ``host:port``.
         reply: The reply as it came; it decides.
         shown: What may be shown of it.
+        recipient: Whom it is about, at RCPT.
     """
-    code, message = _meaning(phase, reply)
-    return TransportError(code, message, phase=phase, server=server, reply=shown)
+    meaning = verdict(phase, reply, recipient)
+    error = TransportError(meaning.code, meaning.advice, phase=phase, server=server, reply=shown)
+    error.retry_after = meaning.pause
+    return error
 
 
 def name_refused(error: TransportError, recipients: int) -> None:
@@ -102,7 +45,7 @@ def name_refused(error: TransportError, recipients: int) -> None:
         recipients: How many there were in all.
     """
     refused = [rejection.address for rejection in error.rejected if not rejection.reply.transient]
-    if refused:
+    if refused and error.code not in _ABOUT_ALL:
         names = ", ".join(refused[:_NAMED]) + (", …" if len(refused) > _NAMED else "")
         error.add(f"Refused for good: {len(refused)} of {recipients} recipients ({names}).")
 
@@ -145,6 +88,7 @@ def again(error: TransportError) -> TransportError:
     """The same error for another mail that would have met it too."""
     twin = TransportError(error.code, error.message, phase=error.phase, server=error.server)
     twin.reply = error.reply
+    twin.retry_after = error.retry_after
     return twin
 
 

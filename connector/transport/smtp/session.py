@@ -17,8 +17,7 @@ from connector.auth.sasl import log_in
 from connector.errors import ErrorCode, Phase, Reply, TransportError
 from connector.model.envelope import Message
 from connector.model.receipt import Receipt
-from connector.model.server import Security, Server
-from connector.settings.model import TimeoutSettings
+from connector.model.server import Security, Server, TimeLimits
 from connector.tls.tls import encrypt, host_to_verify, refused_later
 from connector.transport.port import Committing, nothing_to_record
 from connector.transport.smtp import splitting
@@ -45,7 +44,7 @@ class Client:
         witness: Told of each step on the way to a session.
     """
 
-    timeouts: TimeoutSettings
+    timeouts: TimeLimits
     context: ssl.SSLContext
     helo_name: str | None = None
     witness: Witness = field(default_factory=Witness)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from connector.errors import ErrorCode, Phase, TransportError
 from connector.model.envelope import Message
 from connector.model.receipt import Receipt
-from connector.model.server import Server, TlsPolicy
+from connector.model.server import Route, Server, TlsPolicy
 from connector.settings.model import SmtpSettings
 from connector.tls.trust import Contexts, Trust, UnusableTrustError
 from connector.transport.port import Committing, nothing_to_record
@@ -37,13 +37,14 @@ class SmtpTransport:
 
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
+        self._timeouts = settings.timeouts.limits
         self._contexts = Contexts()
         self._name: str | None = None  # not looked for yet; empty when there is none
         self._naming = asyncio.Lock()
         self._pool = Pool(settings.pool, self._open)
 
     async def submit(
-        self, message: Message, server: Server, committing: Committing = nothing_to_record
+        self, message: Message, route: Route, committing: Committing = nothing_to_record
     ) -> Receipt:
         """Hand the message over, once, on a connection of its own or on one that was used before.
 
@@ -58,7 +59,7 @@ class SmtpTransport:
             TransportError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
             PostponedError: A limit of our own leaves no room now; nothing was sent.
         """
-        connection = await self._pool.take(server)
+        connection = await self._pool.take(route)
         try:
             try:
                 return await connection.session.submit(message, committing)
@@ -100,7 +101,7 @@ class SmtpTransport:
 
     async def _client(self, server: Server, trust: Trust) -> Client:
         name = server.helo_name or self._settings.helo_name or await self._own_name()
-        return Client(server.timeouts or self._settings.timeouts, trust.context, name)
+        return Client(server.timeouts or self._timeouts, trust.context, name)
 
     async def _trust(self, server: Server) -> Trust:
         policy = server.tls

@@ -16,7 +16,7 @@ from dataclasses import replace
 from connector.errors import ErrorCode, Rejection, Reply, TransportError
 from connector.model.envelope import Message
 from connector.model.receipt import Receipt
-from connector.transport.port import Committing, nothing_to_record
+from connector.transport.port import Committing
 from connector.transport.smtp import failures
 from connector.transport.smtp.capabilities import Capabilities
 from connector.transport.smtp.concealment import shortened
@@ -48,7 +48,7 @@ async def submit(
         raise
     left = first.no_room
     while left:
-        further, remaining = await _go_on(talk, capabilities, message, left)
+        further, remaining = await _go_on(talk, capabilities, message, left, committing)
         receipt, left = _joined(receipt, left, further), remaining
     if not receipt.rejected:
         return receipt
@@ -56,12 +56,15 @@ async def submit(
 
 
 async def _go_on(
-    talk: Conversation, capabilities: Capabilities, message: Message, recipients: tuple[str, ...]
+    talk: Conversation,
+    capabilities: Capabilities,
+    message: Message,
+    recipients: tuple[str, ...],
+    committing: Committing,
 ) -> tuple[Receipt, tuple[str, ...]]:
     """Send the same message to these; gives what became of it, and who is left for one more transaction."""
     envelope = replace(message.envelope, recipients=recipients)
-    # Nothing to record: the mail is out, and was marked so.
-    transaction = Transaction(talk, capabilities, replace(message, envelope=envelope), nothing_to_record)
+    transaction = Transaction(talk, capabilities, replace(message, envelope=envelope), committing)
     try:
         return await transaction.run(), transaction.no_room
     except TransportError as error:

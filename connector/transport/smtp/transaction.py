@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Iterator
 
 from connector.errors import ErrorCode, Phase, Rejection, Reply, TransportError
 from connector.model.envelope import Message
-from connector.model.receipt import Receipt
+from connector.model.receipt import Delivery, Receipt
 from connector.transport.port import Committing
 from connector.transport.smtp import failures
 from connector.transport.smtp.capabilities import Capabilities
@@ -110,8 +110,8 @@ class Transaction:
         self._unsent: deque[str] = deque()
         self._accepted: list[str] = []
         self._rejected: list[Rejection] = []
-        self._first_final: Reply | None = None
-        self._first_passing: Reply | None = None
+        self._first_final: tuple[str, Reply] | None = None
+        self._first_passing: tuple[str, Reply] | None = None
         self._no_room: list[str] = []
 
     @property
@@ -220,13 +220,13 @@ class Transaction:
         if _positive(reply):
             self._accepted.append(address)
         elif reply.code < 400 or reply.code == 421:
-            raise self._refused(Phase.RCPT, reply)
+            raise self._refused(Phase.RCPT, reply, address)
         else:
             self._rejected.append(Rejection(address, self._talk.concealment.shown(reply)))
             if reply.transient:
-                self._first_passing = self._first_passing or reply
+                self._first_passing = self._first_passing or (address, reply)
             else:
-                self._first_final = self._first_final or reply
+                self._first_final = self._first_final or (address, reply)
             if self._has_no_room(reply):
                 self._no_room.append(address)
 
@@ -238,27 +238,38 @@ class Transaction:
         """
         if not self._accepted or self._message.require_all_recipients:
             return False
-        return reply.code in (452, 552) and (
-            reply.enhanced in _NO_ROOM or (reply.code == 452 and reply.enhanced is None)
-        )
+        return _is_full(reply) or (reply.code == 452 and reply.enhanced is None)
 
-    def _refused(self, phase: Phase, reply: Reply) -> TransportError:
+    def _refused(self, phase: Phase, reply: Reply, recipient: str = "") -> TransportError:
         if 200 <= reply.code < 400:
             self._talk.link.abort()  # replies out of step: whatever comes next would be misread
-        return self._talk.refusal(phase, reply)
+        return self._talk.refusal(phase, reply, recipient)
 
     def _check_recipients(self) -> None:
         if self._accepted and not self._message.require_all_recipients:
             return
         final, passing = self._first_final, self._first_passing
+        if self._accepted and passing and not final and _is_full(passing[1]):
+            raise self._too_many(passing[1])
         # One that may be taken later is worth an attempt; where all must be, one final refusal decides.
         decisive = final or passing if self._message.require_all_recipients else passing or final
         if decisive is not None:
-            raise self._refused(Phase.RCPT, decisive)
+            raise self._refused(Phase.RCPT, decisive[1], decisive[0])
+
+    def _too_many(self, reply: Reply) -> TransportError:
+        message = (
+            f"The server takes {len(self._accepted)} recipients of one mail, this one has "
+            f"{len(self._envelope.recipients)}, and all of them are required. Name fewer, or set "
+            "smtpEmailRequireAllRecipients to false: then the mail goes out in several transactions."
+        )
+        shown = self._talk.concealment.shown(reply)
+        return TransportError(
+            ErrorCode.MESSAGE_REJECTED, message, phase=Phase.RCPT, server=self._talk.server, reply=shown
+        )
 
     async def _release_dot(self) -> Reply:
         try:
-            await self._committing()
+            await self._committing(Delivery(tuple(self._accepted)))
         except BaseException:
             self._talk.link.abort()  # whatever followed would be taken for content
             raise
@@ -282,6 +293,11 @@ class Transaction:
 def xtext(text: str) -> str:
     """Encode a parameter's value (RFC 3461 section 4)."""
     return _NOT_XTEXT.sub(lambda match: "".join(f"+{octet:02X}" for octet in match[0].encode()), text)
+
+
+def _is_full(reply: Reply) -> bool:
+    """Whether a transaction has as many recipients as the server takes; its enhanced code says so."""
+    return reply.code in (452, 552) and reply.enhanced in _NO_ROOM
 
 
 def _positive(reply: Reply) -> bool:

@@ -18,7 +18,7 @@ import structlog
 from connector.observe.addition import Addition
 from connector.observe.health import Health
 from connector.observe.logs import configure_logging
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.settings.model import Settings
 from connector.worker.processes.worker_process import CANNOT_START, WorkerProcess
 
@@ -54,7 +54,7 @@ def supervise(settings: Settings, command: Sequence[str]) -> int:
         The worst exit code of the workers; 2 when one could not start, or the address of ``health.listen``
         cannot be listened on.
     """
-    configure_logging(settings.log, Redactor())
+    configure_logging(settings.log, Masker())
     return asyncio.run(Supervisor(settings, command).run())
 
 

@@ -33,7 +33,7 @@ from tests.servers.web import Answer, WebServer
 def mail(*attachments: Attachment, content: InlineContent | FileContent | None = None) -> SendRequest:
     someone = Mailbox("demo@localhost")
     return SendRequest(
-        server=Server("localhost", 25),
+        route=Server("localhost", 25),
         sender=someone,
         to=(someone,),
         cc=(),

@@ -1,5 +1,6 @@
 """Channels from settings: plain, TLS, OAuth; a real token endpoint and a real TLS gateway on loopback."""
 
+import asyncio
 import json
 import logging
 import ssl
@@ -17,7 +18,8 @@ import trustme
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from connector.auth.engine_token import TokenError, TokenSource
+from connector.auth.engine_token import EngineTokens
+from connector.auth.port import TokenError
 from connector.engine.connect import gateway_address
 from connector.engine.grpc import GrpcEngine
 from connector.engine.port import EngineDeniedError, EngineUnavailableError
@@ -210,35 +212,38 @@ async def test_a_token_that_the_gateway_does_not_take_is_renewed(
     assert gateway.metadata[1]["authorization"] == "Bearer token-2"
 
 
-def test_a_refused_token_is_forgotten_without_waiting_for_the_endpoint(
+async def test_a_refused_token_is_forgotten_without_waiting_for_the_endpoint(
     endpoint: TokenEndpoint, ca_file: Path
 ) -> None:
-    """The event loop does so, while a thread of gRPC's waits for a slow endpoint and holds the lock."""
-    source = TokenSource(with_credentials("x:1", endpoint, ca_file))
-    assert source.token() == "token-1"
+    """While another call waits for a slow endpoint, whose token is a new one and stays."""
+    source = EngineTokens(with_credentials("x:1", endpoint, ca_file))
+    assert await source.token() == "token-1"
     source.forget()
     endpoint.answering.clear()
-    fetching, forgetting = threading.Thread(target=source.token), threading.Thread(target=source.forget)
-    fetching.start()
+    fetching = asyncio.create_task(source.token())
     try:
-        assert endpoint.asked.wait(10)
-        forgetting.start()
-        forgetting.join(5)
-        assert not forgetting.is_alive()
+        assert await asyncio.to_thread(endpoint.asked.wait, 10)
+        source.forget()
     finally:
         endpoint.answering.set()
-        fetching.join()
-    assert [source.token(), source.token()] == ["token-2"] * 2
+    assert await fetching == "token-2"
+    assert [await source.token(), await source.token()] == ["token-2"] * 2
 
 
-def test_an_endpoint_that_gives_the_same_token_again_is_not_asked_for_ever(
+async def test_calls_that_come_at_once_share_one_request(endpoint: TokenEndpoint, ca_file: Path) -> None:
+    source = EngineTokens(with_credentials("x:1", endpoint, ca_file))
+    assert await asyncio.gather(*(source.token() for _ in range(5))) == ["token-1"] * 5
+    assert len(endpoint.forms) == 1
+
+
+async def test_an_endpoint_that_gives_the_same_token_again_is_not_asked_for_ever(
     endpoint: TokenEndpoint, ca_file: Path
 ) -> None:
     endpoint.answers = [(200, {"access_token": "the same", "expires_in": 3600})] * 2
-    source = TokenSource(with_credentials("x:1", endpoint, ca_file))
-    source.token()
+    source = EngineTokens(with_credentials("x:1", endpoint, ca_file))
+    await source.token()
     source.forget()
-    assert [source.token() for _ in range(3)] == ["the same"] * 3
+    assert [await source.token() for _ in range(3)] == ["the same"] * 3
     assert len(endpoint.forms) == 2
 
 
@@ -280,44 +285,44 @@ async def test_an_endpoint_that_is_down_is_waited_for(gateway: FakeGateway, ca_f
     assert gateway.requests == []
 
 
-def test_a_refusal_is_remembered_for_a_moment(endpoint: TokenEndpoint, ca_file: Path) -> None:
+async def test_a_refusal_is_remembered_for_a_moment(endpoint: TokenEndpoint, ca_file: Path) -> None:
     endpoint.answers = [(401, {})] * 3
-    source = TokenSource(with_credentials("x:1", endpoint, ca_file))
+    source = EngineTokens(with_credentials("x:1", endpoint, ca_file))
     for _ in range(3):
         with pytest.raises(TokenError):
-            source.token()
+            await source.token()
     assert len(endpoint.forms) == 1
 
 
-def test_the_secret_does_not_travel_in_clear(endpoint: TokenEndpoint, ca_file: Path) -> None:
+async def test_the_secret_does_not_travel_in_clear(endpoint: TokenEndpoint, ca_file: Path) -> None:
     settings = with_credentials("x:1", endpoint, ca_file).model_copy(
         update={"oauth_url": "http://login.example.com/token"}
     )
     with pytest.raises(TokenError, match="https://"):
-        TokenSource(settings).token()
+        await EngineTokens(settings).token()
 
 
-def test_a_cloud_cluster_needs_no_endpoint_and_no_audience(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_cloud_cluster_needs_no_endpoint_and_no_audience(monkeypatch: pytest.MonkeyPatch) -> None:
     class AskedError(Exception):
         pass
 
     asked: dict[str, Any] = {}
 
-    def post(url: str, *, data: dict[str, str], **_: Any) -> None:
+    async def post(_client: object, url: str, *, data: dict[str, str]) -> None:
         asked.update(data, url=url)
         raise AskedError
 
-    monkeypatch.setattr("connector.auth.engine_token.httpx2.post", post)
+    monkeypatch.setattr("connector.auth.engine_token.httpx2.AsyncClient.post", post)
     settings = EngineSettings(
         cluster_id="c1", cluster_region="bru-2", client_id="me", client_secret=SecretStr(SECRET)
     )
     with pytest.raises(AskedError):
-        TokenSource(settings).token()
+        await EngineTokens(settings).token()
     assert asked["url"] == "https://login.cloud.camunda.io/oauth/token"
     assert asked["audience"] == "zeebe.camunda.io"
 
 
-def test_the_endpoints_certificate_is_checked(
+async def test_the_endpoints_certificate_is_checked(
     authority: trustme.CA, ca_file: Path, endpoint: TokenEndpoint
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -325,12 +330,12 @@ def test_the_endpoints_certificate_is_checked(
     endpoint.server.socket = context.wrap_socket(endpoint.server.socket, server_side=True)
     endpoint.url = endpoint.url.replace("http://", "https://")
     trusted = with_credentials("x:1", endpoint, ca_file)
-    assert TokenSource(trusted).token() == "token-1"
+    assert await EngineTokens(trusted).token() == "token-1"
     with pytest.raises(TokenError, match="cannot be reached"):
-        TokenSource(trusted.model_copy(update={"ca_file": None})).token()
+        await EngineTokens(trusted.model_copy(update={"ca_file": None})).token()
 
 
-def test_the_endpoint_may_be_a_public_one_while_the_gateway_has_a_private_authority(
+async def test_the_endpoint_may_be_a_public_one_while_the_gateway_has_a_private_authority(
     authority: trustme.CA, tmp_path: Path, endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -341,7 +346,7 @@ def test_the_endpoint_may_be_a_public_one_while_the_gateway_has_a_private_author
     authority.cert_pem.write_to_path(str(public))
     trustme.CA().cert_pem.write_to_path(str(private))
     monkeypatch.setenv("SSL_CERT_FILE", str(public))  # where OpenSSL finds the system's authorities
-    assert TokenSource(with_credentials("x:1", endpoint, private)).token() == "token-1"
+    assert await EngineTokens(with_credentials("x:1", endpoint, private)).token() == "token-1"
 
 
 async def test_the_secret_and_the_token_are_in_no_log(

@@ -19,7 +19,7 @@ from connector.engine.port import (
     LeaseLostError,
     StreamingUnsupportedError,
 )
-from connector.model.job import Complete, Fail, Hold, Job, Throw
+from connector.model.job import Complete, Fail, Job, JobContext, Throw
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, WorkerSettings
 from connector.testing.engine import FakeEngine, JobState
 from connector.worker.worker import Worker
@@ -230,7 +230,7 @@ async def test_a_job_larger_than_grpcs_default_limit_arrives(
 async def test_a_worker_outlives_its_gateway(gateway: FakeGateway, engine: GrpcEngine) -> None:
     stop, began, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def handle(job: Job, hold: Hold) -> Complete:
+    async def handle(job: Job, context: JobContext) -> Complete:
         began.set()
         await go_on.wait()
         return Complete()
@@ -253,7 +253,7 @@ async def test_a_worker_outlives_its_gateway(gateway: FakeGateway, engine: GrpcE
 async def test_back_pressure_on_the_report_is_waited_out(gateway: FakeGateway, engine: GrpcEngine) -> None:
     stop = asyncio.Event()
 
-    async def handle(job: Job, hold: Hold) -> Complete:
+    async def handle(job: Job, context: JobContext) -> Complete:
         return Complete(json.loads('{"sent": true}'))
 
     gateway.refuse("CompleteJob", CODE.RESOURCE_EXHAUSTED, times=3)

@@ -6,7 +6,7 @@ from time import monotonic, time
 import pytest
 from structlog.testing import capture_logs
 
-from connector.model.job import Complete, Fail, Hold, Job
+from connector.model.job import Complete, Fail, Job, JobContext
 from connector.testing.engine import FakeEngine
 from connector.worker import leases as lease_module
 from connector.worker.leases import EngineClock, Lease, Leases
@@ -100,7 +100,7 @@ def test_a_lease_with_less_than_a_tick_left_stands_no_more() -> None:
     leases = Leases(FakeEngine(), 60, lambda lease: None)
     assert leases.stand(Lease(JOB, monotonic() + 4))
     assert not leases.stand(Lease(JOB, monotonic() + 2.9))
-    assert not leases.stand(Lease(JOB, monotonic() + 60, Hold(lost=True)))
+    assert not leases.stand(Lease(JOB, monotonic() + 60, JobContext(lost=True)))
 
 
 def test_only_a_fail_that_changed_the_retries_is_followed_by_another_attempt() -> None:

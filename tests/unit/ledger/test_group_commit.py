@@ -9,7 +9,15 @@ import pytest
 
 from connector.ledger.ledger import Ledger
 from connector.ledger.memory import MemoryStore
-from connector.ledger.port import Answer, Granted, HeldElsewhere, LedgerUnavailableError, Sent, State, Step
+from connector.ledger.port import (
+    Answer,
+    Granted,
+    HeldElsewhere,
+    LedgerUnavailableError,
+    Operation,
+    Sent,
+    State,
+)
 
 
 class Gate(MemoryStore):
@@ -22,13 +30,13 @@ class Gate(MemoryStore):
         self.entered = asyncio.Event()
         self.error: Exception | None = None
 
-    async def apply(self, steps: Sequence[Step]) -> list[Answer]:
-        self.groups.append([step.key for step in steps])
+    async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
+        self.groups.append([operation.key for operation in operations])
         self.entered.set()
         await self.open.wait()
         if self.error is not None:
             raise self.error
-        return await super().apply(steps)
+        return await super().apply(operations)
 
 
 async def test_what_comes_while_a_group_is_written_is_the_next_group() -> None:

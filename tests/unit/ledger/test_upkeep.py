@@ -10,7 +10,7 @@ import pytest
 
 from connector.ledger.ledger import Ledger
 from connector.ledger.memory import MemoryStore
-from connector.ledger.port import Answer, Granted, LedgerUnavailableError, Step
+from connector.ledger.port import Answer, Granted, LedgerUnavailableError, Operation
 from connector.ledger.upkeep import Upkeep
 
 
@@ -23,10 +23,10 @@ class Faulty(MemoryStore):
         self.applied = asyncio.Event()
         self.pruned = asyncio.Event()
 
-    async def apply(self, steps: Sequence[Step]) -> list[Answer]:
+    async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
         self._fail("apply")
         self.applied.set()
-        return await super().apply(steps)
+        return await super().apply(operations)
 
     async def prune(self, older_than: float, *, doubtful: bool) -> int:
         self._fail("prune")

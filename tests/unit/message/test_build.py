@@ -27,7 +27,7 @@ from connector.settings.model import MessageSettings
 
 NOW = datetime(2026, 11, 20, 21, 50, 33, tzinfo=ZoneInfo("Europe/Berlin"))
 REQUEST = SendRequest(
-    server=Server("localhost", 25),
+    route=Server("localhost", 25),
     sender=Mailbox("shop@example.com", "Shop"),
     to=(Mailbox("jane@example.org"),),
     cc=(),

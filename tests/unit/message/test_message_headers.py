@@ -4,9 +4,9 @@ from email.utils import getaddresses
 import pytest
 
 from connector.errors import InputError
-from connector.message.headers import OWNED_HEADERS, check_header, mailboxes, message_id, tokens, unstructured
+from connector.message.headers import mailboxes, message_id, tokens, unstructured
 from connector.model.addresses import Mailbox
-from connector.model.text import check_name, check_text
+from connector.model.text import OWNED_HEADERS, check_header, check_name, check_text
 
 
 def read(field: str) -> str:

@@ -17,7 +17,7 @@ import pytest
 import structlog
 
 from connector.observe.logs import configure_logging
-from connector.secrets.redaction import Redactor
+from connector.secrets.masker import Masker
 from connector.settings.model import LogSettings
 
 CANARY = "canary-7f3a/9+Zq"
@@ -131,9 +131,9 @@ def format_wrongly() -> None:
 def test_a_canary_is_never_in_the_output(
     style: str, way: Callable[[], None], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    redactor = Redactor()
-    redactor.remember(CANARY)
-    configure_logging(LogSettings.model_validate({"level": "debug", "format": style}), redactor)
+    masker = Masker()
+    masker.remember(CANARY)
+    configure_logging(LogSettings.model_validate({"level": "debug", "format": style}), masker)
     way()
     written = capsys.readouterr()
     assert written.out == ""
@@ -146,7 +146,7 @@ def lines(text: str) -> list[dict[str, Any]]:
 
 
 def configure(level: str = "info") -> None:
-    configure_logging(LogSettings.model_validate({"level": level, "format": "json"}), Redactor())
+    configure_logging(LogSettings.model_validate({"level": level, "format": "json"}), Masker())
 
 
 def test_both_kinds_of_log_calls_give_the_same_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -197,7 +197,7 @@ def test_a_value_that_cannot_be_shown_costs_no_line(style: str, capsys: pytest.C
         def __repr__(self) -> str:
             raise RuntimeError(CANARY)
 
-    configure_logging(LogSettings.model_validate({"format": style}), Redactor())
+    configure_logging(LogSettings.model_validate({"format": style}), Masker())
     structlog.get_logger("connector").info("ours", value=Broken())
     logging.getLogger("grpc").info("theirs", extra={"value": Broken()})
     written = capsys.readouterr().err
@@ -252,9 +252,9 @@ def test_a_logger_in_use_follows_the_next_configuration(log: Any, capsys: pytest
     configure("warning")
     log.warning(CANARY)
     log.info(CANARY)
-    redactor = Redactor()
-    redactor.remember(CANARY)
-    configure_logging(LogSettings.model_validate({"level": "info", "format": "json"}), redactor)
+    masker = Masker()
+    masker.remember(CANARY)
+    configure_logging(LogSettings.model_validate({"level": "info", "format": "json"}), masker)
     log.info(CANARY)
     configure("warning")
     log.info(CANARY)
@@ -319,7 +319,7 @@ def test_a_line_that_cannot_be_written_is_told_without_what_it_said(
 
     stream = Narrow()
     monkeypatch.setattr(sys, "stderr", stream)
-    configure_logging(LogSettings.model_validate({"format": "console"}), Redactor())
+    configure_logging(LogSettings.model_validate({"format": "console"}), Masker())
     structlog.get_logger("connector.worker.worker").warning("Straße")
     assert stream.getvalue() == "log record from connector.worker.worker lost: UnicodeEncodeError\n"
 

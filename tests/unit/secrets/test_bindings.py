@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 
 from connector.errors import ErrorCode, SecretError
-from connector.secrets.bindings import Bindings
-from connector.secrets.environment import EnvironmentSecrets
-from connector.secrets.files import FileSecrets
 from connector.secrets.port import SecretProvider
-from connector.secrets.resolve import SecretResolver
+from connector.secrets.providers import EnvironmentSecrets, FileSecrets
+from connector.secrets.resolve import Bindings, SecretResolver
 from connector.settings.secrets import SecretSettings
 
 RELAY = ("smtp.example.com", 587)

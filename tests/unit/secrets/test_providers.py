@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from connector.secrets import open_secrets
-from connector.secrets.environment import EnvironmentSecrets
-from connector.secrets.files import FileSecrets
 from connector.secrets.port import UnusableSecretError
+from connector.secrets.providers import EnvironmentSecrets, FileSecrets, open_secrets
 from connector.settings.secrets import SecretSettings
 
 

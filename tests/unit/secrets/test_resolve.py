@@ -172,7 +172,7 @@ async def test_an_item_of_a_list_is_counted_from_one_as_everywhere() -> None:
 
 
 async def test_a_name_that_cannot_be_one_is_refused_and_not_repeated() -> None:
-    with pytest.raises(SecretError, match="no name of a secret") as caught:
+    with pytest.raises(SecretError, match="not the name of a secret") as caught:
         await resolved("{{secrets.p4ss word}}")
     assert "p4ss" not in str(caught.value)
 
@@ -181,7 +181,7 @@ async def test_a_name_that_cannot_be_one_is_refused_and_not_repeated() -> None:
 async def test_a_name_of_megabytes_does_not_fill_incidents_and_logs(text: str) -> None:
     with pytest.raises(SecretError, match="there is no secret"):
         await resolved(text.format("N" * 512))
-    with pytest.raises(SecretError, match="no name of a secret") as caught:
+    with pytest.raises(SecretError, match="not the name of a secret") as caught:
         await resolved(text.format("N" * 513))
     assert len(str(caught.value)) < 200
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
 
-from connector.settings.schema import as_text, json_schema
+from connector.settings.show import json_schema, schema_text
 from connector.settings.sources import SettingsError, leaves, load
 from connector.settings.values import Duration, HostAndPort, Seconds, TimeOfDay
 
@@ -52,7 +52,7 @@ def fault(tree: dict[str, Any], directory: Path) -> str | None:
 
 def test_it_is_a_schema() -> None:
     Draft202012Validator.check_schema(SCHEMA)
-    assert json.loads(as_text()) == SCHEMA
+    assert json.loads(schema_text()) == SCHEMA
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 

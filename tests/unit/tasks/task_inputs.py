@@ -9,7 +9,7 @@ from connector.accounts.accounts import Accounts, Origin
 from connector.errors import InputError
 from connector.model.mail import SendRequest
 from connector.settings.model import INFOSYS_TASK_TYPE, SEND_TASK_TYPE, MessageSettings, Settings
-from connector.tasks import reader
+from connector.tasks import send_task
 from connector.tasks.port import ReadContext
 
 # A Friday, 11:00 in Berlin.
@@ -48,7 +48,7 @@ def read(
     """Read complete variables with some changed, among these accounts."""
     configured = Accounts(Settings.model_validate({"accounts": accounts or {}}))
     context = ReadContext(SETTINGS, NOW, configured, origin, foreign_starttls_optional=relaxed)
-    return reader(task_type).read(variables(**changes), context)
+    return send_task(task_type).read(variables(**changes), context)
 
 
 def read_infosys(*, relaxed: bool = False, **changes: Any) -> SendRequest:

@@ -11,7 +11,7 @@ from connector.errors import ConnectorError, InputError
 from connector.model.addresses import Mailbox
 from connector.model.mail import ContentType, FileContent, FileSource, Importance, InlineContent, Sensitivity
 from connector.settings.model import INFOSYS_TASK_TYPE, Settings
-from connector.tasks import reader
+from connector.tasks import send_task
 from connector.tasks.port import ReadContext
 from tests.shared import data_cases
 from tests.unit.tasks.task_inputs import NOW, ORIGIN, SETTINGS, read, read_infosys, refused
@@ -47,7 +47,7 @@ def as_its_template_writes_it(**changes: Any) -> dict[str, Any]:
 
 def test_a_mail_as_its_template_writes_it() -> None:
     request = read_infosys(**as_its_template_writes_it())
-    assert request.server.port == 25
+    assert request.route.port == 25
     assert request.sender == Mailbox("postbox")
     assert request.to == (Mailbox("dev@localhost"),)
     assert request.content_type is ContentType.TEXT
@@ -117,7 +117,7 @@ def test_its_mail_goes_to_all_or_to_nobody_unless_said_otherwise() -> None:
 @pytest.mark.parametrize("case", data_cases("infosys-cases.json"))
 def test_a_shared_case(case: dict[str, Any]) -> None:
     def read_case() -> None:
-        reader(INFOSYS_TASK_TYPE).read(
+        send_task(INFOSYS_TASK_TYPE).read(
             case["variables"], ReadContext(SETTINGS, NOW, Accounts(Settings()), ORIGIN)
         )
 
@@ -129,3 +129,10 @@ def test_a_shared_case(case: dict[str, Any]) -> None:
     assert caught.value.code == case["expect"]["code"]
     assert isinstance(caught.value, InputError)
     assert caught.value.field == case["expect"]["field"]
+
+
+def test_the_result_has_the_key_of_that_connector_in_front() -> None:
+    described = {"message": "Mail sent successfully", "messageId": "<1@mail>"}
+    shaped = send_task(INFOSYS_TASK_TYPE).response(described)
+    assert list(shaped.items()) == [("response", "Mail sent successfully"), *described.items()]
+    assert send_task(INFOSYS_TASK_TYPE).response(shaped) == shaped, "as an earlier version recorded it"

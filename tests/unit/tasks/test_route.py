@@ -39,14 +39,14 @@ def through(**changes: Any) -> SendRequest:
 )
 def test_an_account_takes_the_place_of_an_empty_authentication(authentication: Any) -> None:
     named = through(authentication=authentication, account=" sales ")
-    assert (named.server.hostname, named.server.account) == ("sales.example", "sales")
-    assert through(authentication=authentication).server.account == "default"
+    assert (named.route.hostname, named.route.account) == ("sales.example", "sales")
+    assert through(authentication=authentication).route.account == "default"
 
 
 def test_the_tasks_own_server_goes_before_every_account_that_it_does_not_name() -> None:
     tagged = {"order": {"host": "order.example", "process_ids": ["order"]} | IDENTITY}
     request = read(accounts=ACCOUNTS | tagged)
-    assert (request.server.hostname, request.server.account) == ("mail.example.com", None)
+    assert (request.route.hostname, request.route.account) == ("mail.example.com", None)
     assert (request.importance, request.reply_to, request.headers) == (None, (), ())
 
 
@@ -59,9 +59,9 @@ def test_account_and_server_exclude_each_other() -> None:
 def test_the_process_chooses() -> None:
     tagged = {"order": {"host": "order.example", "process_ids": ["order"]}}
     accounts = ACCOUNTS | tagged
-    assert read(accounts=accounts, authentication=ABSENT).server.account == "order"
+    assert read(accounts=accounts, authentication=ABSENT).route.account == "order"
     other = Origin("invoice", "<default>")
-    assert read(accounts=accounts, origin=other, authentication=ABSENT).server.account == "default"
+    assert read(accounts=accounts, origin=other, authentication=ABSENT).route.account == "default"
 
 
 def test_an_account_that_is_not_there() -> None:

@@ -16,7 +16,7 @@ def with_keys(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_complete_authentication() -> None:
-    server = read().server
+    server = read().route
     assert (server.hostname, server.port, server.security) == ("mail.example.com", 587, Security.STARTTLS)
     assert server.username == "worker"
     assert server.password is not None
@@ -45,23 +45,23 @@ def test_auto_is_settled_by_port_and_host(
     hostname: str, port: int, relaxed: bool, expected: Security
 ) -> None:
     keys = with_keys(hostname=hostname, port=port)
-    assert read(relaxed=relaxed, authentication=keys).server.security is expected
+    assert read(relaxed=relaxed, authentication=keys).route.security is expected
     automatic = read(relaxed=relaxed, authentication={**keys, "security": "auto"})
-    assert automatic.server.security is expected
+    assert automatic.route.security is expected
 
 
 def test_only_a_foreign_task_type_is_relaxed_and_only_where_auto_decides() -> None:
-    assert read_infosys(relaxed=True).server.security is Security.STARTTLS_OPTIONAL
-    assert read_infosys(relaxed=False).server.security is Security.STARTTLS
+    assert read_infosys(relaxed=True).route.security is Security.STARTTLS_OPTIONAL
+    assert read_infosys(relaxed=False).route.security is Security.STARTTLS
     strict = read_infosys(relaxed=True, authentication=with_keys(security="starttls"))
-    assert strict.server.security is Security.STARTTLS
+    assert strict.route.security is Security.STARTTLS
     implicit = read_infosys(relaxed=True, authentication=with_keys(port="465"))
-    assert implicit.server.security is Security.TLS
+    assert implicit.route.security is Security.TLS
 
 
 @pytest.mark.parametrize("security", list(Security))
 def test_security_as_it_is_asked_for(security: Security) -> None:
-    assert read(authentication=with_keys(security=security.value.upper())).server.security is security
+    assert read(authentication=with_keys(security=security.value.upper())).route.security is security
 
 
 def test_security_outside_its_set() -> None:
@@ -75,7 +75,7 @@ def test_security_outside_its_set() -> None:
     ("port", "expected"), [(25, 25), ("25", 25), (" 587 ", 587), (587.0, 587), (65535, 65535)]
 )
 def test_ports(port: Any, expected: int) -> None:
-    assert read(authentication=with_keys(port=port)).server.port == expected
+    assert read(authentication=with_keys(port=port)).route.port == expected
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_no_ports(port: Any) -> None:
     ],
 )
 def test_host_names(hostname: str, expected: str) -> None:
-    assert read(authentication=with_keys(hostname=hostname)).server.hostname == expected
+    assert read(authentication=with_keys(hostname=hostname)).route.hostname == expected
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_no_host_names(hostname: Any) -> None:
 
 @pytest.mark.parametrize("blank", [ABSENT, None, "", "  "])
 def test_no_username_is_an_anonymous_relay(blank: Any) -> None:
-    server = read(authentication=with_keys(username=blank, password=blank)).server
+    server = read(authentication=with_keys(username=blank, password=blank)).route
     assert server.username is None
     assert server.password is None
 
@@ -147,7 +147,7 @@ def test_half_of_the_credentials(task_type: str, name: str, blank: Any) -> None:
 
 
 def test_a_password_is_taken_as_it_is() -> None:
-    password = read(authentication=with_keys(password=" pä ss\t")).server.password
+    password = read(authentication=with_keys(password=" pä ss\t")).route.password
     assert password is not None
     assert password.get_secret_value() == " pä ss\t"
 
@@ -165,7 +165,7 @@ def test_no_value_of_the_login_is_ever_quoted(name: str, data: Any) -> None:
 @pytest.mark.parametrize("name", ["username", "password"])
 def test_a_credential_that_would_hold_up_the_worker_is_refused(name: str) -> None:
     """To look for a megabyte in the server's replies took 28 s, in which no other job went on."""
-    assert read(authentication=with_keys(**{name: "x" * 1024})).server.username
+    assert read(authentication=with_keys(**{name: "x" * 1024})).route.username
     error = refused(authentication=with_keys(**{name: "x" * 1025}))
     assert error.field == f"authentication.{name}"
     assert "1024 characters" in error.message

@@ -1,4 +1,5 @@
 import socket
+from datetime import timedelta
 
 import pytest
 
@@ -9,54 +10,12 @@ from connector.transport.smtp.replies import MalformedReplyError
 SERVER = "mail.example.com:587"
 
 
-@pytest.mark.parametrize(
-    ("phase", "reply", "code"),
-    [
-        # 5xx by phase: contract, section 4.
-        (Phase.GREETING, "554 5.7.1 Client host blocked", ErrorCode.MESSAGE_REJECTED),
-        (Phase.EHLO, "550 Access denied", ErrorCode.MESSAGE_REJECTED),
-        (Phase.STARTTLS, "501 5.5.4 No", ErrorCode.TLS_FAILED),
-        (Phase.AUTH, "535 5.7.8 Error: authentication failed", ErrorCode.AUTH_FAILED),
-        (Phase.MAIL, "553 5.7.1 Sender address rejected: not owned by user", ErrorCode.SENDER_REJECTED),
-        (Phase.RCPT, "550 5.1.1 User unknown", ErrorCode.RECIPIENT_REJECTED),
-        (Phase.RCPT, "552 5.2.2 Mailbox full", ErrorCode.RECIPIENT_REJECTED),
-        (Phase.DATA, "554 5.5.1 Error: no valid recipients", ErrorCode.MESSAGE_REJECTED),
-        (Phase.DOT, "554 5.7.1 Spam", ErrorCode.MESSAGE_REJECTED),
-        # Sizes, in the words of Postfix, Exchange and of RFC 1870.
-        (Phase.MAIL, "552 5.3.4 Message size exceeds fixed limit", ErrorCode.MESSAGE_TOO_LARGE),
-        (Phase.DOT, "552 5.3.4 Error: message file too big", ErrorCode.MESSAGE_TOO_LARGE),
-        (Phase.DOT, "550 5.2.3 RESOLVER.RST.RecipSizeLimit", ErrorCode.MESSAGE_TOO_LARGE),
-        (Phase.MAIL, "552 message size exceeds fixed maximium message size", ErrorCode.MESSAGE_TOO_LARGE),
-        (Phase.DOT, "552 Requested action aborted: exceeded storage", ErrorCode.MESSAGE_REJECTED),
-        # 4xx.
-        (Phase.GREETING, "421 4.3.2 Too busy", ErrorCode.TEMPORARILY_REJECTED),
-        (Phase.RCPT, "450 4.2.0 Greylisted", ErrorCode.TEMPORARILY_REJECTED),
-        (Phase.RCPT, "452 4.5.3 Too many recipients", ErrorCode.TEMPORARILY_REJECTED),
-        (Phase.DOT, "451 4.3.0 Queue file write error", ErrorCode.TEMPORARILY_REJECTED),
-        (Phase.AUTH, "454 4.7.0 Temporary authentication failure", ErrorCode.AUTH_UNAVAILABLE),
-        (Phase.AUTH, "421 4.7.0 Closing", ErrorCode.TEMPORARILY_REJECTED),
-        # Rate limits, in the words of Gmail, Amazon SES, Exchange and Postfix.
-        (Phase.DOT, "421 4.7.28 unusual rate of unsolicited mail", ErrorCode.RATE_LIMITED),
-        (Phase.DOT, "454 Throttling failure: Maximum sending rate exceeded.", ErrorCode.RATE_LIMITED),
-        (Phase.MAIL, "432 4.3.2 Concurrent connections limit exceeded", ErrorCode.RATE_LIMITED),
-        (Phase.MAIL, "451 4.7.500 Server busy", ErrorCode.RATE_LIMITED),
-        (Phase.GREETING, "421 4.7.0 Error: too many connections from 192.0.2.1", ErrorCode.RATE_LIMITED),
-        (Phase.MAIL, "450 4.7.1 Error: too much mail, separate them", ErrorCode.TEMPORARILY_REJECTED),
-        # A recipient who corresponds is no rate.
-        (Phase.RCPT, "450 4.2.1 corporate accurate", ErrorCode.TEMPORARILY_REJECTED),
-        # Neither good nor bad.
-        (Phase.DATA, "250 2.0.0 Ok", ErrorCode.CONNECTION_FAILED),
-        (Phase.MAIL, "354 Go on", ErrorCode.CONNECTION_FAILED),
-    ],
-)
-def test_the_code_of_a_reply(phase: Phase, reply: str, code: ErrorCode) -> None:
-    number, _, text = reply.partition(" ")
-    shown = Reply(int(number), "what may be shown")
-    error = failures.refused(phase, SERVER, Reply(int(number), text), shown)
-    assert error.code is code
-    assert error.phase is phase
-    assert error.reply == shown
+def test_a_refusal_shows_what_may_be_shown() -> None:
+    reply, shown = Reply(550, "5.4.5 Daily limit of s3cret"), Reply(550, "5.4.5 Daily limit of ***")
+    error = failures.refused(Phase.DOT, SERVER, reply, shown)
+    assert (error.code, error.phase, error.reply) == (ErrorCode.RATE_LIMITED, Phase.DOT, shown)
     assert error.message.endswith(f"({SERVER} replied: {shown})")
+    assert error.retry_after == timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
@@ -111,3 +70,13 @@ def test_uncertain_is_not_retried_and_says_what_to_do() -> None:
         False,
     )
     assert "may or may not have been delivered" in error.message
+
+
+@pytest.mark.parametrize("reply", ["554 5.7.1 Relay access denied", "553 5.7.1 Sender address rejected"])
+def test_no_recipient_is_named_for_what_is_not_its_fault(reply: str) -> None:
+    refused = Reply(int(reply[:3]), reply[4:])
+    error = failures.refused(Phase.RCPT, SERVER, refused, refused, "a@x")
+    error.rejected = (Rejection("a@x", refused),)
+    message = error.message
+    failures.name_refused(error, 1)
+    assert error.message == message

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 
 from connector.errors import ErrorCode, Phase, TransportError
-from connector.settings.model import TimeoutSettings
+from connector.model.server import TimeLimits
 from connector.transport.smtp.conversation import Conversation
 from connector.transport.smtp.link import Link
 
@@ -64,9 +63,8 @@ class Scene:
         self.link = Link()
         self.transport = HoldingTransport(self.link, holds=holds)
         self.link.connection_made(self.transport)
-        limits = dict.fromkeys(TimeoutSettings.model_fields, timedelta(seconds=10))
-        limits |= {"data": timedelta(seconds=0.1), "dot": timedelta(seconds=0.1)}
-        self.talk = Conversation(self.link, "mail.example:25", TimeoutSettings(**limits))
+        limits = TimeLimits(10, 10, 10, 10, 10, data=0.1, dot=0.1)
+        self.talk = Conversation(self.link, "mail.example:25", limits)
 
     async def after(self, *events: Callable[[Scene], object]) -> TransportError:
         """Release the dot, let these things happen, and give the error."""

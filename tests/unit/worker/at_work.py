@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from connector.model.job import Complete, Hold, Job, Outcome
+from connector.model.job import Complete, Job, JobContext, Outcome
 from connector.settings.model import SEND_TASK_TYPE, WorkerSettings
 from connector.testing.engine import FakeEngine
 from connector.worker.worker import Handler, Worker
@@ -54,14 +54,14 @@ async def working(engine: FakeEngine, handle: Handler, **changed: Any) -> AsyncI
             await asyncio.wait({running.task})
 
 
-async def complete(job: Job, hold: Hold) -> Outcome:
+async def complete(job: Job, context: JobContext) -> Outcome:
     return Complete({"seen": job.key})
 
 
 def giving(outcome: Outcome) -> Handler:
     """A handler that always comes to the same."""
 
-    async def handle(job: Job, hold: Hold) -> Outcome:
+    async def handle(job: Job, context: JobContext) -> Outcome:
         return outcome
 
     return handle
@@ -85,8 +85,8 @@ class Held:
         self.arrived = asyncio.Condition()
         self._outcome = outcome or Complete()
 
-    async def __call__(self, job: Job, hold: Hold) -> Outcome:
-        hold.committed = self._commits
+    async def __call__(self, job: Job, context: JobContext) -> Outcome:
+        context.committed = self._commits
         self.jobs.append(job)
         async with self.arrived:
             self.arrived.notify_all()

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from connector.engine.port import EngineBusyError, EngineUnavailableError, LeaseLostError
-from connector.model.job import Complete, Fail, Hold, Job, Outcome
+from connector.model.job import Complete, Fail, Job, JobContext, Outcome
 from connector.settings.model import INFOSYS_TASK_TYPE
 from connector.testing.engine import FakeEngine, JobState
 from tests.unit.worker.at_work import TYPE, Held, working
@@ -137,8 +137,8 @@ async def test_a_lost_lease_cancels_only_what_can_still_be_undone_and_a_complete
 async def test_the_handler_hears_when_the_engine_has_taken_its_outcome(refused: bool) -> None:
     taken: list[int] = []
 
-    async def handle(job: Job, hold: Hold) -> Outcome:
-        hold.when_taken = lambda: taken.append(job.key)
+    async def handle(job: Job, context: JobContext) -> Outcome:
+        context.when_taken = lambda: taken.append(job.key)
         return Fail("in doubt", retries=0)
 
     engine = FakeEngine()
@@ -198,7 +198,7 @@ async def test_the_next_attempt_is_begun_even_before_the_answer_to_the_fail() ->
 
     engine, attempts = Slow(), list[int]()
 
-    async def handle(job: Job, hold: Hold) -> Outcome:
+    async def handle(job: Job, context: JobContext) -> Outcome:
         attempts.append(job.retries)
         return Fail("again", retries=2) if job.retries == 3 else Complete()
 
@@ -211,7 +211,7 @@ async def test_a_job_whose_lease_is_over_when_it_is_read_is_dropped() -> None:
     engine, seen = FakeEngine(lease=0.5), Counter[int]()
     release = asyncio.Event()
 
-    async def handle(job: Job, hold: Hold) -> Outcome:
+    async def handle(job: Job, context: JobContext) -> Outcome:
         seen[job.key] += 1
         if job.key == first:
             await release.wait()

@@ -9,7 +9,7 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from connector.engine.port import EngineBusyError, EngineRefusedError, EngineUnavailableError
-from connector.model.job import Complete, Fail, Hold, Job, Outcome, Throw
+from connector.model.job import Complete, Fail, Job, JobContext, Outcome, Throw
 from connector.testing.engine import FakeEngine
 from tests.unit.worker.at_work import TYPE, complete, giving, working
 
@@ -27,7 +27,7 @@ async def test_two_hundred_jobs_under_random_trouble_are_each_reported_once() ->
     # A job that is pushed in the very instant in which a stream is ended comes again when its lease ends.
     engine, runs = Troubled(lease=4), Counter[int]()
 
-    async def handle(job: Job, hold: Hold) -> Outcome:
+    async def handle(job: Job, context: JobContext) -> Outcome:
         runs[job.key] += 1
         await asyncio.sleep(dice.random() * 0.01)
         if job.retries == 3 and dice.random() < 0.2:
@@ -80,7 +80,7 @@ async def test_a_failure_that_the_engine_refuses_ends_the_attempt() -> None:
 async def test_a_handler_that_crashes_costs_one_retry_and_tells_nothing_of_its_inside() -> None:
     engine = FakeEngine()
 
-    async def handle(job: Job, hold: Hold) -> Outcome:
+    async def handle(job: Job, context: JobContext) -> Outcome:
         if job.retries == 3:
             raise RuntimeError("hunter2")
         return Complete()
@@ -103,8 +103,8 @@ async def test_what_the_engine_refuses_of_a_mail_in_doubt_becomes_an_incident_th
     engine.fail_next("report", EngineRefusedError("larger than 4 MB"))
     taken = asyncio.Event()
 
-    async def handle(job: Job, hold: Hold) -> Outcome:
-        hold.when_taken = taken.set
+    async def handle(job: Job, context: JobContext) -> Outcome:
+        context.when_taken = taken.set
         return Complete(mail_sent=False)  # as an error expression that ignores the doubt
 
     async with working(engine, handle):
@@ -118,8 +118,8 @@ async def test_what_the_engine_refuses_of_a_mail_in_doubt_becomes_an_incident_th
 async def test_a_job_that_comes_again_by_itself_is_nobodys_decision_about_a_doubt() -> None:
     engine, taken = FakeEngine(), Counter[int]()
 
-    async def handle(job: Job, hold: Hold) -> Outcome:
-        hold.when_taken = lambda: taken.update([job.retries])
+    async def handle(job: Job, context: JobContext) -> Outcome:
+        context.when_taken = lambda: taken.update([job.retries])
         if job.retries == 3:
             raise RuntimeError("after the doubt was found")
         return Fail("in doubt", retries=0)

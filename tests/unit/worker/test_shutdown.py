@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from connector.engine.port import EngineBusyError
-from connector.model.job import Complete, Fail, Hold, Job, Outcome
+from connector.model.job import Complete, Fail, Job, JobContext, Outcome
 from connector.testing.engine import FakeEngine, JobState
 from tests.unit.worker.at_work import TYPE, Held, complete, working
 
@@ -71,7 +71,7 @@ async def test_what_a_cancelled_handler_says_is_reported() -> None:
     engine, began = FakeEngine(), asyncio.Event()
     uncertain = Fail("the final dot was sent", retries=0)
 
-    async def handle(job: Job, hold: Hold) -> Outcome:
+    async def handle(job: Job, context: JobContext) -> Outcome:
         began.set()
         try:
             await asyncio.Event().wait()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from connector.engine.port import StreamingUnsupportedError
-from connector.model.job import Complete, Hold, Job, Outcome
+from connector.model.job import Complete, Job, JobContext, Outcome
 from connector.settings.model import INFOSYS_TASK_TYPE
 from connector.testing.engine import FakeEngine, JobState
 from tests.unit.worker.at_work import TYPE, Held, complete, working
@@ -43,7 +43,7 @@ def test_never_more_jobs_than_slots(slots: int, jobs: int, stream: bool, early: 
     async def run() -> int:
         engine, now, peak = FakeEngine(), 0, 0
 
-        async def handle(job: Job, hold: Hold) -> Outcome:
+        async def handle(job: Job, context: JobContext) -> Outcome:
             nonlocal now, peak
             now += 1
             peak = max(peak, now)
@@ -113,7 +113,7 @@ async def test_a_poll_that_waits_leaves_slots_to_the_other_type() -> None:
 async def test_a_flood_of_one_type_does_not_starve_the_other() -> None:
     engine, order = FakeEngine(), list[str]()
 
-    async def handle(job: Job, hold: Hold) -> Outcome:
+    async def handle(job: Job, context: JobContext) -> Outcome:
         order.append(job.type)
         await asyncio.sleep(0)
         return Complete()

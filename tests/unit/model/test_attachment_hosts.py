@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from connector.message.content.destinations import AllowedHosts, is_public
+from connector.model.hosts import AllowedHosts, is_public
 
 
 @pytest.mark.parametrize(

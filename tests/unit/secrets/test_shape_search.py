@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.secrets.search import ShapeSearch
-from connector.secrets.shapes import Shape
+from connector.secrets.masker import Shape, ShapeSearch
 
 # Few characters, of one to four octets and half a surrogate pair, so that much is nearly alike.
 ALPHABET = "ab1é€😀\ud83d"

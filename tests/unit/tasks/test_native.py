@@ -17,7 +17,7 @@ from connector.model.mail import (
     WhenUncertain,
 )
 from connector.settings.model import SEND_TASK_TYPE
-from connector.tasks import reader
+from connector.tasks import send_task
 from connector.tasks.definitions import INFOSYS, NATIVE
 from tests.unit.tasks.task_inputs import ABSENT, read, refused, variables
 
@@ -247,7 +247,7 @@ def test_require_all_recipients(data: Any, expected: bool) -> None:
 
 def test_an_idempotency_key_is_short_and_printable() -> None:
     def key(data: Any) -> str | None:
-        return reader(SEND_TASK_TYPE).idempotency_key({"smtpEmailIdempotencyKey": data})
+        return send_task(SEND_TASK_TYPE).idempotency_key({"smtpEmailIdempotencyKey": data})
 
     assert key(" order-7/ä ") == "order-7/ä"
     assert key("x" * 200) == "x" * 200
@@ -315,7 +315,7 @@ def test_every_input_is_named_once_and_explained() -> None:
 
 
 def test_a_reader_names_its_inputs() -> None:
-    native = reader(SEND_TASK_TYPE)
+    native = send_task(SEND_TASK_TYPE)
     assert native.definitions == NATIVE
     assert "smtpFollowUp" in native.variable_names
     assert set(variables()) <= set(native.variable_names)
@@ -323,7 +323,7 @@ def test_a_reader_names_its_inputs() -> None:
 
 def test_an_unknown_task_type_has_no_reader() -> None:
     with pytest.raises(KeyError):
-        reader("io.camunda:http-json:1")
+        send_task("io.camunda:http-json:1")
 
 
 def test_a_subject_has_ten_thousand_characters_at_most() -> None:

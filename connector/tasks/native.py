@@ -1,7 +1,7 @@
 """The native send task: every ``smtpEmail…`` variable into one :class:`SendRequest`.
 
 Variables enter, secrets already resolved; a checked request leaves, or the error of the first variable that
-is wrong. Other task types with the same inputs differ by a :class:`Dialect` alone.
+is wrong. Another task type with the same inputs differs by its :class:`Dialect`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from connector.model.mail import (
     Sensitivity,
     WhenUncertain,
 )
-from connector.model.server import Server
+from connector.model.server import Route
 from connector.model.text import check_text
 from connector.settings.accounts import MessageDefaults
 from connector.tasks.attachments import read_attachments
@@ -78,8 +78,8 @@ class Dialect:
     html_is_path: bool = False
 
 
-class SendReader:
-    """Reads a send task; a :class:`~connector.tasks.port.TaskReader`."""
+class NativeTask:
+    """The native send task, or one that differs by its dialect; a :class:`~connector.tasks.port.SendTask`."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
@@ -122,13 +122,17 @@ class SendReader:
         """
         inputs = Inputs(variables, self._dialect.definitions)
         inputs.refuse_unavailable()
-        server, account = read_route(inputs, context, foreign=self._dialect.foreign)
-        task = _Task(inputs, self._dialect, context, server, account)
+        route, account = read_route(inputs, context, foreign=self._dialect.foreign)
+        task = _Task(inputs, self._dialect, context, route, account)
         warnings = misspelling_warnings(variables, self.variable_names)
         return task.request((*warnings, *task.null_warnings()))
 
+    def response(self, described: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give the native response as it is."""
+        return described
 
-READER = SendReader(Dialect())
+
+TASK = NativeTask(Dialect())
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,7 @@ class _Task:
     inputs: Inputs
     dialect: Dialect
     context: ReadContext
-    server: Server
+    route: Route
     account: Account | None
 
     @property
@@ -150,7 +154,7 @@ class _Task:
         to, cc, bcc = self.recipients()
         content_type = self.content_type()
         return SendRequest(
-            server=self.server,
+            route=self.route,
             sender=sender,
             to=to,
             cc=cc,

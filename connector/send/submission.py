@@ -1,0 +1,203 @@
+"""One attempt to submit the mail of a job: secrets, account, message, transport.
+
+A job enters, a description of the mail that was sent leaves, or the error that says why it was not. Whether
+an attempt may be made at all, and what the ledger hears of it, is :mod:`~connector.send.once`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from time import monotonic
+from typing import Any
+
+import structlog
+
+from connector.accounts.accounts import Accounts, Origin, with_secrets
+from connector.errors import ConnectorError, ErrorCode
+from connector.message.build import build, message_id
+from connector.message.content.attachments import ContentReader
+from connector.model.envelope import Message
+from connector.model.hosts import listed
+from connector.model.job import Job
+from connector.model.mail import SendRequest, WhenUncertain
+from connector.model.receipt import Receipt
+from connector.model.server import Route
+from connector.observe.metrics import Metrics
+from connector.secrets.masker import Masker
+from connector.secrets.resolve import SecretResolver, Use
+from connector.send import outcome
+from connector.settings.model import Settings
+from connector.tasks.port import ReadContext, SendTask
+from connector.transport.pacing import Pacing
+from connector.transport.port import Committing, Transport
+
+_log = structlog.get_logger(__name__)
+
+_ASSUMED = (
+    "uncertain: the server's reply is not known, the mail may not have been delivered; taken for sent, as "
+    "smtpEmailWhenUncertain, the account's uncertain or ledger.uncertain says"
+)
+_UNDESCRIBED = "The mail was sent, and the worker failed to describe it; its log has the details."
+# Octets of content above which encoding them would hold up the other jobs for milliseconds (1 MB takes 2 ms).
+_LARGE = 100_000
+
+Response = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What does the work of each stage, the same for every job.
+
+    Attributes:
+        transports: What carries mails, by the name that a route gives.
+        masker: Masks every value that was ever a credential in the logs.
+        masks: Masks what secret providers gave in what goes to the engine. Apart, because a password that a
+            diagram holds is known to its readers, and must not change the results of other processes.
+        metrics: Where mails are counted.
+        clock: Gives the present with its zone.
+    """
+
+    settings: Settings
+    accounts: Accounts
+    secrets: SecretResolver
+    content: ContentReader
+    pacing: Pacing
+    transports: Mapping[str, Transport]
+    masker: Masker
+    masks: Masker
+    metrics: Metrics
+    clock: Callable[[], datetime]
+
+
+class Submission:
+    """The mail of one job on its way to a server; each thing is read once.
+
+    Args:
+        job: What the engine handed out.
+        task: Its task type.
+        key: What names the mail; the same at every attempt.
+        stages: What does the work.
+    """
+
+    def __init__(self, job: Job, task: SendTask, key: str, stages: Stages) -> None:
+        self._job = job
+        self._task = task
+        self._key = key
+        self._stages = stages
+        self._request: SendRequest | None = None
+        self._uses: tuple[Use, ...] = ()
+        self._looked_up = 0.0
+
+    @property
+    def account(self) -> str | None:
+        """The account's name in the settings; None until it is known, and where the task names a server."""
+        return self._request.route.account if self._request is not None else None
+
+    async def policy(self) -> WhenUncertain:
+        """What to do when it is not known whether an earlier attempt has delivered the mail.
+
+        Raises:
+            ConnectorError: The task cannot be read.
+        """
+        return (await self._read()).when_uncertain or self._stages.settings.ledger.uncertain
+
+    async def submit(self, committing: Committing) -> Response:
+        """Send the mail and describe what became of it.
+
+        A login that the server refuses is tried once more if the secrets behind it have changed meanwhile.
+
+        Args:
+            committing: See :class:`~connector.transport.port.Transport`.
+
+        Raises:
+            ConnectorError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
+            asyncio.CancelledError: Nothing was delivered.
+        """
+        stages = self._stages
+        for last in (False, True):
+            request = await self._read()
+            message = await self._build(request)
+            try:
+                with stages.metrics.submitting():
+                    await stages.pacing.turn(request.route)
+                    transport = stages.transports[request.route.transport]
+                    receipt = await transport.submit(message, request.route, committing)
+                break
+            except ConnectorError as error:
+                if last or error.code is not ErrorCode.AUTH_FAILED or not await self._login_changed():
+                    raise
+        return self._response(message.message_id, request, receipt)
+
+    async def assumed(self) -> Response:
+        """Describe a mail that is taken for sent although no reply to it is known."""
+        request = await self._read()
+        name = message_id(request, self._key, self._stages.settings.message)
+        recipients = tuple(dict.fromkeys(box.address for box in (*request.to, *request.cc, *request.bcc)))
+        return self._response(name, request, Receipt(None, recipients, warnings=(_ASSUMED,)))
+
+    # From the job to the request: secrets, task, account
+
+    async def _read(self) -> SendRequest:
+        if self._request is None:
+            stages = self._stages
+            resolved = await stages.secrets.resolve(self._job.variables)
+            request = self._task.read(resolved.value, self._context())
+            stages.secrets.permit(resolved.uses, request.route.hostname, request.route.port)
+            route, uses = await with_secrets(request.route, stages.secrets)
+            self._looked_up = monotonic()
+            self._remember_login(route)
+            self._request = request if route is request.route else replace(request, route=route)
+            self._uses = (*resolved.uses, *uses)
+        return self._request
+
+    def _context(self) -> ReadContext:
+        settings = self._stages.settings
+        return ReadContext(
+            settings.message,
+            self._stages.clock(),
+            self._stages.accounts,
+            Origin(self._job.bpmn_process_id, self._job.tenant_id),
+            settings.smtp.foreign_starttls_optional,
+            listed(settings.smtp.hosts),
+        )
+
+    def _remember_login(self, route: Route) -> None:
+        if route.password is None:
+            return
+        password = route.password.get_secret_value()
+        self._stages.masker.remember_login(route.username or "", password)
+        if route.account is not None:  # readers of diagrams do not know this one
+            self._stages.masks.remember(password)
+
+    async def _login_changed(self) -> bool:
+        """Ask anew for the secrets that the server refused: a password may have been rotated just now."""
+        former, self._request = await self._read(), None
+        self._stages.secrets.forget(self._uses, self._looked_up)
+        try:
+            return self._uses != () and (await self._read()).route != former.route
+        except ConnectorError:  # the refusal of the login is what has to be told
+            self._request = former
+            return False
+
+    # From the request to the message, and from the receipt to the response
+
+    async def _build(self, request: SendRequest) -> Message:
+        content = await self._stages.content.load(request)
+        settings, now = self._stages.settings.message, self._stages.clock()
+        compose = partial(build, request, content, self._key, settings, now)
+        return await asyncio.to_thread(compose) if content.size > _LARGE else compose()
+
+    def _response(self, name: str, request: SendRequest, receipt: Receipt) -> Response:
+        """Describe the mail, which is out: an error here must not look like a failed attempt."""
+        warnings = (*request.warnings, *receipt.warnings)
+        receipt = replace(receipt, warnings=warnings, account=request.route.account)
+        now, mask = self._stages.clock(), self._stages.masks.mask
+        try:
+            return outcome.response(name, receipt, now, mask)
+        except Exception:  # noqa: BLE001 - see above
+            _log.exception("response not made", job_key=self._job.key, element_id=self._job.element_id)
+            return outcome.response(name, Receipt(None, (), warnings=(_UNDESCRIBED,)), now, str)
