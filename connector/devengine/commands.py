@@ -105,6 +105,22 @@ class MessageToPublish:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed attempt, as a worker reports it.
+
+    Args:
+        retries: Attempts that are left; 0 or less raises an incident.
+        backoff: Seconds until the job is offered again.
+        variables: For the scope of the task.
+    """
+
+    retries: int
+    message: str = ""
+    backoff: float = 0.0
+    variables: Variables = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ActivationRequest:
     """A worker asks for jobs, by a poll or by a stream.
 

@@ -10,7 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from connector.devengine.expressions import Expression
+from connector import feel
+from connector.feel.expression import parse
+
+# Wider than a worker's: a diagram may hold an attachment of 2 MB as a literal.
+FEEL_LIMITS = feel.Limits(steps=50_000_000, seconds=30.0, characters=10_000_000)
+_QUOTED = 200
 
 
 class Kind(StrEnum):
@@ -39,6 +44,34 @@ class Kind(StrEnum):
     PARALLEL_GATEWAY = "PARALLEL_GATEWAY"
     EVENT_BASED_GATEWAY = "EVENT_BASED_GATEWAY"
     SEQUENCE_FLOW = "SEQUENCE_FLOW"
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A value as the diagram has it.
+
+    Args:
+        text: The static text, or the expression with its equals sign.
+        compiled: What is evaluated; None for static text.
+    """
+
+    text: str
+    compiled: feel.Expression | None = None
+
+    @classmethod
+    def of(cls, text: str) -> Expression:
+        """Compile an expression; text without an equals sign stands for itself.
+
+        Raises:
+            FeelError: It cannot be parsed.
+        """
+        return cls(text, parse(text, FEEL_LIMITS) if text.lstrip().startswith("=") else None)
+
+    @property
+    def quoted(self) -> str:
+        """The expression as a message quotes it: without the equals sign, and not too long."""
+        text = self.text.lstrip().removeprefix("=") if self.compiled else self.text
+        return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +183,16 @@ class Element:
     Args:
         scope: The id of the subprocess or process around it; empty for the process.
         event: What an event waits for or throws; None for a none event and for what is no event.
-        interrupting: For a boundary event and the start of an event subprocess.
+        interrupting: Whether a boundary event, or the start of an event subprocess, ends what it interrupts.
         default: The id of a gateway's default flow.
         incoming: How many flows lead to it.
-        boundaries: The ids of the events attached to it.
         start: For a scope, the id of its none start event; for an event subprocess, of its start event.
-        event_subprocesses: For a scope, the ids of its event subprocesses.
+        event_starts: For a scope, the ids of the start events of its event subprocesses.
+        boundaries: The ids of the events attached to it.
         attached_to: For a boundary event, the id of the activity.
+        waits_for: The ids of the events that it subscribes to itself: its own event, those behind an
+            event-based gateway, or those of its event subprocesses.
+        guarded_by: The ids of the boundary events that need a subscription or a timer.
     """
 
     id: str
@@ -174,19 +210,28 @@ class Element:
     outgoing: tuple[Flow, ...] = ()
     incoming: int = 0
     default: str = ""
-    boundaries: tuple[str, ...] = ()
     start: str = ""
-    event_subprocesses: tuple[str, ...] = ()
+    event_starts: tuple[str, ...] = ()
+    boundaries: tuple[str, ...] = ()
     attached_to: str = ""
+    waits_for: tuple[str, ...] = ()
+    guarded_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process as a diagram holds it: itself as an element, and all elements in it."""
+    """A process as a diagram holds it.
+
+    Args:
+        root: The process as an element.
+        elements: All elements in it by id, whatever their depth.
+        starts: The ids of the start events that start it by a message, a signal or a timer.
+    """
 
     id: str
     root: Element
     elements: Mapping[str, Element]
+    starts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from connector.devengine.state import (
+    ElementInstance,
+    Incident,
+    Job,
+    JobState,
+    Phase,
+    ProcessInstance,
+    State,
+)
+
+_STATES = {Phase.COMPLETED: "COMPLETED", Phase.TERMINATED: "TERMINATED"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +104,118 @@ class VariableView:
     value: Any
     scope_key: int
     process_instance_key: int
+
+
+class Views:
+    """Makes pictures of what lives and of what has ended."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def instances(self) -> Iterator[InstanceView]:
+        """Return the process instances, oldest first."""
+        return map(_instance, self._chosen(None))
+
+    def elements(self, process_instance_key: int | None) -> Iterator[ElementView]:
+        """Return the element instances in the order of their beginning."""
+        return (_element(one) for instance in self._chosen(process_instance_key) for one in instance.elements)
+
+    def jobs(self, process_instance_key: int | None) -> Iterator[JobView]:
+        """Return the jobs, oldest first."""
+        return (_job(one) for instance in self._chosen(process_instance_key) for one in instance.jobs)
+
+    def incidents(self, process_instance_key: int | None) -> Iterator[IncidentView]:
+        """Return the incidents, oldest first."""
+        return (
+            _incident(one) for instance in self._chosen(process_instance_key) for one in instance.incidents
+        )
+
+    def variables(self, process_instance_key: int | None) -> Iterator[VariableView]:
+        """Return the variables of each scope, outer scopes first."""
+        return (
+            VariableView(where.variable_keys[name], name, value, where.key, instance.key)
+            for instance in self._chosen(process_instance_key)
+            for where in instance.elements
+            for name, value in where.variables.items()
+        )
+
+    def _chosen(self, key: int | None) -> list[ProcessInstance]:
+        known = self._state.ended | self._state.instances
+        if key is None:
+            return [known[each] for each in sorted(known)]
+        return [known[key]] if key in known else []
+
+
+def _instance(instance: ProcessInstance) -> InstanceView:
+    definition, caller = instance.definition, instance.caller
+    return InstanceView(
+        key=instance.key,
+        bpmn_process_id=definition.process.id,
+        version=definition.version,
+        process_definition_key=definition.key,
+        state=_STATES.get(instance.root.phase, "ACTIVE"),
+        started=instance.started,
+        ended=instance.ended,
+        parent_process_instance_key=caller.instance.key if caller else None,
+        parent_element_instance_key=caller.key if caller else None,
+        has_incident=any(not incident.resolved for incident in instance.incidents),
+    )
+
+
+def _element(where: ElementInstance) -> ElementView:
+    definition = where.instance.definition
+    return ElementView(
+        key=where.key,
+        element_id=where.element.id,
+        name=where.element.name,
+        type=where.kind,
+        state=_STATES.get(where.phase, "ACTIVE"),
+        started=where.started,
+        ended=where.ended,
+        process_instance_key=where.instance.key,
+        scope_key=where.parent.key if where.parent else None,
+        bpmn_process_id=definition.process.id,
+        process_definition_key=definition.key,
+        incident_key=where.incident.key if where.incident else None,
+    )
+
+
+def _job(job: Job) -> JobView:
+    where = job.element_instance
+    definition = where.instance.definition
+    return JobView(
+        key=job.key,
+        type=job.type,
+        # A back-off is no state of its own in a search; `backoff_until` says it.
+        state=JobState.FAILED if job.state is JobState.BACKING_OFF else job.state,
+        retries=job.retries,
+        worker=job.worker,
+        deadline=job.deadline,
+        backoff_until=job.backoff_until,
+        error_code=job.error_code,
+        error_message=job.error_message,
+        custom_headers=job.custom_headers,
+        element_id=where.element.id,
+        element_instance_key=where.key,
+        process_instance_key=where.instance.key,
+        bpmn_process_id=definition.process.id,
+        process_definition_key=definition.key,
+    )
+
+
+def _incident(incident: Incident) -> IncidentView:
+    where = incident.element_instance
+    definition = where.instance.definition
+    return IncidentView(
+        key=incident.key,
+        kind=incident.kind,
+        text=incident.text,
+        state="RESOLVED" if incident.resolved else "ACTIVE",
+        created=incident.created,
+        job_key=incident.job.key if incident.job else None,
+        element_id=where.element.id,
+        element_instance_key=where.key,
+        process_instance_key=where.instance.key,
+        bpmn_process_id=definition.process.id,
+        process_definition_key=definition.key,
+    )
