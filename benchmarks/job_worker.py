@@ -32,7 +32,7 @@ from connector.secrets.masker import Masker
 from connector.send.pipeline import Shared, open_pipeline
 from connector.settings.model import SEND_TASK_TYPE, Settings
 from connector.settings.sources import load
-from connector.worker.worker import Handler, Worker
+from connector.worker.job_loop import Handler, JobLoop
 
 
 @dataclass
@@ -100,7 +100,7 @@ async def _ours(settings: Settings, tally: Tally, *, mail: bool) -> None:
             opening = open_pipeline(settings, masker, os.environ, shared=Shared(upkeep))
             handle = (await stack.enter_async_context(opening)).handle
         tally.begin()
-        await Worker(engine, settings.worker, handle).run(tally.over)
+        await JobLoop(engine, settings.worker, handle).run(tally.over)
 
 
 async def _pyzeebe(settings: Settings, tally: Tally) -> None:

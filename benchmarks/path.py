@@ -23,7 +23,7 @@ from connector.settings.model import SEND_TASK_TYPE
 from connector.settings.sources import load
 from connector.testing.engine import FakeEngine
 from connector.testing.smtp import SmtpServer
-from connector.worker.worker import Worker
+from connector.worker.job_loop import JobLoop
 
 _PACKAGE = "/connector/"
 _DOUBLES = "/connector/testing/"
@@ -94,7 +94,7 @@ async def _passed() -> Passed:
     configure_logging(settings.log, masker)
     engine, stop, passed = FakeEngine(), asyncio.Event(), Passed()
     async with SmtpServer() as server, open_pipeline(settings, masker, {}) as pipeline:
-        worker = asyncio.create_task(Worker(engine, settings.worker, pipeline.handle).run(stop))
+        worker = asyncio.create_task(JobLoop(engine, settings.worker, pipeline.handle).run(stop))
         for number in range(_WARM_UP + 1):
             if number == _WARM_UP:
                 sys.setprofile(passed)

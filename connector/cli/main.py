@@ -14,9 +14,9 @@ from typing import Annotated
 
 import typer
 
-from connector import __version__
 from connector.cli import check as check_command
 from connector.cli.options import Address, Assignments, Config, load_settings, overrides, wrong_usage
+from connector.model import VERSION
 
 app = typer.Typer(
     name="smtp-connector",
@@ -41,7 +41,7 @@ def _root(
     ] = False,
 ) -> None:
     if version:
-        typer.echo(f"smtp-connector {__version__}")
+        typer.echo(f"smtp-connector {VERSION}")
         raise typer.Exit
 
 
@@ -77,9 +77,9 @@ def run(
 
         code = supervise(loaded.settings, worker_command(config, assignments or (), address))
     else:
-        from connector.worker import process
+        from connector.worker.worker import run_worker
 
-        code = process.run_worker(loaded, read, link=link)
+        code = run_worker(loaded, read, link=link)
     raise typer.Exit(code)
 
 

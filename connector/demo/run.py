@@ -39,7 +39,7 @@ from connector.settings.ledger import LedgerSettings
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, LogSettings, Settings
 from connector.settings.sources import SettingsError, load
 from connector.testing.smtp import ReceivedMail, SmtpServer
-from connector.worker.worker import Worker
+from connector.worker.job_loop import JobLoop
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,7 @@ async def _worker(
             performance.job_done(job, outcome)
             return outcome
 
-        running = asyncio.create_task(Worker(jobs, settings, handle).run(stop))
+        running = asyncio.create_task(JobLoop(jobs, settings, handle).run(stop))
         stage.story.step("Worker started", f"for tasks of type {SEND_TASK_TYPE}")
         try:
             yield running

@@ -45,6 +45,10 @@ class Engine(Protocol):
     never will.
     """
 
+    async def version(self) -> str:
+        """Return the engine's version, as a probe whether it can be reached and lets this worker in."""
+        ...
+
     def stream(self, task_type: str) -> AsyncGenerator[Job, None]:
         """Yield jobs as they become available, until the engine ends the stream (a renewal, not an error).
 

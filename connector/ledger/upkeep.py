@@ -17,7 +17,7 @@ import structlog
 
 from connector.ledger.ledger import Ledger
 from connector.ledger.port import Attempt, LedgerUnavailableError, Settlement
-from connector.worker.patience import Backoff
+from connector.model.backoff import Backoff
 
 _log = structlog.get_logger(__name__)
 

@@ -1,1 +1,3 @@
 """Values that several packages share; no I/O."""
+
+VERSION = "0.1.0"

@@ -1,30 +1,33 @@
-"""What a worker counts and times, in the form that Prometheus reads.
+"""The numbers of a worker, and their sum over several processes, in the form that Prometheus reads.
 
-Events enter from the job loop, the pipeline and the ledger; text leaves for ``/metrics``. Apart from logging,
-because a label lives for ever in the memory of whoever collects it: labels are names that we or the
-operator's settings made, never a recipient, a host that a task names, or anything else out of a job.
+Events come from the job loop, the pipeline and the ledger. A label lives for ever in the memory of its
+collector, so labels are names of our own or of the operator's settings. They are never a recipient, a host
+that a task names, or anything else from a job.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from time import perf_counter
+from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
-from connector import __version__
 from connector.ledger.port import Answer, Entry, LedgerUnavailableError, Operation, State, Store
+from connector.model import VERSION
 from connector.model.job import Complete, Fail, Outcome, Throw
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _OUTCOMES = {Complete: "complete", Throw: "bpmnError", Fail: "fail"}
 # Seconds: from a ledger in memory to a server that takes the ten minutes that RFC 5321 allows it.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600)
-# When each of them began to count doubles what is sent, and nobody reads it.
+# The time at which each counter began would double the text for no reader.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
@@ -48,22 +51,22 @@ class Metrics:
         self._in_flight = self._gauge("jobs_in_flight", "Jobs in hand.")
         self._connections = self._gauge("smtp_connections", "Connections to mail servers that are open.")
         self._build = self._gauge("build_info", "1, with the version as label.", "version", "python")
-        self._build.labels(__version__, platform.python_version()).set(1)
+        self._build.labels(VERSION, platform.python_version()).set(1)
         self._pools: dict[object, Callable[[], int]] = {}
         self._connections.set_function(lambda: sum(count() for count in self._pools.values()))
 
     def text(self) -> bytes:
-        """Everything as Prometheus reads it (text format 0.0.4)."""
+        """Return all numbers as Prometheus reads them (text format 0.0.4)."""
         return generate_latest(self._registry)
 
     # The job loop
 
     def count_in_flight(self, count: Callable[[], int]) -> None:
-        """Ask this for the jobs in hand whenever somebody reads."""
+        """Call this for the number of jobs in flight at each collection."""
         self._in_flight.set_function(count)
 
     def job_taken(self, task_type: str) -> float:
-        """Count a job that begins; the moment, for :meth:`job_reported`."""
+        """Count a job that begins; return the time, for :meth:`job_reported`."""
         self._jobs(task_type).inc()
         return perf_counter()
 
@@ -73,30 +76,30 @@ class Metrics:
         self._job_seconds.observe(perf_counter() - begun)
 
     def lease_lost(self) -> None:
-        """Count a lease that ended while its job was in hand."""
+        """Count a lease that ended while the worker held its job."""
         self._lost.inc()
 
     # Mails
 
     def mail_sent(self, account: str | None) -> None:
-        """Count a mail that went out; its account, None where the task names a server."""
+        """Count a mail that a server accepted; its account is None where the task names a server."""
         self._sent(account or "").inc()
 
     def mail_duplicate(self) -> None:
-        """Count a job whose mail was out already when it came."""
+        """Count a job whose mail had been sent before."""
         self._duplicate.inc()
 
     def mail_failed(self, code: str, account: str | None) -> None:
-        """Count an attempt that ended in an error; its account as long as it got that far."""
+        """Count an attempt that ended in an error; its account is None where none was chosen yet."""
         self._failed(code, account or "").inc()
 
     def submitting(self) -> AbstractContextManager[object]:
-        """Time a submission, whatever becomes of it."""
+        """Time a submission, successful or not."""
         return self._smtp_seconds.time()
 
     @contextmanager
     def pool(self, count: Callable[[], int]) -> Iterator[None]:
-        """Ask this for open connections as long as the block lasts; there may be several pools."""
+        """Call this for the number of open connections while the block lasts; there may be several pools."""
         key = object()
         self._pools[key] = count
         try:
@@ -116,9 +119,9 @@ class Metrics:
         return Counter(f"smtp_connector_{name}", text, labels, registry=self._registry)
 
     def _counters(self, name: str, text: str, *labels: str) -> Callable[..., Counter]:
-        """Give the counter of each label; kept, since to look one up costs more than to count.
+        """Give the counter of each label; it is kept, because a look-up costs more than counting.
 
-        None is there before its first event, and there are no more than labels that are names.
+        A counter appears with its first event.
         """
         return cache(self._counter(name, text, *labels).labels)
 
@@ -133,8 +136,8 @@ class MeasuredStore:
     """A ledger's store whose writes are timed.
 
     Args:
-        store: What does the work.
-        metrics: Where it is counted.
+        store: Does the work.
+        metrics: Gets the times.
     """
 
     def __init__(self, store: Store, metrics: Metrics) -> None:
@@ -150,3 +153,70 @@ class MeasuredStore:
     async def entries(self, *, key: str | None, state: State | None, limit: int) -> list[Entry]:
         """Give entries; see the port."""
         return await self._store.entries(key=key, state=state, limit=limit)
+
+
+_Sample: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...]]
+_Totals: TypeAlias = dict[_Sample, float]
+# The same in every process, and wrong as a sum.
+_SAME = frozenset({"smtp_connector_build_info"})
+
+
+class Addition:
+    """The sum over processes, including those that have ended.
+
+    Samples of the same name and labels are one. A counter must never fall, because its collector would take
+    the fall for a restart: the last numbers of a process are kept after its end. Gauges end with their
+    process.
+    """
+
+    def __init__(self) -> None:
+        self._ended: _Totals = {}
+        self._running: dict[object, str] = {}
+        self._families: dict[str, Metric] = {}
+
+    def heard(self, process: object, text: str) -> None:
+        """Take the text of a process, in place of its previous one."""
+        self._running[process] = text
+
+    def ended(self, process: object) -> None:
+        """Keep the last counters of a process that has ended."""
+        for family in _families([self._running.pop(process, "")]):
+            self._families.setdefault(family.name, family)
+            if family.type != "gauge":
+                _add(self._ended, family)
+
+    def text(self) -> bytes:
+        """Return the sum as Prometheus reads it."""
+        totals = dict(self._ended)
+        for family in _families(self._running.values()):
+            self._families.setdefault(family.name, family)
+            _add(totals, family)
+        return generate_latest(_Summed(self._families, totals))
+
+
+def _families(texts: Iterable[str]) -> Iterator[Metric]:
+    for text in texts:
+        yield from text_string_to_metric_families(text)
+
+
+def _add(totals: _Totals, family: Metric) -> None:
+    for sample in family.samples:
+        key = (family.name, sample.name, tuple(sample.labels.items()))
+        totals[key] = sample.value if family.name in _SAME else totals.get(key, 0.0) + sample.value
+
+
+class _Summed(CollectorRegistry):
+    """A registry that holds nothing but sums."""
+
+    def __init__(self, families: Mapping[str, Metric], totals: _Totals) -> None:
+        super().__init__()
+        self._families = families
+        self._totals = totals
+
+    def collect(self) -> Iterator[Metric]:
+        for name, family in self._families.items():
+            summed = Metric(name, family.documentation, family.type)
+            for (of, sample, labels), value in self._totals.items():
+                if of == name:
+                    summed.add_sample(sample, dict(labels), value)
+            yield summed

@@ -167,7 +167,7 @@ async def failed(
 
 def _not_again(retried: Fail) -> Fail:
     """Raise an incident in place of a retry: the mail may be out, and a person decides (RFC 1047)."""
-    perhaps = "The mail was perhaps delivered; retrying this job would send it again."
+    perhaps = "The mail may have been delivered; retrying this job would send it again."
     return replace(retried, message=_noted(retried.message, perhaps), retries=0, backoff=0.0)
 
 

@@ -159,6 +159,12 @@ class FakeEngine:
 
     # The port
 
+    async def version(self) -> str:
+        """See :meth:`connector.engine.port.Engine.version`."""
+        if self._down:
+            raise self._down
+        return "in memory"
+
     async def stream(self, task_type: str) -> AsyncGenerator[Job, None]:
         """See :meth:`connector.engine.port.Engine.stream`."""
         self._enter("stream")

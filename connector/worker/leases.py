@@ -1,11 +1,11 @@
-"""The jobs that a worker holds, and until when the engine keeps them for it.
+"""The jobs that a worker holds, how many they may be, and until when the engine keeps them for it.
 
-A job enters when it is received and leaves when the engine has heard what became of it; until then its
-lease is extended. One timer serves all jobs, since a task for each would cost more than the extension.
+A job is held from when it is received until the engine has heard its outcome; until then its lease is
+extended. One timer serves all jobs, because a task for each would cost more than the extension.
 
-What Zeebe 8.6 does, measured, decides the rules here: a lease that ended can no longer be extended, but
-while *another* worker holds the job, the former holder's commands still go through, and a Fail of his
-takes the job away from the one who works on it. So whether a lease still stands is judged by time.
+The rules follow from what Zeebe 8.6 does, measured: a lease that ended can no longer be extended, but while
+*another* worker holds the job, the former holder's commands still go through, and its Fail takes the job away
+from the worker that has it now. So whether a lease still stands is judged by time.
 """
 
 from __future__ import annotations
@@ -31,15 +31,48 @@ _WORTH_BEGINNING = 0.2
 _NOTABLE_SKEW = 5.0
 
 
+class Slots:
+    """Places for jobs in flight, over all task types, given out in the order of asking.
+
+    The order keeps one task type from starving another.
+
+    Args:
+        total: The largest number of jobs in flight.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._free = asyncio.Semaphore(total)
+
+    async def take(self, limit: int = 1) -> int:
+        """Wait for one free slot and take it, with as many more as are free, up to ``limit``."""
+        await self._free.acquire()
+        taken = 1
+        while taken < limit and not self._free.locked():
+            await self._free.acquire()  # does not wait: no other task runs between the check and this
+            taken += 1
+        return taken
+
+    def give_back(self, number: int = 1) -> None:
+        """Return slots whose jobs are reported, or that were not used."""
+        for _ in range(number):
+            self._free.release()
+
+    async def some_free(self) -> None:
+        """Wait until a slot is free, without taking it."""
+        await self.take()
+        self.give_back()
+
+
 @dataclass(slots=True, eq=False)
 class Lease:
-    """One job in this worker's hands.
+    """One job that this worker holds.
 
     Attributes:
         ends: When the engine may give the job to another worker, on the monotonic clock.
         context: Whether the lease was lost (it ended, or the engine says that the job is not ours), and what
-            the handler says of its work.
-        outcome: What became of the job; None while it is waiting or worked on.
+            the handler reports of its work.
+        outcome: The job's outcome; None while it waits or is worked on.
         extending: An extension is under way.
     """
 
@@ -50,10 +83,11 @@ class Lease:
     extending: bool = False
 
     def is_followed_by(self, job: Job) -> bool:
-        """Whether a job with our key is the next attempt, the engine having taken our Fail.
+        """Whether a job with our key is the next attempt, offered because the engine has taken our Fail.
 
         The answer to a Fail and the job that is offered again travel on two connections; the job may come
-        first. Only the number of retries tells it from the same attempt offered anew after its lease ended.
+        first. Only the number of retries distinguishes it from the same attempt, offered again because its
+        lease ended.
         """
         return (
             isinstance(self.outcome, Fail)
@@ -63,15 +97,15 @@ class Lease:
 
 
 class EngineClock:
-    """Reads deadlines, which are on the engine's clock, on this machine's monotonic one.
+    """Converts deadlines from the engine's clock to this machine's monotonic one.
 
     A worker whose clock is a minute ahead would otherwise take every job for stale. A polled job was
-    activated just now, which tells how far the clocks are apart; a streamed one may have lain in the
-    connection, so it can only bring the estimate down. Setting this machine's clock changes nothing here.
+    activated just now, which shows how far the clocks are apart. A streamed job may have waited in the
+    connection, so it can only lower the estimate. Setting this machine's clock changes nothing here.
 
     When the engine's clock is set back, every streamed job looks stale. They are dropped for most of a
-    lease; when no job has been in time meanwhile, the next one tells the time anew. It cannot have lain in
-    the connection: as long as no job is taken, a slot stays free, and the streams are read at once.
+    lease; if no job was in time meanwhile, the next one sets the estimate anew. It cannot have waited in the
+    connection: as long as no job is taken, a slot stays free, and the streams are read at once.
     """
 
     def __init__(self, duration: float) -> None:
@@ -82,7 +116,7 @@ class EngineClock:
         self._warned_of = 0.0
 
     def lease_end(self, job: Job, *, polled: bool) -> float | None:
-        """When the job's lease ends, on the monotonic clock; None when it is (nearly) over."""
+        """Return when the job's lease ends, on the monotonic clock; None when it is (nearly) over."""
         now = monotonic()
         age = now + self._apart - (job.deadline - self._duration)
         if polled or self._skew is None or age < self._skew or self._all_stale(now):
@@ -100,7 +134,7 @@ class EngineClock:
         return since is not None and now - since > self._duration * (1 - _WORTH_BEGINNING)
 
     def _warn(self, skew: float) -> None:
-        """Say once that the clocks differ, and again when the difference has changed."""
+        """Log once that the clocks differ, and again when the difference has changed."""
         if abs(skew) > _NOTABLE_SKEW and abs(skew - self._warned_of) > _NOTABLE_SKEW:
             self._warned_of = skew
             _log.warning("this machine's clock and the engine's differ; set both by NTP", seconds=round(skew))
@@ -112,7 +146,7 @@ class Leases:
     Args:
         engine: Where leases are extended.
         duration: What the engine grants at once, in seconds.
-        on_lost: Told of a lease that is lost while its job is waiting or worked on.
+        on_lost: Called with a lease that is lost while its job waits or is worked on.
     """
 
     def __init__(self, engine: Engine, duration: float, on_lost: Callable[[Lease], None]) -> None:
@@ -132,12 +166,12 @@ class Leases:
         """Hold a job that was received.
 
         Args:
-            job: What was received.
-            polled: It was asked for just now; a streamed job may have waited in the connection.
+            job: The job.
+            polled: It comes from a poll of just now; a streamed job may have waited in the connection.
 
         Returns:
-            The lease; None when the job must not be begun: its lease is (nearly) over and the engine gives
-            it away, or it is in hand already and was offered again, which renews the lease that we have.
+            The lease; None when the job must not be begun: its lease is (nearly) over and the engine gives it
+            to another worker, or it is held already and was offered again, which renews the lease we have.
         """
         ends = self._clock.lease_end(job, polled=polled)
         if ends is None:
@@ -153,19 +187,19 @@ class Leases:
         return lease
 
     def release(self, lease: Lease) -> None:
-        """Let go of a job whose outcome the engine knows, or that is given up."""
+        """Release a job whose outcome the engine knows, or that is given up."""
         if self._held.get(lease.job.key) is lease:
             del self._held[lease.job.key]
 
     def stand(self, lease: Lease) -> bool:
-        """Whether the job is still ours, for long enough to begin it or to go on with it."""
+        """Whether the job is ours for long enough to begin it or to go on with it."""
         return not lease.context.lost and lease.ends - monotonic() > self._duration * _TICK
 
     async def keep(self) -> None:
-        """Extend what is due, and tell of what is lost, until cancelled.
+        """Extend the leases that are due, and report the lost ones, until cancelled.
 
-        The clock is looked at before anything is awaited, and never waits for the answer to an extension: a
-        worker that was stopped for a while must hear of its lost leases before it goes on.
+        The clock is read before anything is awaited, and never waits for the answer to an extension: a worker
+        that was stopped for a while must hear of its lost leases before it goes on.
         """
         async with asyncio.TaskGroup() as extensions:
             while True:

@@ -1,208 +1,324 @@
-"""The life of a worker: take jobs, have them handled, report what became of them, and stop in order.
+"""A worker, put together from its settings, and its life as a process.
 
-Jobs enter from an :class:`~connector.engine.port.Engine` and outcomes go back to it; what a job means is
-the handler's business. The shutdown, in order, within the grace period:
-
-1. no new jobs: polls end, streams are read dry and cancelled;
-2. what was received and not begun is handed back with its retries unspent;
-3. running handlers may finish; when only the reserve for reporting is left, they are cancelled, and each
-   still gives an outcome (handed back if nothing was sent);
-4. outcomes are reported until the grace period ends. A job whose outcome the engine has not heard by then
-   is offered again when its lease ends; the log names it.
-
-When a lease is lost while its handler runs, the handler is cancelled: another worker may get the job, and a
-mail that is not out yet must not go out twice. Only one that has committed itself goes on: its mail is out,
-and what the server replies is worth knowing.
+The process drains at the first SIGTERM or SIGINT: no new jobs, running ones finish, the rest is handed back.
+A second signal cuts the grace period short, and SIGHUP reads the settings again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from time import monotonic
-from typing import Any
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
 
 import structlog
 
-from connector.engine.port import Engine
-from connector.errors import CancelledBeforeSendError
-from connector.model.job import Fail, Job, JobContext, Outcome
-from connector.observe.metrics import Metrics
-from connector.settings.model import WorkerSettings
-from connector.worker.leases import Lease, Leases
-from connector.worker.patience import Outage
-from connector.worker.reports import Reporter
-from connector.worker.slots import Slots
-from connector.worker.subscription import Intake, Subscription
+from connector.engine.grpc import GrpcEngine
+from connector.engine.port import Engine, EngineRefusedError, EngineUnavailableError
+from connector.ledger import LedgerUnavailableError, Upkeep, open_upkeep
+from connector.model import VERSION
+from connector.model.backoff import Backoff
+from connector.observe.health import Check, Health
+from connector.observe.logs import configure_logging
+from connector.observe.metrics import MeasuredStore, Metrics
+from connector.secrets.masker import Masker
+from connector.send.pipeline import Shared, open_pipeline
+from connector.settings.model import Settings
+from connector.settings.sources import Loaded, SettingsError
+from connector.worker.job_loop import JobLoop
+from connector.worker.processes.control import answer
+from connector.worker.reload import Files, Reloadable
 
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
-# Of the grace period, what is kept for reporting the outcomes of cancelled handlers.
-_RESERVE_SHARE, _RESERVE_MOST = 0.25, 5.0
-# What a second signal leaves for cancelled handlers and their reports, in seconds.
-_HURRY = 1.0
-
-Handler = Callable[[Job, JobContext], Awaitable[Outcome]]
+# Threads beside one for each job: several files of one job are read at a time.
+_MORE_THREADS = 8
+# Seconds between two looks at the files that the settings came from.
+_LOOK_EVERY = 2.0
 
 
 class Worker:
-    """Serves the task types of the settings until told to stop.
+    """Takes jobs from an engine, sends their mails and reports their outcomes.
+
+    Run it until it is told to stop, or for the length of a block::
+
+        await Worker(settings).run()
+
+        async with Worker(settings, engine=FakeEngine()):
+            ...
+
+    It leaves logging and signals to the program around it.
 
     Args:
-        engine: Where jobs come from.
-        settings: How many, which, and how long.
-        handle: Gives each job its outcome. It is cancelled when its lease is lost and it has not committed
-            itself, or when the grace period is nearly over. Then it still returns an outcome, within a second
-            or two, if it has done anything that cannot be undone; raising ``CancelledError`` means that it
-            has not.
-        metrics: Where jobs are counted.
+        settings: All of them; see :func:`connector.load_settings`. engine: An engine in place of the gateway
+        that ``settings.engine`` names. The worker does not close it. environ: The environment in which
+        secrets are looked up. masker: Learns every credential that the worker uses, for a program that masks
+        them in its own logs.
     """
 
     def __init__(
-        self, engine: Engine, settings: WorkerSettings, handle: Handler, metrics: Metrics | None = None
+        self,
+        settings: Settings,
+        *,
+        engine: Engine | None = None,
+        environ: Mapping[str, str] = os.environ,
+        masker: Masker | None = None,
     ) -> None:
-        self._settings = settings
-        self._handle = handle
-        self._outage = Outage()
-        self._slots = Slots(settings.max_jobs)
-        self._leases = Leases(engine, settings.lease.total_seconds(), self._stop_work)
-        self._reporter = Reporter(engine, self._outage)
-        self._tasks: dict[asyncio.Task[None], Lease] = {}
-        self._unreported = 0
-        self._engine = engine
-        self._metrics = metrics or Metrics()
-        self._metrics.count_in_flight(lambda: self.jobs_in_flight)
+        self._open = partial(_opened, settings, masker or Masker(), environ, engine)
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[int] | None = None
 
-    @property
-    def jobs_in_flight(self) -> int:
-        """Jobs that are worked on, or whose outcome the engine has not heard yet."""
-        return len(self._tasks)
-
-    async def run(self, stop: asyncio.Event, hurry: asyncio.Event | None = None) -> int:
-        """Work until ``stop`` is set, then shut down in order.
+    async def run(self, stop: asyncio.Event | None = None, hurry: asyncio.Event | None = None) -> int:
+        """Work until ``stop`` is set, then shut down in order within ``worker.grace_period``.
 
         Args:
-            stop: Set by the first SIGTERM or SIGINT.
-            hurry: Set by the second: what is left of the grace period becomes one second.
+            stop: Ends the work; without one, cancel this coroutine.
+            hurry: Reduces the rest of the grace period to one second.
 
         Returns:
-            How many jobs' outcomes the engine has not heard, since the worker began: 0 when everything taken
-            was reported or handed back before the grace period was over.
+            The number of jobs whose outcomes the engine has not heard. It offers them again when their leases
+            end, and the ledger keeps their mails from being sent twice.
 
         Raises:
-            Exception: A fault of the worker itself ended it; the jobs in hand were shut down in order.
+            LedgerUnavailableError: The settings describe a ledger that this worker cannot have.
+            OSError: The address of ``health.listen`` cannot be listened on.
         """
-        subscriptions = self._subscriptions()
-        intake = [asyncio.create_task(subscription.run()) for subscription in subscriptions]
-        keeper = asyncio.create_task(self._leases.keep())
+        async with self._open() as parts:
+            return await parts.work(stop or asyncio.Event(), hurry)
+
+    async def __aenter__(self) -> Self:
+        started = asyncio.get_running_loop().create_future()
+        self._stop.clear()
+        self._task = asyncio.create_task(self._run_in_background(started))
+        await asyncio.wait({self._task, started}, return_when=asyncio.FIRST_COMPLETED)
+        if self._task.done():
+            self._task.result()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        if self._task is not None:
+            await self._task
+
+    async def _run_in_background(self, started: asyncio.Future[None]) -> int:
+        async with self._open() as parts:
+            started.set_result(None)
+            return await parts.work(self._stop, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """An open worker."""
+
+    settings: Settings
+    engine: Engine
+    upkeep: Upkeep
+    pipelines: Reloadable
+    metrics: Metrics
+
+    async def work(
+        self, stop: asyncio.Event, hurry: asyncio.Event | None, *duties: Coroutine[Any, Any, None]
+    ) -> int:
+        """Serve until told to stop, with duties beside it; return how many outcomes were not heard."""
+        beside = [asyncio.create_task(duty) for duty in (_announce(self.engine), *duties)]
+        loop = JobLoop(self.engine, self.settings.worker, self.pipelines.handle, self.metrics)
         try:
-            await _until_set(stop, *intake, keeper)
-            await _cancelled(intake)
-            waiting = [lease for subscription in subscriptions for lease in subscription.waiting]
-            await self._shut_down(waiting, hurry or asyncio.Event())
+            return await loop.run(stop, hurry)
         finally:
-            await _cancelled([*intake, *self._tasks, keeper])
-        for task in (*intake, keeper):
-            if task.done() and not task.cancelled():
-                task.result()
-        return self._unreported + len(self._tasks)
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)  # they use the engine and the pipelines, which are closed next
 
-    def _subscriptions(self) -> list[Subscription]:
-        reachable = asyncio.Event()
-        reachable.set()
-        shared = Intake(self._engine, self._settings, self._slots, self._leases, self._outage, reachable)
-        return [Subscription(task_type, shared, self._begin) for task_type in self._settings.task_types]
 
-    # The way of one job
-
-    def _begin(self, lease: Lease) -> None:
-        self._spawn(lease, self._work(lease), slots=1)
-
-    def _spawn(self, lease: Lease, work: Coroutine[Any, Any, None], *, slots: int) -> None:
-        def finished(task: asyncio.Task[None]) -> None:
-            del self._tasks[task]
-            self._leases.release(lease)
-            self._slots.give_back(slots)
-            if task.cancelled() or task.exception():
-                fault = None if task.cancelled() else task.exception()
-                self._unreported += 1
-                _log.error("outcome not reported", job_key=lease.job.key, exc_info=fault)
-
-        task = asyncio.create_task(work)
-        self._tasks[task] = lease
-        task.add_done_callback(finished)
-
-    async def _work(self, lease: Lease) -> None:
-        begun = self._metrics.job_taken(lease.job.type)
-        outcome = await self._outcome_of(lease)
-        await self._reporter.report(lease, outcome)
-        self._metrics.job_reported(lease.outcome or outcome, begun)
-
-    async def _outcome_of(self, lease: Lease) -> Outcome:
-        job = lease.job
-        try:
-            return await self._handle(job, lease.context)
-        except asyncio.CancelledError:
-            return _handed_back(job)
-        except Exception:  # noqa: BLE001 - no fault of a handler may end the loop; it is logged with its trace
-            _log.exception("handler failed unexpectedly", job_key=job.key, element_id=job.element_id)
-            return Fail(
-                "The worker failed unexpectedly; its log has the details under this job's key.",
-                retries=max(0, job.retries - 1),
-                backoff=self._settings.retry_backoff.total_seconds(),
+@asynccontextmanager
+async def _opened(
+    settings: Settings,
+    masker: Masker,
+    environ: Mapping[str, str],
+    engine: Engine | None = None,
+    *,
+    probes: bool = True,
+) -> AsyncIterator[_Parts]:
+    """Open engine, ledger, pipeline and probes, and close them at the end."""
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        if engine is None:
+            engine = await stack.enter_async_context(GrpcEngine(settings.engine, settings.worker))
+        measured = partial(MeasuredStore, metrics=metrics)
+        upkeep = await stack.enter_async_context(
+            open_upkeep(settings.ledger, settings.worker.lease, measured)
+        )
+        pipelines = Reloadable(
+            lambda current: open_pipeline(current, masker, environ, shared=Shared(upkeep, metrics)), settings
+        )
+        await stack.enter_async_context(pipelines.running())
+        if probes and settings.health.listen is not None:
+            await stack.enter_async_context(
+                _answering_probes(settings.health.listen, _checks(engine, upkeep), masker, metrics)
             )
-
-    def _stop_work(self, lease: Lease) -> None:
-        """Cancel the handler of a lost lease; what has not begun has none."""
-        self._metrics.lease_lost()
-        if lease.context.committed:
-            return
-        for task, held in self._tasks.items():
-            if held is lease:
-                task.cancel()
-
-    # Shutdown
-
-    async def _shut_down(self, waiting: Iterable[Lease], hurry: asyncio.Event) -> None:
-        grace = self._settings.grace_period.total_seconds()
-        ends = monotonic() + grace
-        for lease in waiting:
-            self._spawn(lease, self._reporter.report(lease, _handed_back(lease.job)), slots=0)
-        _log.info("worker stopping, no new jobs", jobs_in_flight=self.jobs_in_flight)
-        await self._settled(ends - min(grace * _RESERVE_SHARE, _RESERVE_MOST), hurry)
-        for task, lease in self._tasks.items():
-            if lease.outcome is None:
-                task.cancel()
-        await self._settled(ends, hurry)
-        await self._settled(min(ends, monotonic() + _HURRY))
-
-    async def _settled(self, until: float, hurry: asyncio.Event | None = None) -> None:
-        """Wait until no job is in flight, the moment has come, or somebody is in a hurry."""
-        hurried = asyncio.create_task((hurry or asyncio.Event()).wait())
-        while self._tasks and not hurried.done() and (left := until - monotonic()) > 0:
-            done = {*self._tasks, hurried}
-            await asyncio.wait(done, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        hurried.cancel()
+        yield _Parts(settings, engine, upkeep, pipelines, metrics)
 
 
-def _handed_back(job: Job) -> Fail:
-    return Fail(CancelledBeforeSendError().message, job.retries)
+def _checks(engine: Engine, upkeep: Upkeep) -> dict[str, Check]:
+    """Give the conditions for the worker to be ready."""
+
+    async def reachable() -> None:
+        await engine.version()
+
+    return {"engine": reachable, "ledger": upkeep.ledger.check}
 
 
-async def _until_set(event: asyncio.Event, *tasks: asyncio.Task[None]) -> None:
-    """Wait for the event; the tasks should outlast it, so the end of one ends the wait as well."""
-    waiter = asyncio.create_task(event.wait())
+class CannotListenError(OSError):
+    """The address of ``health.listen`` is taken, or not this host's."""
+
+
+@asynccontextmanager
+async def _answering_probes(
+    listen: str, checks: Mapping[str, Check], masker: Masker, metrics: Metrics
+) -> AsyncIterator[None]:
+    async def counted() -> bytes:
+        return metrics.text()
+
+    health = Health(listen, checks, masker.mask, metrics=counted)
     try:
-        await asyncio.wait({waiter, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        await health.start()
+    except OSError as error:
+        raise CannotListenError(f"health.listen {listen}: {error.strerror}") from error
+    try:
+        log.info("health is answered", port=health.port)
+        yield
     finally:
-        waiter.cancel()
+        await health.aclose()
 
 
-async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel tasks and wait until they have ended; twice, as a handler answers the first with an outcome."""
-    for _ in range(2):
-        pending = {task for task in tasks if not task.done()}
-        for task in pending:
-            task.cancel()
-        if pending:
-            await asyncio.wait(pending, timeout=_HURRY)
+async def _announce(engine: Engine) -> None:
+    """Log once that the engine answers; the worker's loops log that it does not."""
+    backoff = Backoff()
+    while True:
+        try:
+            log.info("worker ready", engine=await engine.version())
+        except (EngineUnavailableError, EngineRefusedError):
+            await asyncio.sleep(backoff.next())
+        else:
+            return
+
+
+# The process
+
+
+def run_worker(
+    loaded: Loaded,
+    again: Callable[[], Loaded],
+    environ: Mapping[str, str] = os.environ,
+    link: int | None = None,
+) -> int:
+    """Run until a signal ends it.
+
+    Args:
+        loaded: The settings to begin with.
+        again: Reads the settings again, after SIGHUP or when a file that they came from has changed.
+        environ: The environment in which secrets are looked up.
+        link: The descriptor of the socket to a supervisor, which answers probes in place of this process.
+
+    Returns:
+        The exit code: 0 when every job was finished or handed back, 1 when the engine has not heard the
+        outcome of every job (it offers those again when their leases end), 2 when the worker could not start.
+    """
+    masker = Masker()
+    _prepare_logs(loaded.settings, masker)
+    try:
+        unreported = asyncio.run(_serve(loaded, again, masker, environ, link))
+    except (CannotListenError, LedgerUnavailableError) as error:
+        log.error("worker not started", reason=str(error))  # noqa: TRY400 - foreseen, no trace
+        return 2
+    return 1 if unreported else 0
+
+
+def _prepare_logs(settings: Settings, masker: Masker) -> None:
+    configure_logging(settings.log, masker)
+    for credential in settings.credentials:
+        masker.remember(credential)
+
+
+async def _serve(
+    loaded: Loaded,
+    again: Callable[[], Loaded],
+    masker: Masker,
+    environ: Mapping[str, str],
+    link: int | None,
+) -> int:
+    """Serve until told to stop; return how many outcomes the engine has not heard."""
+    settings = loaded.settings
+    stop, hurry, hangup = _signals()
+    _give_threads(settings.worker.max_jobs)
+    log.info("worker starting", version=VERSION, task_types=settings.worker.task_types)
+    async with _opened(settings, masker, environ, probes=link is None) as parts:
+        duties = [_reload(parts.pipelines, loaded, again, masker, hangup)]
+        if link is not None:
+            checks = _checks(parts.engine, parts.upkeep)
+            duties.append(answer(link, checks, parts.metrics, orphaned=stop))
+        unreported = await parts.work(stop, hurry, *duties)
+    if unreported:
+        log.error("worker stopped; the engine has not heard every outcome", jobs=unreported)
+    else:
+        log.info("worker stopped")
+    return unreported
+
+
+def _give_threads(jobs: int) -> None:
+    """Give each job a thread of its own.
+
+    Host names are looked up, files read and large mails written in threads, and a look-up in a dead DNS takes
+    half a minute. asyncio's own six threads (on two cores) would soon all wait for one dead name.
+    """
+    threads = ThreadPoolExecutor(jobs + _MORE_THREADS, thread_name_prefix="job")
+    asyncio.get_running_loop().set_default_executor(threads)  # asyncio.run closes it
+
+
+async def _reload(
+    pipelines: Reloadable,
+    loaded: Loaded,
+    again: Callable[[], Loaded],
+    masker: Masker,
+    hangup: asyncio.Event,
+) -> None:
+    """Put changed settings into force, until cancelled; unusable ones change nothing."""
+    files = Files(loaded.files)
+    while True:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(hangup.wait(), _LOOK_EVERY)
+        if not files.changed() and not hangup.is_set():
+            continue
+        hangup.clear()
+        try:
+            loaded = again()
+            _prepare_logs(loaded.settings, masker)
+            await pipelines.use(loaded.settings)
+        except SettingsError as error:
+            log.error("settings not reloaded", reason=str(error))  # noqa: TRY400 - foreseen, no trace
+        except Exception:
+            log.exception("settings not reloaded")
+        else:
+            files = Files(loaded.files)
+
+
+def _signals() -> tuple[asyncio.Event, asyncio.Event, asyncio.Event]:
+    """Give three events: the first signal to end sets the first, another one the second, SIGHUP the third."""
+    stop, hurry, hangup = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    def signalled() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signalled)
+    loop.add_signal_handler(signal.SIGHUP, hangup.set)
+    return stop, hurry, hangup

@@ -14,7 +14,7 @@ from connector.engine.port import Engine, LeaseLostError
 from connector.model.job import Complete, Fail, Job, JobContext, Throw
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, WorkerSettings
 from connector.testing.engine import FakeEngine, JobState
-from connector.worker.worker import Worker
+from connector.worker.job_loop import JobLoop
 from tests.servers.gateway import FakeGateway
 
 TYPE = SEND_TASK_TYPE
@@ -172,7 +172,7 @@ async def test_a_worker_on_it_completes_backlog_and_newcomers(side: Side) -> Non
     async def handle(job: Job, context: JobContext) -> Complete:
         return Complete({"n": job.variables["n"]})
 
-    running = asyncio.create_task(Worker(side.port, WorkerSettings(task_types=(TYPE,)), handle).run(stop))
+    running = asyncio.create_task(JobLoop(side.port, WorkerSettings(task_types=(TYPE,)), handle).run(stop))
     await side.behind.until(lambda: side.behind.open_streams == 1)
     keys += [side.behind.create_job(TYPE, {"n": n}) for n in range(50, 100)]
     for n, key in enumerate(keys):

@@ -15,7 +15,7 @@ from connector.engine.grpc import GrpcEngine
 from connector.secrets.masker import Masker
 from connector.send.pipeline import open_pipeline
 from connector.settings.sources import load
-from connector.worker.worker import Worker
+from connector.worker.job_loop import JobLoop
 from tests.engine.processes import send_process
 
 NATIVE = "smtp-connector:send:1"
@@ -42,7 +42,7 @@ async def running_worker(
         GrpcEngine(settings.engine, settings.worker) as engine,
         open_pipeline(settings, Masker(), environ) as pipeline,
     ):
-        worker = asyncio.create_task(Worker(engine, settings.worker, pipeline.handle).run(stop))
+        worker = asyncio.create_task(JobLoop(engine, settings.worker, pipeline.handle).run(stop))
         try:
             yield
         finally:

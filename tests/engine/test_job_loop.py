@@ -21,7 +21,7 @@ from connector.engine.grpc import GrpcEngine
 from connector.engine.port import EngineUnavailableError, LeaseLostError
 from connector.model.job import Complete, Fail, Job, Outcome, Throw
 from connector.settings.model import EngineSettings, WorkerSettings
-from connector.worker.worker import Worker
+from connector.worker.job_loop import JobLoop
 
 PROCESS = """<?xml version="1.0" encoding="UTF-8"?>
 <definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL"
@@ -99,7 +99,7 @@ class Bench:
         """Run a worker; leaving the context, or setting the event, shuts it down."""
         stop = asyncio.Event()
         async with self.engine(**changed) as engine:
-            worker = Worker(engine, self.settings(**changed), lambda job, hold: handle(job))
+            worker = JobLoop(engine, self.settings(**changed), lambda job, hold: handle(job))
             running = asyncio.create_task(worker.run(stop))
             try:
                 yield stop

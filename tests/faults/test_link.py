@@ -25,7 +25,7 @@ from connector.settings.sources import load
 from connector.testing.behaviour import Action, Behaviour, Drop, Reset, Say, Silence, Verb
 from connector.testing.engine import FakeEngine
 from connector.testing.smtp import SmtpServer
-from connector.worker.worker import Worker
+from connector.worker.job_loop import JobLoop
 from tests.faults.verdicts import Row, Table
 from tests.wire.smtp_submission import ca_file, good_context
 from tests.wire.test_smtp_faults import CLOSING, PERMANENT, TRANSIENT
@@ -60,7 +60,7 @@ async def working(chosen: Settings, engine: FakeEngine) -> AsyncIterator[None]:
     """Run a worker on an engine in memory."""
     stop = asyncio.Event()
     async with asyncio.timeout(60), open_pipeline(chosen, Masker(), {}) as pipeline:
-        worker = asyncio.create_task(Worker(engine, chosen.worker, pipeline.handle).run(stop))
+        worker = asyncio.create_task(JobLoop(engine, chosen.worker, pipeline.handle).run(stop))
         try:
             yield
         finally:

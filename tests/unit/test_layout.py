@@ -70,7 +70,6 @@ REMAINING = {
     ("check", "cli"),
     ("demo", "cli"),
     ("devengine", "cli"),
-    ("ledger", "worker"),
     ("auth", "transport"),
     ("tls", "transport"),
 }

@@ -252,7 +252,7 @@ async def test_a_mail_that_was_perhaps_delivered_is_not_sent_again_by_an_express
     outcome = await failed(uncertain, {"errorExpression": 'jobError("again", {a: 1}, 2, @"PT1S")'})
     assert isinstance(outcome, Fail)
     assert (outcome.retries, outcome.backoff, outcome.variables) == (0, 0, {"a": 1})
-    assert outcome.message.startswith("again\nThe mail was perhaps delivered")
+    assert outcome.message.startswith("again\nThe mail may have been delivered")
 
 
 async def test_a_decision_without_a_message_has_that_of_the_error() -> None:

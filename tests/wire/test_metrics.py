@@ -18,7 +18,7 @@ from connector.settings.sources import load
 from connector.testing.behaviour import Behaviour, Say, Verb
 from connector.testing.engine import FakeEngine
 from connector.testing.smtp import SmtpServer
-from connector.worker.worker import Worker
+from connector.worker.job_loop import JobLoop
 from tests.jobs import job
 from tests.unit.worker.at_work import PATIENCE, worker_settings
 from tests.wire.test_health import ask
@@ -102,7 +102,7 @@ async def test_the_job_loop_counts_jobs_and_outcomes() -> None:
 
     engine.create_job(SEND_TASK_TYPE)
     async with asyncio.timeout(PATIENCE):
-        await Worker(engine, worker_settings(), handle, metrics).run(stop)
+        await JobLoop(engine, worker_settings(), handle, metrics).run(stop)
     assert in_flight == [1]
     assert value(metrics, 'smtp_connector_jobs_reported_total{outcome="complete"}') == 1
     assert value(metrics, f'smtp_connector_jobs_taken_total{{task_type="{SEND_TASK_TYPE}"}}') == 1
@@ -130,12 +130,12 @@ async def test_who_has_no_metrics_says_so() -> None:
 
 async def test_a_worker_that_is_not_live_says_why() -> None:
     async def dead() -> None:
-        raise LedgerUnavailableError("process 2 has not been heard of")
+        raise LedgerUnavailableError("process 2 has not answered")
 
     async with Health("127.0.0.1:0", {}, str, live=dead) as health:
         status, _, body = await ask(health, b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
     assert status == 503
-    assert b"process 2 has not been heard of" in body
+    assert b"process 2 has not answered" in body
 
 
 @pytest.mark.parametrize("begun", [0, 3])

@@ -22,7 +22,7 @@ from connector.engine.port import (
 from connector.model.job import Complete, Fail, Job, JobContext, Throw
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, WorkerSettings
 from connector.testing.engine import FakeEngine, JobState
-from connector.worker.worker import Worker
+from connector.worker.job_loop import JobLoop
 from tests.servers.gateway import FakeGateway, on_the_wire
 
 TYPE = SEND_TASK_TYPE
@@ -235,7 +235,7 @@ async def test_a_worker_outlives_its_gateway(gateway: FakeGateway, engine: GrpcE
         await go_on.wait()
         return Complete()
 
-    running = asyncio.create_task(Worker(engine, WorkerSettings(task_types=(TYPE,)), handle).run(stop))
+    running = asyncio.create_task(JobLoop(engine, WorkerSettings(task_types=(TYPE,)), handle).run(stop))
     await gateway.engine.until(lambda: gateway.engine.open_streams == 1)
     during = gateway.engine.create_job(TYPE)
     await began.wait()
@@ -258,7 +258,7 @@ async def test_back_pressure_on_the_report_is_waited_out(gateway: FakeGateway, e
 
     gateway.refuse("CompleteJob", CODE.RESOURCE_EXHAUSTED, times=3)
     key = gateway.engine.create_job(TYPE)
-    running = asyncio.create_task(Worker(engine, WorkerSettings(task_types=(TYPE,)), handle).run(stop))
+    running = asyncio.create_task(JobLoop(engine, WorkerSettings(task_types=(TYPE,)), handle).run(stop))
     assert await gateway.engine.outcome(key) == Complete({"sent": True})
     assert len(gateway.engine.outcomes(key)) == 1
     stop.set()

@@ -5,7 +5,7 @@ import sys
 
 _IMPORTED = """
 import sys
-import connector.worker.process
+import connector.worker.worker
 apart = ("connector.devengine", "connector.demo", "connector.testing")
 print([name for name in sys.modules if name.startswith(apart)])
 """

@@ -1,8 +1,7 @@
 """The metrics of several processes as one."""
 
 from connector.model.job import Complete
-from connector.observe.addition import Addition
-from connector.observe.metrics import Metrics
+from connector.observe.metrics import Addition, Metrics
 
 SENT = 'smtp_connector_mails_sent_total{account=""}'
 

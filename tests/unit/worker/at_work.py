@@ -10,7 +10,7 @@ from typing import Any
 from connector.model.job import Complete, Job, JobContext, Outcome
 from connector.settings.model import SEND_TASK_TYPE, WorkerSettings
 from connector.testing.engine import FakeEngine
-from connector.worker.worker import Handler, Worker
+from connector.worker.job_loop import Handler, JobLoop
 
 TYPE = SEND_TASK_TYPE
 PATIENCE = 20.0
@@ -30,7 +30,7 @@ def worker_settings(**changed: Any) -> WorkerSettings:
 class Running:
     """A worker at work."""
 
-    worker: Worker
+    worker: JobLoop
     task: asyncio.Task[int]
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
@@ -42,7 +42,7 @@ class Running:
 
 @asynccontextmanager
 async def working(engine: FakeEngine, handle: Handler, **changed: Any) -> AsyncIterator[Running]:
-    worker = Worker(engine, worker_settings(**changed), handle)
+    worker = JobLoop(engine, worker_settings(**changed), handle)
     stop, hurry = asyncio.Event(), asyncio.Event()
     async with asyncio.timeout(PATIENCE):
         running = Running(worker, asyncio.create_task(worker.run(stop, hurry)), stop, hurry)

@@ -109,7 +109,7 @@ async def test_a_stream_that_was_refused_and_lasts_is_taken_for_granted_without_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("connector.worker.patience._REFUSED_FIRST", 0.01)
-    monkeypatch.setattr("connector.worker.subscription._LASTING", 0.01)
+    monkeypatch.setattr("connector.worker.intake._LASTING", 0.01)
     engine = FakeEngine()
     engine.fail_next("stream", EngineDeniedError("no permission"))
     with capture_logs() as logs:

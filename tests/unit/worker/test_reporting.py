@@ -112,7 +112,7 @@ async def test_what_the_engine_refuses_of_a_mail_in_doubt_becomes_an_incident_th
         await taken.wait()
     assert isinstance(outcome, Fail)
     assert outcome.retries == 0
-    assert "perhaps delivered; retrying this job sends it again" in outcome.message
+    assert "may have been delivered; retrying this job sends it again" in outcome.message
 
 
 async def test_a_job_that_comes_again_by_itself_is_nobodys_decision_about_a_doubt() -> None:

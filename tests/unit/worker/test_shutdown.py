@@ -91,7 +91,7 @@ async def test_what_a_cancelled_handler_says_is_reported() -> None:
 async def test_there_is_time_left_to_report_what_a_cancelled_handler_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("connector.worker.worker._HURRY", 0.01)
+    monkeypatch.setattr("connector.worker.job_loop._HURRY", 0.01)
     engine, held = FakeEngine(), Held()
     key = engine.create_job(TYPE)
     engine.fail_next("report", EngineBusyError("busy"))

@@ -87,7 +87,7 @@ async def test_one_slot_serves_two_task_types() -> None:
 async def test_with_fewer_slots_than_types_a_poll_that_waits_gives_its_slot_to_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("connector.worker.subscription._TURN", 0.02)
+    monkeypatch.setattr("connector.worker.intake._TURN", 0.02)
     engine, long = FakeEngine(), timedelta(hours=1)
     types = (TYPE, INFOSYS_TASK_TYPE)
 

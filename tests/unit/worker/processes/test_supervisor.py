@@ -12,15 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from connector.model.backoff import Backoff
 from connector.observe.health import Health
 from connector.observe.metrics import Metrics
 from connector.settings.model import HealthSettings, Settings, WorkerSettings
-from connector.worker.patience import Backoff
 from connector.worker.processes import supervisor as supervisor_module
-from connector.worker.processes import worker_process
-from connector.worker.processes.link import Link, answer
-from connector.worker.processes.supervisor import Supervisor
-from connector.worker.processes.worker_process import WorkerProcess
+from connector.worker.processes.control import Control, answer
+from connector.worker.processes.supervisor import Supervisor, WorkerProcess
 from tests.wire.test_health import ask
 
 PATIENCE = 30
@@ -134,8 +132,8 @@ async def test_sighup_goes_on_to_the_process() -> None:
 async def test_a_process_that_is_silent_for_too_long_is_not_live(monkeypatch: pytest.MonkeyPatch) -> None:
     async with kept([sys.executable, "-c", "import time; time.sleep(600)"]) as (worker, _):
         await worker.live()
-        monkeypatch.setattr(worker_process, "_SILENT", -1.0)
-        with pytest.raises(ConnectionError, match="process 1 has not been heard of for 0 s"):
+        monkeypatch.setattr(supervisor_module, "_SILENT", -1.0)
+        with pytest.raises(ConnectionError, match="process 1 has not answered for 0 s"):
             await worker.live()
 
 
@@ -207,7 +205,7 @@ async def broken() -> None:
 
 
 async def test_a_worker_answers_its_supervisor_and_learns_of_its_end() -> None:
-    link, orphaned = Link(), asyncio.Event()
+    link, orphaned = Control(), asyncio.Event()
     checks = {"engine": broken, "ledger": holds}
     answering = asyncio.create_task(answer(os.dup(link.descriptor), checks, Metrics(), orphaned))
     async with asyncio.timeout(PATIENCE):

@@ -6,24 +6,18 @@ from functools import partial
 
 import pytest
 
+from connector.model.backoff import Backoff
 from connector.settings.model import SEND_TASK_TYPE, WorkerSettings
 from connector.testing.engine import FakeEngine
+from connector.worker.intake import Intake, Subscription
 from connector.worker.leases import Leases
-from connector.worker.patience import Backoff, Outage
-from connector.worker.slots import Slots
-from connector.worker.subscription import Intake, Subscription
+from connector.worker.patience import Outage
 
 
 def subscription_to(engine: FakeEngine) -> Subscription:
-    shared = Intake(
-        engine,
-        WorkerSettings(poll_interval=timedelta(hours=1)),
-        Slots(20),
-        Leases(engine, 60, lambda lease: None),
-        Outage(),
-        asyncio.Event(),
-    )
-    return Subscription(SEND_TASK_TYPE, shared, lambda lease: None)
+    settings = WorkerSettings(poll_interval=timedelta(hours=1), task_types=(SEND_TASK_TYPE,), max_jobs=20)
+    leases = Leases(engine, 60, lambda lease: None)
+    return Intake(engine, settings, leases, Outage(), lambda lease: None).subscriptions[0]
 
 
 @pytest.mark.parametrize("turns", range(6))

@@ -9,9 +9,9 @@ import pytest
 from connector.engine.port import EngineRefusedError
 from connector.model.job import Complete, Fail, Outcome, Throw
 from connector.testing.engine import FakeEngine, JobState
+from connector.worker.job_loop import Reporter
 from connector.worker.leases import Leases
 from connector.worker.patience import Outage
-from connector.worker.reports import Reporter
 
 TYPE = "smtp-connector:send:1"
 SENT = "The mail was sent; retrying this job does not send it again. "

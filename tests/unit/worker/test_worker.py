@@ -19,7 +19,7 @@ from connector.settings.ledger import LedgerSettings
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, Settings, WorkerSettings
 from connector.settings.sources import Loaded
 from connector.testing.engine import FakeEngine
-from connector.worker import process
+from connector.worker import worker
 
 SECRET = "s3cr3t-of-the-client"
 
@@ -64,9 +64,9 @@ def prepared(monkeypatch: pytest.MonkeyPatch, handle: Handle) -> Engine:
     async def opened(*_: object, **__: object) -> AsyncIterator[Pipeline]:
         yield Pipeline()
 
-    monkeypatch.setattr(process, "GrpcEngine", lambda *_: engine)
-    monkeypatch.setattr(process, "open_pipeline", opened)
-    monkeypatch.setattr(process, "configure_logging", lambda *_: None)
+    monkeypatch.setattr(worker, "GrpcEngine", lambda *_: engine)
+    monkeypatch.setattr(worker, "open_pipeline", opened)
+    monkeypatch.setattr(worker, "configure_logging", lambda *_: None)
     return engine
 
 
@@ -78,7 +78,7 @@ SETTINGS = Settings(
 
 def run_worker(settings: Settings) -> int:
     loaded = Loaded(settings, {})
-    return process.run_worker(loaded, lambda: loaded)
+    return worker.run_worker(loaded, lambda: loaded)
 
 
 async def complete(engine: Engine) -> Outcome:
@@ -128,8 +128,8 @@ def test_the_client_secret_is_masked_from_the_beginning(monkeypatch: pytest.Monk
         masked.append(masker.mask(f"the endpoint says {SECRET}"))
         return 0
 
-    monkeypatch.setattr(process, "_serve", serve)
-    monkeypatch.setattr(process, "configure_logging", lambda *_: None)
+    monkeypatch.setattr(worker, "_serve", serve)
+    monkeypatch.setattr(worker, "configure_logging", lambda *_: None)
     credentials = {"client_id": "mailer", "client_secret": SecretStr(SECRET)}
     cloud = EngineSettings(cluster_id="c1", cluster_region="bru-2", **credentials)
     run_worker(Settings(engine=cloud))

@@ -1,9 +1,9 @@
-"""What a supervisor and a worker process say to each other, over a pair of sockets.
+"""How a supervisor and a worker process talk to each other, over a pair of sockets.
 
-The supervisor asks, in a line, ``checks 7`` or ``metrics 8``; the worker answers a line of JSON with the
-same number. It begins with one that has number 0: it is up, and signals reach it. When the supervisor dies,
-however it dies, the worker reads the end of the link: then it drains and stops, as nobody would stop it any
-more.
+The supervisor asks in a line, ``checks 7`` or ``metrics 8``; the worker answers with a line of JSON that has
+the same number. The worker begins with a line that has number 0: it is up, and signals reach it. When the
+supervisor dies, in any way, the worker reads the end of the socket. It then drains and stops, as nothing else
+would stop it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ async def answer(
 
     Args:
         descriptor: The worker's socket, inherited.
-        checks: What must hold for this process to be ready, by name.
-        metrics: What it counts.
-        orphaned: Set when there is no supervisor any more.
+        checks: The conditions for this process to be ready, by name.
+        metrics: The numbers of this process.
+        orphaned: Set when the supervisor is gone.
     """
     cached = {name: CachedCheck(check) for name, check in checks.items()}
     reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=descriptor))
@@ -42,7 +42,7 @@ async def answer(
             wanted = metrics.text().decode() if kind == b"metrics" else await _reasons(cached)
             _say(writer, int(number), wanted)
     except OSError:
-        pass  # reset in place of closed: it is gone all the same
+        pass  # reset instead of closed: the supervisor is gone all the same
     finally:
         orphaned.set()
         writer.close()
@@ -58,8 +58,8 @@ async def _reasons(checks: Mapping[str, CachedCheck]) -> list[str]:
     return [f"{name}: {reason}" for name, reason in zip(checks, reasons, strict=True) if reason is not None]
 
 
-class Link:
-    """The supervisor's end, for one worker process from its start to its end."""
+class Control:
+    """The supervisor's end of the sockets, for one worker process from its start to its end."""
 
     def __init__(self) -> None:
         self.up = asyncio.Event()
@@ -75,16 +75,16 @@ class Link:
         return self._theirs.fileno()
 
     async def open(self) -> None:
-        """Begin to listen; the worker has its socket by now."""
+        """Begin to listen, once the worker has its socket."""
         self._theirs.close()
         reader, self._writer = await asyncio.open_connection(sock=self._ours, limit=_LONGEST_LINE)
         self._reading = asyncio.create_task(self._read(reader))
 
     async def ask(self, kind: str) -> object:
-        """Ask for ``checks``, a list of what is wrong, or ``metrics``, a text.
+        """Ask for ``checks``, a list of failed ones with reasons, or ``metrics``, a text.
 
         Raises:
-            TimeoutError: There is no answer within seconds, or no process.
+            TimeoutError: There is no answer within 2.5 seconds, or no process.
         """
         if self._writer is None or self._writer.is_closing():
             raise TimeoutError
@@ -98,7 +98,7 @@ class Link:
             del self._asked[number]
 
     async def close(self) -> None:
-        """End it; the process has ended, or was never started."""
+        """Close the sockets; the process has ended, or was never started."""
         if self._reading is None or self._writer is None:
             self._ours.close()
             self._theirs.close()

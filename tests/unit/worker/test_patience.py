@@ -4,8 +4,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from connector.engine.port import EngineBusyError
+from connector.model.backoff import Backoff
 from connector.worker import patience
-from connector.worker.patience import Access, Backoff, Outage
+from connector.worker.patience import Access, Outage
 
 
 def test_pauses_double_up_to_the_limit_and_begin_anew() -> None:
