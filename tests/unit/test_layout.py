@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "accounts": _TO_SERVERS,
     "message": _VALUES | {"tls"},
     "mailtemplates": _VALUES,
-    "signing": _VALUES | {"secrets", "tls"},
+    "signing": _VALUES | {"message", "secrets", "tls"},
     "transport": _TO_SERVERS,
     "mailbox": _TO_SERVERS,
     "observe": _VALUES | {"", "secrets", "ledger"},
