@@ -21,7 +21,7 @@ from connector.model.envelope import Envelope, Message
 from connector.model.server import Security, Server
 from connector.settings.model import SmtpSettings
 from connector.settings.pool import PoolSettings
-from connector.transport.smtp.smtp import SmtpTransport
+from connector.transport.smtp.transport import SmtpTransport
 
 WORKERS = 16
 SENDER, RECIPIENT = "shop@example.com", "jane@example.org"

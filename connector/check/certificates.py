@@ -17,11 +17,9 @@ from cryptography.hazmat.primitives import hashes
 
 from connector.errors import TransportError
 from connector.model.server import Server
-from connector.transport.smtp.concealment import shortened
-from connector.transport.smtp.link import Link
-from connector.transport.smtp.replies import printable
-from connector.transport.smtp.session import Client, open_session
-from connector.transport.smtp.witness import Witness
+from connector.transport.smtp.opening import Client, Witness, open_session
+from connector.transport.smtp.replies import printable, shortened
+from connector.transport.smtp.wire import Wire
 
 # Authorities that renew by themselves do so a month ahead: what is closer to its end was forgotten.
 WARN_BELOW_DAYS = 30
@@ -111,9 +109,9 @@ class _Look(Witness):
     def __init__(self) -> None:
         self.chain: tuple[Certificate, ...] = ()
 
-    def encrypted(self, link: Link) -> None:
-        if link.tls is not None:
-            self.chain = chain_of(link.tls)
+    def encrypted(self, wire: Wire) -> None:
+        if wire.tls is not None:
+            self.chain = chain_of(wire.tls)
 
 
 async def presented(server: Server, client: Client) -> tuple[Certificate, ...]:

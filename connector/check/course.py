@@ -8,11 +8,9 @@ from connector.check.certificates import WARN_BELOW_DAYS, Certificate, chain_of
 from connector.check.findings import Finding, Status, Step
 from connector.check.remedies import place
 from connector.model.server import Security, Server
-from connector.transport.smtp.capabilities import Capabilities
-from connector.transport.smtp.concealment import shortened
-from connector.transport.smtp.link import Link
-from connector.transport.smtp.session import clear_text_warnings
-from connector.transport.smtp.witness import Witness
+from connector.transport.smtp.opening import Witness, clear_text_warnings
+from connector.transport.smtp.replies import Capabilities, shortened
+from connector.transport.smtp.wire import Wire
 
 
 class Course(Witness):
@@ -26,7 +24,7 @@ class Course(Witness):
         self.findings: dict[Step, Finding] = {}
         self.capabilities = Capabilities()
         self._server = server
-        self._link: Link | None = None
+        self._wire: Wire | None = None
         self._since = time.monotonic()
 
     def lap(self) -> float:
@@ -38,17 +36,17 @@ class Course(Witness):
         """Write a finding down; a later one about the same step replaces it."""
         self.findings[finding.step] = finding
 
-    def connected(self, link: Link) -> None:
+    def connected(self, wire: Wire) -> None:
         """Note the address that answered, and how fast."""
-        self._link = link
-        seconds, address = self.lap(), link.address("peername")
+        self._wire = wire
+        seconds, address = self.lap(), wire.address("peername")
         message = f"connected to {address} in {seconds * 1000:.0f} ms"
         facts = {"address": address, "port": self._server.port}
         self.note(Finding(Step.TCP, Status.OK, message, seconds=seconds, facts=facts))
 
-    def encrypted(self, link: Link) -> None:
+    def encrypted(self, wire: Wire) -> None:
         """Note version, cipher and certificates."""
-        seconds, tls = self.lap(), link.tls
+        seconds, tls = self.lap(), wire.tls
         if tls is None:
             return
         cipher, version = (tls.cipher() or ("", "", 0))[0], tls.version() or ""
@@ -62,7 +60,7 @@ class Course(Witness):
         """Note the extensions, and where TLS is not to be."""
         self.capabilities = capabilities
         seconds = self.lap()
-        encrypted = self._link is not None and self._link.encrypted
+        encrypted = self._wire is not None and self._wire.encrypted
         if not encrypted and not _tls_follows(self._server, capabilities):
             self.note(self._in_clear())
         facts = _announced(capabilities)
@@ -70,7 +68,7 @@ class Course(Witness):
         self.note(Finding(Step.EHLO, Status.OK, message, seconds=seconds, facts=facts))
 
     def _in_clear(self) -> Finding:
-        if self._link is not None and not clear_text_warnings(self._link, self._server):
+        if self._wire is not None and not clear_text_warnings(self._wire, self._server):
             message = "not used: the server is on this very machine"
             return Finding(Step.TLS, Status.SKIPPED, message)
         message = "not used: whoever stands between can read the mails" + (

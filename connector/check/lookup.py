@@ -11,7 +11,7 @@ import socket
 import threading
 from contextlib import suppress
 
-from connector.tls.tls import host_to_verify
+from connector.tls.trust import host_to_verify
 
 
 async def addresses_of(hostname: str, port: int) -> list[str]:

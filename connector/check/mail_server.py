@@ -25,10 +25,11 @@ from connector.model.envelope import Message
 from connector.model.mail import ContentType, InlineContent, SendRequest
 from connector.model.server import Server, TimeLimits
 from connector.settings.model import MessageSettings
-from connector.tls.tls_faults import Fault, fault_of
+from connector.tls.faults import Fault, fault_of
 from connector.transport.smtp import failures
-from connector.transport.smtp.session import Client, Session, open_session
-from connector.transport.smtp.smtp import SmtpTransport
+from connector.transport.smtp.opening import Client, open_session
+from connector.transport.smtp.session import Session
+from connector.transport.smtp.transport import SmtpTransport
 
 _STEPS = (Step.DNS, Step.TCP, Step.TLS, Step.EHLO, Step.AUTH, Step.SENDER, Step.MAIL)
 _STEP_OF = {
@@ -109,7 +110,7 @@ def _limited(client: Client, trial: Trial) -> Client:
 def _logged_in(server: Server, course: Course) -> Finding:
     if not server.username:
         return Finding(Step.AUTH, Status.SKIPPED, "no user name: mail is relayed without a login")
-    chosen = mechanism(course.capabilities)
+    chosen = mechanism(course.capabilities.auth)
     message, facts = f"logged in with {chosen}", {"mechanism": chosen}
     return Finding(Step.AUTH, Status.OK, message, seconds=course.lap(), facts=facts)
 

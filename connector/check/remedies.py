@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from connector.check.certificates import Certificate
 from connector.errors import ErrorCode, Phase, TransportError
 from connector.model.server import Security, Server
-from connector.tls.tls_faults import Fault, fault_of
+from connector.tls.faults import Fault, fault_of
 from connector.tls.trust import UnusableTrustError
-from connector.transport.smtp.capabilities import Capabilities
+from connector.transport.smtp.replies import Capabilities
 
 _SHOWN_NAMES = 5
 _OPTIONS = frozenset({"host", "port", "security", "username"})

@@ -24,7 +24,7 @@ from connector.secrets.masker import Masker
 from connector.secrets.providers import open_secrets
 from connector.secrets.resolve import SecretResolver
 from connector.settings.model import Settings
-from connector.transport.smtp.smtp import SmtpTransport
+from connector.transport.smtp.transport import SmtpTransport
 
 _SECRET_REMEDIES = {
     ErrorCode.SECRET_NOT_FOUND: "Make it known at one of these places, or correct its name in the setting.",

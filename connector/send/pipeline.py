@@ -32,7 +32,7 @@ from connector.tasks import send_task
 from connector.tasks.headers import TaskHeaders, read_task_headers
 from connector.transport.pacing import Pacing
 from connector.transport.port import Transport
-from connector.transport.smtp.smtp import SmtpTransport
+from connector.transport.smtp.transport import SmtpTransport
 
 _log = structlog.get_logger(__name__)
 

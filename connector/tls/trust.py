@@ -7,18 +7,22 @@ names the setting whose file is unusable. There is no switch for "accept any cer
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import ssl
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
+import idna
 from pydantic import SecretStr
 
 from connector.model.server import TlsPolicy
 from connector.settings.file_stamp import FileStamp, file_stamp
 from connector.tls.keystores import UnreadableStoreError, client_pem, trusted_certificates
-from connector.tls.resumption import Sessions
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}  # no older one: RFC 8996
+# A session has some kilobytes, with the server's certificate.
+_MOST_HOSTS = 256
 _Stamps = tuple[FileStamp | None, ...]
 
 
@@ -33,6 +37,51 @@ class UnusableTrustError(Exception):
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(reason)
         self.key = key
+
+
+class Sessions:
+    """The latest TLS session with each host, so that the next connection costs a fraction of a handshake.
+
+    A connection that stands is remembered by its host, and the next handshake with that host offers its
+    session (RFC 8446 section 2.2, RFC 5077). A server that does not want it does a full handshake instead. A
+    resumed session shows no certificate: it carries the verdict of the first handshake on. So a session is
+    for one context only, which stands for one policy, and for one host name; a changed file of authorities
+    makes a new context, which has no sessions.
+
+    Args:
+        context: A client's; from now on it offers them.
+    """
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._latest: OrderedDict[str, ssl.SSLSession] = OrderedDict()
+        self._wrap_bio = context.wrap_bio
+        # asyncio takes no session for a handshake, but asks its context for the TLS object.
+        context.wrap_bio = self._resuming  # type: ignore[assignment, method-assign]
+
+    def remember(self, connection: ssl.SSLObject) -> None:
+        """Keep the session of a connection on which something was read: TLS 1.3 sends tickets late."""
+        host, session = connection.server_hostname, connection.session
+        if host is None or session is None:
+            return
+        self._latest[host] = session
+        self._latest.move_to_end(host)
+        if len(self._latest) > _MOST_HOSTS:
+            self._latest.popitem(last=False)
+
+    def forget(self) -> None:
+        """Let the next handshakes be full ones, as after one that failed."""
+        self._latest.clear()
+
+    def _resuming(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        *,
+        server_side: bool,
+        server_hostname: str,
+    ) -> ssl.SSLObject:
+        session = self._latest.get(server_hostname)
+        return self._wrap_bio(incoming, outgoing, server_side, server_hostname, session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +177,18 @@ def _key_fault(error: ssl.SSLError) -> str:
 
 def _text(password: SecretStr | None) -> str:
     return password.get_secret_value() if password else ""
+
+
+def host_to_verify(hostname: str) -> str:
+    """The host as certificates spell it: an IP literal without brackets, or a name in its ASCII form.
+
+    Raises:
+        UnicodeError: It is no host name.
+    """
+    bare = hostname.removeprefix("[").removesuffix("]").removesuffix(".")
+    if not bare:
+        raise UnicodeError("the host name is empty")
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        return bare if bare.isascii() else idna.encode(bare, uts46=True).decode()

@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -233,4 +233,25 @@ async def test_only_what_must_survive_a_loss_of_power_waits_for_the_disk(tmp_pat
     assert synchronous() == normal
     await ledger.settle(decision.attempt, Sent("{}"))
     assert synchronous() == full
+    await ledger.aclose()
+
+
+async def test_the_readiness_probe_writes(tmp_path: Path) -> None:
+    path, now = tmp_path / "ledger.db", 1_000.0
+    ledger = Ledger(SqliteStore(path, lambda: now))
+    for now in (1_000.0, 2_000.0):
+        await ledger.check()
+        with closing(sqlite3.connect(path)) as reader:
+            assert reader.execute("SELECT at FROM probes").fetchall() == [(now,)]
+    await ledger.aclose()
+
+
+async def test_a_newer_schema_is_said_to_whom_only_reads(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    ledger = Ledger(SqliteStore(path))
+    await ledger.check()
+    with closing(sqlite3.connect(path)) as newer:
+        newer.execute("PRAGMA user_version = 99")
+    with pytest.raises(LedgerUnavailableError, match="has schema 99"):
+        await ledger.entries()
     await ledger.aclose()

@@ -19,7 +19,7 @@ from connector.ledger.ledger import Ledger
 from connector.ledger.port import Granted, Sent
 from connector.model.job import Complete
 from connector.send.pipeline import Pipeline
-from connector.transport.smtp.smtp import SmtpTransport
+from connector.transport.smtp.transport import SmtpTransport
 
 POISON = b"poison"
 

@@ -70,8 +70,6 @@ REMAINING = {
     ("check", "cli"),
     ("demo", "cli"),
     ("devengine", "cli"),
-    ("auth", "transport"),
-    ("tls", "transport"),
 }
 
 # The packages that one mail passes. Each calls its interface `port`.
@@ -89,7 +87,7 @@ SEND_PATH = (
     "auth",
     "send",
 )
-TWICE = {"attachments", "files", "headers", "server", "smtp"}  # to be renamed
+TWICE = {"attachments", "files", "headers", "server"}  # to be renamed
 
 
 @pytest.fixture(scope="module")

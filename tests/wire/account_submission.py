@@ -14,7 +14,7 @@ from connector.model.receipt import Receipt
 from connector.model.server import Server
 from connector.settings.model import Settings
 from connector.testing.smtp import SmtpServer
-from connector.transport.smtp.smtp import SmtpTransport
+from connector.transport.smtp.transport import SmtpTransport
 from tests.wire import smtp_submission as given
 from tests.wire.smtp_submission import message
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from connector.model.envelope import Envelope, Message
 from connector.settings.pool import PoolSettings
-from connector.transport.smtp.smtp import SmtpTransport
+from connector.transport.smtp.transport import SmtpTransport
 from tests.wire.smtp_submission import settings
 
 

@@ -23,7 +23,7 @@ from connector.model.envelope import Envelope, Message
 from connector.model.server import Security, Server
 from connector.settings.model import SmtpSettings, TimeoutSettings
 from connector.testing.smtp import SmtpServer
-from connector.transport.smtp.smtp import SmtpTransport
+from connector.transport.smtp.transport import SmtpTransport
 
 LINE = b"The quick brown fox jumps over the lazy dog, and again, and again.\r\n"
 

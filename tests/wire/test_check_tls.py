@@ -105,7 +105,7 @@ async def test_clear_text_on_this_machine_is_no_warning() -> None:
 
 
 async def test_clear_text_to_elsewhere_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector.transport.smtp.session._is_loopback", lambda _: False)
+    monkeypatch.setattr("connector.transport.smtp.opening._is_loopback", lambda _: False)
     async with SmtpServer(users=USERS) as server:
         report = await sales(server, security="starttls-optional", **LOGIN)
     tls = finding(report, Step.TLS)

@@ -15,7 +15,7 @@ from connector.model.server import Security
 from connector.settings.model import SmtpSettings
 from connector.testing.behaviour import Behaviour, Garbage, Verb
 from connector.testing.smtp import SmtpServer
-from connector.transport.smtp.smtp import SmtpTransport
+from connector.transport.smtp.transport import SmtpTransport
 from tests.wire.pooling import second
 from tests.wire.smtp_submission import authority, ca_file, message, settings, to
 

@@ -14,8 +14,9 @@ from connector.model.server import Security, Server, TlsPolicy
 from connector.testing.behaviour import Behaviour, Drop, Say, Silence, Verb
 from connector.testing.smtp import Offer, SmtpServer
 from connector.tls.trust import build_context
-from connector.transport.smtp.link import Link
-from connector.transport.smtp.session import Client, Session, clear_text_warnings, open_session
+from connector.transport.smtp.opening import Client, clear_text_warnings, open_session
+from connector.transport.smtp.session import Session
+from connector.transport.smtp.wire import Wire
 from tests.wire.smtp_submission import as_ada, ca_file, good_context, message, settings, to
 
 
@@ -101,13 +102,13 @@ async def test_the_tls_layer_hides_nothing_that_it_holds() -> None:
         trust = build_context(TlsPolicy(ca_file=ca_file()))
         client = Client(settings().timeouts.limits, trust, "client.example")
         kept = await open_session(to(server, Security.STARTTLS), client)
-        link = kept._talk.link
-        link.write(b"NOOP\r\n")
-        while not link.held:
-            link.write(b"x" * 10_000)
+        wire = kept._talk
+        wire.write(b"NOOP\r\n")
+        while not wire.held:
+            wire.write(b"x" * 10_000)
             await asyncio.sleep(0)
-        assert link._transport is not None
-        assert 0 < link._transport.get_write_buffer_size() < 20_000
+        assert wire._transport is not None
+        assert 0 < wire._transport.get_write_buffer_size() < 20_000
         kept.abort()
 
 
@@ -158,9 +159,9 @@ async def test_an_ipv6_address_literal() -> None:
 def test_clear_text_is_a_warning(
     peer: str, encrypted: bool, username: str | None, warning: str | None
 ) -> None:
-    link = Mock(spec=Link, encrypted=encrypted)
-    link.address.return_value = peer
-    warnings = clear_text_warnings(link, Server("mail.example", 25, username=username))
+    wire = Mock(spec=Wire, encrypted=encrypted)
+    wire.address.return_value = peer
+    warnings = clear_text_warnings(wire, Server("mail.example", 25, username=username))
     assert len(warnings) == (warning is not None)
     assert all(text.startswith(warning or "") for text in warnings)
 

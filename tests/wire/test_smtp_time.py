@@ -9,7 +9,7 @@ import pytest
 from connector.errors import ErrorCode, Phase, TransportError
 from connector.testing.behaviour import Behaviour, Hold, Silence, Verb
 from connector.testing.smtp import SmtpServer
-from connector.transport.smtp.smtp import SmtpTransport
+from connector.transport.smtp.transport import SmtpTransport
 from tests.wire.pooling import pooling
 from tests.wire.smtp_submission import as_ada, bulky, failure, good_context, message, to, transport
 

@@ -16,7 +16,7 @@ from connector.model.server import Security, Server
 from connector.settings.model import SmtpSettings
 from connector.testing.behaviour import Append, Behaviour, Drop, Garbage, Reset, Say, Silence, Verb
 from connector.testing.smtp import Offer, SmtpServer
-from connector.transport.smtp.smtp import SmtpTransport
+from connector.transport.smtp.transport import SmtpTransport
 from tests.wire import smtp_submission as given
 from tests.wire.smtp_submission import failure, message, transport
 

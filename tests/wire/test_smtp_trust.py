@@ -15,7 +15,7 @@ from connector.errors import ErrorCode, Phase, TransportError
 from connector.model.server import Security
 from connector.testing.behaviour import Behaviour, Silence, Verb
 from connector.testing.smtp import SmtpServer
-from connector.transport.smtp.smtp import SmtpTransport
+from connector.transport.smtp.transport import SmtpTransport
 from tests.providers import DOCUMENTED
 from tests.wire import smtp_submission as given
 from tests.wire import stores

@@ -1,25 +1,29 @@
-"""Commands and replies with one server, each within its phase's time limit.
+"""One side of an SMTP session: commands out, replies in, each within its phase's time limit.
 
-Between the :class:`~connector.transport.smtp.link.Link`, which knows octets, and the session, which knows
-SMTP: here a time-out or a broken connection becomes a :class:`~connector.errors.TransportError` of its
-phase. A conversation that lost its place, by a failure or by cancellation, is over: its link is aborted.
+What the :class:`~connector.transport.smtp.wire.Wire` reports, a time-out or a broken connection, becomes a
+:class:`~connector.errors.TransportError` of its phase. A conversation that lost its place, by a failure or by
+cancellation, is over: its connection is aborted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from types import TracebackType
+import ssl
 
 from connector.errors import Phase, Reply, TransportError
 from connector.model.server import TimeLimits
+from connector.tls.faults import ClearTextBeforeTlsError
+from connector.tls.trust import host_to_verify
 from connector.transport.smtp import failures
-from connector.transport.smtp.concealment import Concealment
-from connector.transport.smtp.link import Link
-from connector.transport.smtp.replies import MalformedReplyError
+from connector.transport.smtp.replies import Concealment, MalformedReplyError
+from connector.transport.smtp.wire import Wire
+
+# RFC 8305 section 5: how long one address may take before the next is tried beside it.
+_NEXT_ADDRESS_SECONDS = 0.25
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_SETTING = {
+_LIMITS = {
     Phase.CONNECT: "connect",
     Phase.GREETING: "greeting",
     Phase.TLS: "tls",
@@ -29,74 +33,76 @@ _SETTING = {
 }
 
 
-class Step:
-    """See :meth:`Conversation.step`; written out because a generator takes three times as long."""
-
-    __slots__ = ("_phase", "_talk")
-
-    def __init__(self, talk: Conversation, phase: Phase) -> None:
-        self._talk = talk
-        self._phase = phase
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End, with an error of the phase in place of what was raised."""
-        if error is not None and (meaning := self._talk.failed(self._phase, error)) is not None:
-            raise meaning from error
-
-
-class Conversation:
-    """One side of an SMTP session.
+class Conversation(Wire):
+    """A connection on which SMTP is spoken; used by one task at a time.
 
     Args:
-        link: The connection, or what is to become one.
         server: ``host:port``, for messages.
         timeouts: The time limits.
         concealment: What must not be shown of the server's replies.
         section: The settings in which the time limits can be changed.
+
+    Attributes:
+        unanswered: How many replies are owed, the greeting first.
+        mail_begun: MAIL went out, and neither the reply to the dot nor RSET ended it.
     """
 
     def __init__(
         self,
-        link: Link,
         server: str,
         timeouts: TimeLimits,
         concealment: Concealment | None = None,
         section: str = "smtp.timeouts",
     ) -> None:
-        self.link = link
+        super().__init__()
         self.server = server
         self.concealment = concealment or Concealment()
-        self.unanswered = 1  # the greeting is owed
-        self.mail_begun = False  # MAIL went out, and neither the reply to the dot nor RSET ended it
-        self._seconds = {phase: _limit(timeouts, phase) for phase in Phase}
+        self.unanswered = 1
+        self.mail_begun = False
+        self._timeouts = timeouts
         self._section = section
 
-    def seconds(self, phase: Phase) -> float:
-        """The time limit of a phase, in seconds."""
-        return self._seconds[phase]
+    # --- its beginning and its end ------------------------------------------------------------------
 
-    def step(self, phase: Phase) -> Step:
-        """Do one step of a phase, which must raise ``TimeoutError`` at its limit (:meth:`seconds`).
+    async def connect(self, hostname: str, port: int) -> None:
+        """Connect to the first of the host's addresses that answers.
 
         Raises:
             TransportError: ``CONNECTION_TIMEOUT``, ``CONNECTION_FAILED`` or ``DNS_FAILED``.
         """
-        return Step(self, phase)
+        try:
+            connecting = asyncio.get_running_loop().create_connection(
+                lambda: self, host_to_verify(hostname), port, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS
+            )
+            # asyncio forgets to close the winner's socket when this race is cancelled at its end. So it is
+            # left to end by itself, and its connection, aborted by then, is closed as soon as it is made.
+            async with asyncio.timeout(self._seconds(Phase.CONNECT)):
+                await asyncio.shield(connecting)
+        except BaseException as error:
+            self._end(Phase.CONNECT, error)
+            raise
 
-    def failed(self, phase: Phase, error: BaseException) -> TransportError | None:
-        """End the conversation: what ended a step, as the error that it means for a mail, if it means one."""
-        self.link.abort()
-        if isinstance(error, TimeoutError):
-            setting = f"{self._section}.{_SETTING.get(phase, 'command')}"
-            return failures.timed_out(phase, self.server, setting, self.seconds(phase))
-        if isinstance(error, OSError | UnicodeError | MalformedReplyError):
-            return failures.broken(phase, self.server, error)
-        return None
+    async def encrypt(self, context: ssl.SSLContext, hostname: str) -> None:
+        """Do the TLS handshake, and verify the server's certificate for a host name or IP address.
+
+        Raises:
+            ClearTextBeforeTlsError: Octets came that belong before the handshake (RFC 3207 section 6).
+            ssl.SSLError: The handshake failed.
+            ConnectionResetError: The server ended it.
+            TransportError: ``CONNECTION_TIMEOUT`` or ``CONNECTION_FAILED``.
+        """
+        limit = self._seconds(Phase.TLS)
+        try:
+            async with asyncio.timeout(limit):
+                await self.start_tls(context, host_to_verify(hostname), limit + 1)
+        except BaseException as error:
+            if isinstance(error, ssl.SSLError) or _ended_in_order(error):
+                self.abort()
+            else:
+                self._end(Phase.TLS, error)
+            raise
+
+    # --- commands and replies -----------------------------------------------------------------------
 
     def send(self, phase: Phase, *commands: str) -> None:
         """Write commands in one go; each is owed a reply.
@@ -109,72 +115,25 @@ class Conversation:
         if _CONTROL.search("".join(commands)):
             raise ValueError("an SMTP command must not hold a control character")
         try:
-            self.link.write(("\r\n".join(commands) + "\r\n").encode())
+            self.write(("\r\n".join(commands) + "\r\n").encode())
         except OSError as error:
             raise failures.broken(phase, self.server, error) from error
         self.unanswered += len(commands)
 
     async def receive(self, phase: Phase) -> Reply:
-        """The next reply.
+        """The next reply; one that came before the connection broke is still given.
 
         Raises:
             TransportError: None came.
         """
-        reply = self.link.next_reply()
-        if reply is None:
-            with self.step(phase):
-                reply = await self.link.reply(self.seconds(phase))
-        self.unanswered -= 1
-        return reply
-
-    async def push(self, data: bytes | memoryview) -> None:
-        """Write a piece of content and wait until it has left this process.
-
-        Raises:
-            TransportError: It has not, or the server has replied before it was its turn: it refuses what it
-                has seen so far, or its replies are out of step and the next would be taken for the dot's.
-        """
-        await self._write(data)
-        with self.step(Phase.CONTENT):
-            if self.link.held:
-                await self.link.flushed(self.seconds(Phase.CONTENT))
-            await asyncio.sleep(0)  # let the loop read: after a send that fails it reads no more
-
-    async def release(self, dot: bytes) -> Reply:
-        """Write the last octets of a message and wait for the server's verdict on it.
-
-        Raises:
-            TransportError: As :meth:`push` while the octets are still here; once they are out and no reply
-                says what became of the message, ``DELIVERY_UNCERTAIN``, also when this task is cancelled.
-        """
-        await self._write(dot)
-        self.unanswered += 1
-        try:
-            if self.link.held:
-                with self.step(Phase.CONTENT):
-                    await self.link.flushed(self.seconds(Phase.CONTENT))
-            if self.link.held:
-                await self._refuse_early_reply()
-            return await self.receive(Phase.CONTENT if self.link.held else Phase.DOT)
-        except (TransportError, asyncio.CancelledError) as error:
-            if self.link.held:  # thrown away with the link: it never left
+        if not self._replies:
+            try:
+                await self.replied(self._seconds(phase))
+            except BaseException as error:
+                self._end(phase, error)
                 raise
-            raise failures.uncertain(
-                self.server, str(error).rstrip(".") or "this worker stopped waiting"
-            ) from error
-
-    async def _write(self, data: bytes | memoryview) -> None:
-        if not self.link.replied:
-            with self.step(Phase.CONTENT):
-                self.link.write(data)
-        if self.link.replied:
-            await self._refuse_early_reply()
-
-    async def _refuse_early_reply(self) -> None:
-        if self.link.replied:
-            reply = await self.receive(Phase.CONTENT)
-            self.link.abort()
-            raise self.refusal(Phase.CONTENT, reply)
+        self.unanswered -= 1
+        return self._replies.popleft()
 
     async def ask(self, phase: Phase, command: str) -> Reply:
         """Send one command and wait for its reply."""
@@ -185,7 +144,83 @@ class Conversation:
         """The error that the reply to a command means; for RCPT with the recipient."""
         return failures.refused(phase, self.server, reply, self.concealment.shown(reply), recipient)
 
+    # --- content ------------------------------------------------------------------------------------
 
-def _limit(timeouts: TimeLimits, phase: Phase) -> float:
-    limit: float = getattr(timeouts, _SETTING.get(phase, "command"))
-    return limit
+    async def push(self, data: bytes | memoryview) -> None:
+        """Write a piece of content and wait until it has left this process.
+
+        Raises:
+            TransportError: It has not, or the server has replied before it was its turn: it refuses what it
+                has seen so far, or its replies are out of step and the next would be taken for the dot's.
+        """
+        await self._write_content(data)
+        try:
+            if self.held:
+                await self.flushed(self._seconds(Phase.CONTENT))
+            await asyncio.sleep(0)  # let the loop read: after a send that fails it reads no more
+        except BaseException as error:
+            self._end(Phase.CONTENT, error)
+            raise
+
+    async def release(self, dot: bytes) -> Reply:
+        """Write the last octets of a message and wait for the server's verdict on it.
+
+        Raises:
+            TransportError: As :meth:`push` while the octets are still here; once they are out and no reply
+                says what became of the message, ``DELIVERY_UNCERTAIN``, also when this task is cancelled.
+        """
+        await self._write_content(dot)
+        self.unanswered += 1
+        try:
+            if self.held:
+                await self._let_go()
+            return await self.receive(Phase.CONTENT if self.held else Phase.DOT)
+        except (TransportError, asyncio.CancelledError) as error:
+            if self.held:  # thrown away with the connection: it never left
+                raise
+            why = str(error).rstrip(".") or "this worker stopped waiting"
+            raise failures.uncertain(self.server, why) from error
+
+    async def _write_content(self, data: bytes | memoryview) -> None:
+        if not self._replies:
+            try:
+                self.write(data)
+            except OSError as error:
+                self._end(Phase.CONTENT, error)
+        if self._replies:
+            await self._refuse_early_reply()
+
+    async def _let_go(self) -> None:
+        """Wait until what is held has left, or a reply shows that it must not."""
+        try:
+            await self.flushed(self._seconds(Phase.CONTENT))
+        except BaseException as error:
+            self._end(Phase.CONTENT, error)
+            raise
+        if self.held and self._replies:
+            await self._refuse_early_reply()
+
+    async def _refuse_early_reply(self) -> None:
+        reply = await self.receive(Phase.CONTENT)
+        self.abort()
+        raise self.refusal(Phase.CONTENT, reply)
+
+    def _seconds(self, phase: Phase) -> float:
+        seconds: float = getattr(self._timeouts, _LIMITS.get(phase, "command"))
+        return seconds
+
+    def _end(self, phase: Phase, error: BaseException) -> None:
+        """End the conversation, with the error that a failure means for a mail if it means one."""
+        self.abort()
+        if isinstance(error, TimeoutError):
+            setting = f"{self._section}.{_LIMITS.get(phase, 'command')}"
+            raise failures.timed_out(phase, self.server, setting, self._seconds(phase)) from error
+        if isinstance(error, OSError | UnicodeError | MalformedReplyError):
+            raise failures.broken(phase, self.server, error) from error
+
+
+def _ended_in_order(error: BaseException) -> bool:
+    """Whether the server, not the network, broke the handshake; asyncio reports that without an errno."""
+    if isinstance(error, ConnectionResetError):
+        return error.errno is None
+    return isinstance(error, ClearTextBeforeTlsError)

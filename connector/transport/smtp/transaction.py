@@ -19,8 +19,8 @@ from connector.model.envelope import Message
 from connector.model.receipt import Delivery, Receipt
 from connector.transport.port import Committing
 from connector.transport.smtp import failures
-from connector.transport.smtp.capabilities import Capabilities
 from connector.transport.smtp.conversation import Conversation
+from connector.transport.smtp.replies import Capabilities
 
 CHUNK_SIZE = 65_536
 _CHECKED_AT_ONCE = 250_000
@@ -131,8 +131,17 @@ class Transaction:
         """
         await check_line_ends(self._message.data)
         self._check_capabilities()
+        # Every command is made, and thereby checked, before the first goes out.
+        self._unsent.extend((self._mail(), *map(self._rcpt, self._envelope.recipients)))
+        if self._hasty:
+            self._unsent.append("DATA")
         try:
-            await self._hand_over_envelope()
+            self._demand(Phase.MAIL, await self._next_reply(Phase.MAIL))
+            await self._hand_over_recipients()
+            self._check_recipients()
+            if not self._hasty:
+                self._unsent.append("DATA")
+            self._demand(Phase.DATA, await self._next_reply(Phase.DATA), 354)
             for chunk in stuffed_chunks(self._message.data):
                 await self._talk.push(chunk)
             return self._receipt(await self._release_dot())
@@ -160,21 +169,14 @@ class Transaction:
     def _unsendable(self, code: ErrorCode, message: str) -> TransportError:
         return TransportError(code, message, phase=Phase.MAIL, server=self._talk.server)
 
-    async def _hand_over_envelope(self) -> None:
-        recipients = self._envelope.recipients
-        # Every command is made, and thereby checked, before the first goes out.
-        self._unsent.extend((self._mail(), *map(self._rcpt, recipients)))
-        # With DATA in the group a server asks for content (354) as soon as it takes one recipient, and
-        # then only closing the connection can stop it: so where one refusal stops it all, DATA waits.
-        hasty = len(recipients) == 1 or not self._message.require_all_recipients
-        if hasty:
-            self._unsent.append("DATA")
-        self._demand(Phase.MAIL, await self._next_reply(Phase.MAIL))
-        await self._hand_over_recipients()
-        self._check_recipients()
-        if not hasty:
-            self._unsent.append("DATA")
-        self._demand(Phase.DATA, await self._next_reply(Phase.DATA), 354)
+    @property
+    def _hasty(self) -> bool:
+        """Whether DATA goes with the recipients.
+
+        A server then asks for content (354) as soon as it takes one of them, and only closing the connection
+        can stop it: so where one refusal stops it all, DATA waits.
+        """
+        return len(self._envelope.recipients) == 1 or not self._message.require_all_recipients
 
     async def _hand_over_recipients(self) -> None:
         recipients = self._envelope.recipients
@@ -242,7 +244,7 @@ class Transaction:
 
     def _refused(self, phase: Phase, reply: Reply, recipient: str = "") -> TransportError:
         if 200 <= reply.code < 400:
-            self._talk.link.abort()  # replies out of step: whatever comes next would be misread
+            self._talk.abort()  # replies out of step: whatever comes next would be misread
         return self._talk.refusal(phase, reply, recipient)
 
     def _check_recipients(self) -> None:
@@ -271,14 +273,14 @@ class Transaction:
         try:
             await self._committing(Delivery(tuple(self._accepted)))
         except BaseException:
-            self._talk.link.abort()  # whatever followed would be taken for content
+            self._talk.abort()  # whatever followed would be taken for content
             raise
         reply = await self._talk.release(b".\r\n")
         self._talk.mail_begun = False
         if reply.code >= 400:
             raise self._refused(Phase.DOT, reply)
         if not _positive(reply):
-            self._talk.link.abort()
+            self._talk.abort()
             raise failures.uncertain(self._talk.server, f"it replied {self._talk.concealment.shown(reply)}")
         return reply
 

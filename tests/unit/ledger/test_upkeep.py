@@ -10,7 +10,7 @@ import pytest
 
 from connector.ledger.ledger import Ledger
 from connector.ledger.memory import MemoryStore
-from connector.ledger.port import Answer, Granted, LedgerUnavailableError, Operation
+from connector.ledger.port import Answer, Granted, LedgerUnavailableError, Operation, Sent
 from connector.ledger.upkeep import Upkeep
 
 
@@ -64,3 +64,26 @@ async def test_what_is_old_is_forgotten_after_a_failure(
     store.faults["prune"] = fault
     async with Upkeep(Ledger(store), timedelta(seconds=60), timedelta(days=1)).running():
         await asyncio.wait_for(store.pruned.wait(), 10)
+
+
+async def test_a_record_is_tried_again_with_longer_and_longer_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        if seconds < 10:  # the timers' own pauses are longer
+            pauses.append(seconds)
+            store.faults = {} if len(pauses) == 5 else {"apply": LedgerUnavailableError("away")}
+        await sleep(0 if seconds < 10 else seconds)
+
+    store = Faulty()
+    ledger = Ledger(store)
+    async with Upkeep(ledger, timedelta(seconds=60), timedelta(days=1)).running() as upkeep:
+        decision = await ledger.begin("k", "h", 60)
+        assert isinstance(decision, Granted)
+        monkeypatch.setattr("connector.ledger.upkeep.asyncio.sleep", noted)
+        store.faults["apply"] = LedgerUnavailableError("away")
+        await upkeep.recorded(decision.attempt, Sent("{}"))
+    assert [entry.state for entry in await ledger.entries()] == ["sent"]
+    assert len(pauses) == 5
+    assert all(0.05 * 2**n <= pause <= 0.1 * 2**n for n, pause in enumerate(pauses))

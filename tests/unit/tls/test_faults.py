@@ -4,10 +4,8 @@ import pytest
 
 from connector.errors import Phase
 from connector.model.server import Server, TlsPolicy
-from connector.tls.tls import host_to_verify
-from connector.tls.tls_faults import explain
+from connector.tls.faults import ClearTextBeforeTlsError, explain
 from connector.tls.trust import build_context
-from connector.transport.smtp.link import ClearTextBeforeTlsError
 from tests.wire import smtp_submission as given
 
 SERVER = Server("localhost", 587)
@@ -61,31 +59,3 @@ def test_clear_text_means_another_thing_before_and_after_starttls(phase: Phase) 
 
 def test_a_silent_end_of_the_handshake_has_its_likely_cause() -> None:
     assert "most likely it speaks no TLS 1.2" in explain(ConnectionResetError(), Phase.STARTTLS, SERVER)
-
-
-def test_the_context_verifies() -> None:
-    context = build_context(TlsPolicy())
-    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    assert context.check_hostname
-
-
-@pytest.mark.parametrize(
-    ("hostname", "verified"),
-    [
-        ("mail.example.com", "mail.example.com"),
-        ("mail.example.com.", "mail.example.com"),
-        ("Bücher.example", "xn--bcher-kva.example"),
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:DB8::1", "2001:db8::1"),
-        ("[2001:db8::1]", "2001:db8::1"),
-    ],
-)
-def test_host_to_verify(hostname: str, verified: str) -> None:
-    assert host_to_verify(hostname) == verified
-
-
-@pytest.mark.parametrize("hostname", ["", ".", "[]", "ü..example"])
-def test_what_is_no_host(hostname: str) -> None:
-    with pytest.raises(UnicodeError):
-        host_to_verify(hostname)

@@ -5,36 +5,36 @@ from unittest.mock import Mock
 
 import pytest
 
-from connector.transport.smtp.link import Link
 from connector.transport.smtp.transaction import GROUP_SIZE
+from connector.transport.smtp.wire import Wire
 
 LARGE = (b"250-" + b"x" * 4_000 + b"\r\n") * 15 + b"250 Ok\r\n"
 
 
 @pytest.mark.parametrize(("replies", "broken"), [(2 * GROUP_SIZE, False), (100 * GROUP_SIZE, True)])
 def test_a_flood_is_told_from_the_replies_to_a_group(replies: int, broken: bool) -> None:
-    link, transport = Link(), Mock(spec=asyncio.Transport)
-    link.connection_made(transport)
-    link.data_received(b"250 2.1.5 Ok\r\n" * replies)
-    assert link.broken == broken
+    wire, transport = Wire(), Mock(spec=asyncio.Transport)
+    wire.connection_made(transport)
+    wire.data_received(b"250 2.1.5 Ok\r\n" * replies)
+    assert wire.broken == broken
     assert transport.abort.called == broken
 
 
 @pytest.mark.parametrize(("replies", "broken"), [(10, False), (20, True)])
 def test_a_flood_of_few_large_replies_is_one_too(replies: int, broken: bool) -> None:
-    """As on an idle connection, of which there may be hundreds, and which nobody reads."""
-    link, transport = Link(), Mock(spec=asyncio.Transport)
-    link.connection_made(transport)
+    """As on an idle connection, of which there may be hundreds, and which nothing reads."""
+    wire, transport = Wire(), Mock(spec=asyncio.Transport)
+    wire.connection_made(transport)
     for _ in range(replies):
-        link.data_received(LARGE)
-    assert link.broken == broken
+        wire.data_received(LARGE)
+    assert wire.broken == broken
     assert transport.abort.called == broken
 
 
 def test_what_was_read_does_not_count_as_flood() -> None:
-    link = Link()
-    link.connection_made(Mock(spec=asyncio.Transport))
+    wire = Wire()
+    wire.connection_made(Mock(spec=asyncio.Transport))
     for _ in range(40):
-        link.data_received(LARGE)
-        assert link.next_reply() is not None
-    assert not link.broken
+        wire.data_received(LARGE)
+        assert wire._replies.popleft()
+    assert not wire.broken

@@ -1,6 +1,6 @@
 import pytest
 
-from connector.transport.smtp.capabilities import Capabilities
+from connector.transport.smtp.replies import Capabilities
 
 POSTFIX = (
     "mail.example.com\nPIPELINING\nSIZE 10240000\nSTARTTLS\nAUTH PLAIN LOGIN\nAUTH=PLAIN LOGIN\n"
@@ -46,3 +46,18 @@ def test_size(line: str, limit: int | None) -> None:
     server = Capabilities.announced(f"x\n{line}")
     assert server.size
     assert server.size_limit == limit
+
+
+@pytest.mark.parametrize(
+    ("text", "mechanisms"),
+    [
+        ("x\nAUTH PLAIN LOGIN", ("plain", "login")),
+        ("x\nAUTH=PLAIN LOGIN", ("plain", "login")),
+        ("x\nauth=login\nAUTH PLAIN", ("login", "plain")),
+        ("x\nAUTH", ()),
+        ("x\n\n AUTH  PLAIN ", ("plain",)),
+        ("x\nXAUTH PLAIN", ()),
+    ],
+)
+def test_mechanisms_in_both_spellings(text: str, mechanisms: tuple[str, ...]) -> None:
+    assert Capabilities.announced(text).auth == mechanisms

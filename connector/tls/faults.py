@@ -11,11 +11,14 @@ from enum import StrEnum
 
 from connector.errors import Phase
 from connector.model.server import Server
-from connector.transport.smtp.link import ClearTextBeforeTlsError
+
+
+class ClearTextBeforeTlsError(Exception):
+    """Octets came before the handshake: the server's, or those of an attacker on the way."""
 
 
 class Fault(StrEnum):
-    """What kind of thing is wrong, for whoever names a remedy."""
+    """What kind of thing is wrong, for choosing a remedy."""
 
     NOT_YET_VALID = "not yet valid"
     EXPIRED = "expired"

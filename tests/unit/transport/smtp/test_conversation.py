@@ -1,7 +1,7 @@
 """What is known of the final dot: held in this process, or out, when something goes wrong.
 
 A socket cannot be made to hold back just the last three octets, so here the transport below is a double
-that tells the link when it holds and when it lets go, as asyncio's does.
+that tells the conversation when it holds and when it lets go, as asyncio's does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import pytest
 from connector.errors import ErrorCode, Phase, TransportError
 from connector.model.server import TimeLimits
 from connector.transport.smtp.conversation import Conversation
-from connector.transport.smtp.link import Link
 
 DOT = b".\r\n"
 
@@ -22,9 +21,9 @@ DOT = b".\r\n"
 class HoldingTransport(asyncio.Transport):
     """Holds what is written until told to let go; what is held when it is aborted is gone."""
 
-    def __init__(self, link: Link, *, holds: bool = True) -> None:
+    def __init__(self, talk: Conversation, *, holds: bool = True) -> None:
         super().__init__()
-        self._link = link
+        self._talk = talk
         self._holds = holds
         self._held = b""
         self._closing = False
@@ -44,13 +43,13 @@ class HoldingTransport(asyncio.Transport):
             self._closing = True
         elif self._holds:
             self._held += bytes(data)
-            self._link.pause_writing()
+            self._talk.pause_writing()
         else:
             self.sent += bytes(data)
 
     def let_go(self) -> None:
         self.sent, self._held = self.sent + self._held, b""
-        self._link.resume_writing()
+        self._talk.resume_writing()
 
     def abort(self) -> None:
         self._closing, self._held = True, b""
@@ -60,11 +59,9 @@ class Scene:
     """A conversation that has come to its dot."""
 
     def __init__(self, *, holds: bool) -> None:
-        self.link = Link()
-        self.transport = HoldingTransport(self.link, holds=holds)
-        self.link.connection_made(self.transport)
-        limits = TimeLimits(10, 10, 10, 10, 10, data=0.1, dot=0.1)
-        self.talk = Conversation(self.link, "mail.example:25", limits)
+        self.talk = Conversation("mail.example:25", TimeLimits(10, 10, 10, 10, 10, data=0.1, dot=0.1))
+        self.transport = HoldingTransport(self.talk, holds=holds)
+        self.talk.connection_made(self.transport)
 
     async def after(self, *events: Callable[[Scene], object]) -> TransportError:
         """Release the dot, let these things happen, and give the error."""
@@ -74,20 +71,20 @@ class Scene:
             event(self)
         with pytest.raises(TransportError) as caught:
             await releasing
-        self.transport.let_go()  # too late, if the link did what it must
+        self.transport.let_go()  # too late, if the conversation did what it must
         return caught.value
 
 
 def breaks(scene: Scene) -> None:
-    scene.link.connection_lost(ConnectionResetError(104, "Connection reset by peer"))
+    scene.talk.connection_lost(ConnectionResetError(104, "Connection reset by peer"))
 
 
 def ends(scene: Scene) -> None:
-    scene.link.eof_received()
+    scene.talk.eof_received()
 
 
 def says_garbage(scene: Scene) -> None:
-    scene.link.data_received(b"What?\r\n")
+    scene.talk.data_received(b"What?\r\n")
 
 
 def hangs(scene: Scene) -> None:
@@ -132,7 +129,7 @@ async def test_a_dot_that_is_out_leaves_the_outcome_open(holds: bool, event: Cal
 )
 async def test_a_reply_while_the_dot_is_held_is_not_about_it(reply: bytes, code: ErrorCode) -> None:
     scene = Scene(holds=True)
-    error = await scene.after(lambda here: here.link.data_received(reply))
+    error = await scene.after(lambda here: here.talk.data_received(reply))
     assert (error.code, error.phase) == (code, Phase.CONTENT)
     assert scene.transport.sent == b""
 
@@ -162,6 +159,6 @@ async def test_a_verdict_that_came_with_the_end_is_heard() -> None:
     scene = Scene(holds=False)
     releasing = asyncio.create_task(scene.talk.release(DOT))
     await scene.transport.written.wait()
-    scene.link.data_received(b"250 2.0.0 Ok\r\n")
+    scene.talk.data_received(b"250 2.0.0 Ok\r\n")
     ends(scene)
     assert (await releasing).code == 250

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.errors import Reply
-from connector.transport.smtp.concealment import Concealment
+from connector.transport.smtp.replies import Concealment
 
 NAME, PASSWORD = "shop@example.com", "pa55 wörd=ß"
 PLAIN = b64encode(f"\0{NAME}\0{PASSWORD}".encode()).decode()

@@ -19,8 +19,9 @@ from connector.model.server import Route, Server, TlsPolicy
 from connector.settings.model import SmtpSettings
 from connector.tls.trust import Contexts, Trust, UnusableTrustError
 from connector.transport.port import Committing, nothing_to_record
+from connector.transport.smtp.opening import Client, open_session
 from connector.transport.smtp.pool import Pool
-from connector.transport.smtp.session import Client, Session, open_session
+from connector.transport.smtp.session import Session
 
 _QUALIFIED_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _NAME_LOOKUP_SECONDS = 5.0

@@ -1,6 +1,6 @@
 """One connection to a server: replies in, octets out, and the truth about what has left this process.
 
-It stands where aiosmtplib's ``SMTPProtocol`` would: that one drops replies that nobody waits for (so no
+It stands where aiosmtplib's ``SMTPProtocol`` would: that one drops replies that no task waits for (so no
 pipelining, RFC 2920) and discards what arrives between STARTTLS and the handshake instead of reporting the
 attack. It knows nothing of commands and phases, and of time limits only how long it is to wait.
 """
@@ -13,29 +13,31 @@ from collections import deque
 from typing import cast
 
 from connector.errors import Reply
+from connector.tls.faults import ClearTextBeforeTlsError
 from connector.transport.smtp.replies import MalformedReplyError, ReplyParser
 
 # Several times what is ever owed (transaction.GROUP_SIZE): a server that floods is cut off. Octets as well,
-# since nobody reads what a server says on an idle connection, and a reply may have 64 KB.
+# since nothing reads what a server says on an idle connection, and a reply may have 64 KB.
 _MOST_UNREAD_REPLIES = 1_000
 _MOST_UNREAD_OCTETS = 1_000_000
 
 
-class ClearTextBeforeTlsError(Exception):
-    """The server, or somebody between, sent octets that would have been read as if TLS had protected them."""
+class Wire(asyncio.Protocol):
+    """A connection, plain or TLS; used by one task at a time.
 
-
-class Link(asyncio.Protocol):
-    """A connection, plain or TLS; used by one task at a time."""
+    Attributes:
+        encrypted: TLS stands.
+        held: Octets that were written are still in this process, and so cannot have arrived.
+    """
 
     def __init__(self) -> None:
-        self.parser = ReplyParser()
         self.encrypted = False
+        self.held = False
+        self._parser = ReplyParser()
         self._transport: asyncio.Transport | None = None
         self._replies: deque[Reply] = deque()
         self._unread_octets = 0  # since there was last nothing to read
         self._failure: Exception | None = None
-        self._held = False
         self._change: asyncio.Future[None] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -44,16 +46,16 @@ class Link(asyncio.Protocol):
         """Take the connection; ``held`` must be true while even one octet is still in this process."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=0)
-        if self._failure is not None:  # nobody waits for it any more
+        if self._failure is not None:  # no task waits for it any more
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Put replies together, and give up on a server that does not speak SMTP."""
         self._unread_octets = len(data) + (self._unread_octets if self._replies else 0)
         try:
-            self._replies.extend(self.parser.feed(data))
+            self._replies.extend(self._parser.feed(data))
             if len(self._replies) > _MOST_UNREAD_REPLIES or self._unread_octets > _MOST_UNREAD_OCTETS:
-                self._fail(MalformedReplyError("replies that nobody asked for"))
+                self._fail(MalformedReplyError("more replies than commands"))
         except MalformedReplyError as error:
             self._fail(error)
         self._changed()
@@ -63,16 +65,16 @@ class Link(asyncio.Protocol):
         self._fail(ConnectionResetError("the server closed the connection"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Remember why, for whoever reads or writes next."""
+        """Remember why, for the task that reads or writes next."""
         self._fail(exc or ConnectionResetError("the connection is closed"))
 
     def pause_writing(self) -> None:
         """Octets wait in this process."""
-        self._held = True
+        self.held = True
 
     def resume_writing(self) -> None:
         """Every octet was handed to the kernel."""
-        self._held = False
+        self.held = False
         self._changed()
 
     def _fail(self, reason: Exception) -> None:
@@ -121,19 +123,9 @@ class Link(asyncio.Protocol):
         return self._failure is not None
 
     @property
-    def held(self) -> bool:
-        """Whether octets that were written are still in this process, and so cannot have arrived."""
-        return self._held
-
-    @property
-    def replied(self) -> bool:
-        """Whether a reply has come that nobody has read."""
-        return bool(self._replies)
-
-    @property
     def quiet(self) -> bool:
-        """Whether it is whole and nothing has come that nobody has read."""
-        return self._failure is None and not self._replies and not self.parser.pending
+        """Whether it is whole and every octet that came has been read."""
+        return self._failure is None and not self._replies and not self._parser.pending
 
     def address(self, end: str) -> str:
         """The IP address of one end: ``peername`` or ``sockname``."""
@@ -146,12 +138,8 @@ class Link(asyncio.Protocol):
         found = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
         return cast("ssl.SSLObject | None", found)
 
-    def next_reply(self) -> Reply | None:
-        """The next reply, if it has come."""
-        return self._replies.popleft() if self._replies else None
-
-    async def reply(self, seconds: float) -> Reply:
-        """The next reply; one that came before the connection broke is still given.
+    async def replied(self, seconds: float) -> None:
+        """Wait for a reply; one that came before the connection broke still counts.
 
         Args:
             seconds: How long to wait for it; then the connection is broken.
@@ -166,7 +154,6 @@ class Link(asyncio.Protocol):
             if self._failure is not None:
                 raise self._failure
             await self._wait(deadline)
-        return self._replies.popleft()
 
     def write(self, data: bytes | memoryview) -> None:
         """Hand octets over.
@@ -180,24 +167,20 @@ class Link(asyncio.Protocol):
         if self._transport.is_closing():  # send(2) itself failed
             raise ConnectionResetError("the server closed the connection")
 
-    async def flushed(self, seconds: float) -> bool:
+    async def flushed(self, seconds: float) -> None:
         """Wait until nothing is held any more, or a reply comes, or the connection breaks.
 
         Args:
             seconds: How long to wait; then the connection is broken.
 
-        Returns:
-            Whether every octet has been handed to the kernel.
-
         Raises:
             TimeoutError: Nothing changed in time.
         """
         deadline = asyncio.get_running_loop().time() + seconds
-        while self._held and not self._replies and self._failure is None:
+        while self.held and not self._replies and self._failure is None:
             await self._wait(deadline)
-        if self._held and isinstance(self._failure, TimeoutError):
+        if self.held and isinstance(self._failure, TimeoutError):
             raise self._failure
-        return not self._held
 
     async def start_tls(self, context: ssl.SSLContext, hostname: str, seconds: float) -> None:
         """Encrypt, and verify the server's certificate for ``hostname``, which may be an IP address.
@@ -207,7 +190,7 @@ class Link(asyncio.Protocol):
             ssl.SSLError: The handshake failed.
             OSError: The connection broke.
         """
-        if self._replies or self.parser.pending or isinstance(self._failure, MalformedReplyError):
+        if self._replies or self._parser.pending or isinstance(self._failure, MalformedReplyError):
             raise ClearTextBeforeTlsError
         if self._failure is not None or self._transport is None:
             raise ConnectionResetError(str(self._failure or "not connected"))
