@@ -4,7 +4,7 @@ Each server with its login has a :class:`~connector.transport.smtp.lane.Lane` of
 dead one takes nothing from the others; what all share is a limit on what is open, kept by closing what has
 been idle longest. One timer serves all idle connections.
 
-Whether a mail may be sent once more is not decided here, but in :mod:`~connector.transport.smtp.smtp`.
+Whether a mail may be sent once more is not decided here, but in :mod:`~connector.transport.smtp.transport`.
 """
 
 from __future__ import annotations
