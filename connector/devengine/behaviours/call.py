@@ -50,9 +50,7 @@ class CallActivity(Passing):
         if not definition.process.root.start:
             raise _failed(f"Expected process '{process_id}' to have a none start event, but it has none.")
         if where.instance.depth >= _MOST_DEPTH:
-            raise _failed(
-                f"Expected at most {_MOST_DEPTH} nested calls; look for a process that calls itself."
-            )
+            raise _failed(f"Expected at most {_MOST_DEPTH} nested calls; does the process call itself?")
         return definition
 
 
