@@ -17,10 +17,9 @@ from email.utils import format_datetime
 
 from benchmarks.figures import Row, report
 from connector.message.build import build
-from connector.message.content.loaded import LoadedAttachment, LoadedContent
 from connector.message.html_text import text_from_html
 from connector.model.addresses import parse_mailbox
-from connector.model.mail import ContentType, InlineContent, SendRequest
+from connector.model.mail import ContentType, InlineContent, LoadedAttachment, LoadedContent, SendRequest
 from connector.model.server import Server
 from connector.settings.model import MessageSettings
 

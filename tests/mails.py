@@ -7,9 +7,8 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 from connector.message.build import build
-from connector.message.content.loaded import LoadedAttachment, LoadedContent
 from connector.model.addresses import Mailbox
-from connector.model.mail import ContentType, InlineContent, SendRequest
+from connector.model.mail import ContentType, InlineContent, LoadedAttachment, LoadedContent, SendRequest
 from connector.model.server import Server
 from connector.settings.model import MessageSettings
 

@@ -19,10 +19,9 @@ from connector.check.lookup import addresses_of
 from connector.check.remedies import Case, place, remedy
 from connector.errors import ErrorCode, Phase, TransportError
 from connector.message.build import build
-from connector.message.content.loaded import LoadedContent
 from connector.model.addresses import Mailbox
 from connector.model.envelope import Message
-from connector.model.mail import ContentType, InlineContent, SendRequest
+from connector.model.mail import ContentType, InlineContent, LoadedContent, SendRequest
 from connector.model.server import Server, TimeLimits
 from connector.settings.model import MessageSettings
 from connector.tls.faults import Fault, fault_of

@@ -8,25 +8,44 @@ In WAL mode ``synchronous = FULL`` makes a commit wait for fsync, ``NORMAL`` doe
 order, so a durable group makes durable what was committed before it too; that is what lets a group of mere
 ``begin`` go without. What was committed survives ``kill -9`` in either mode: only a loss of power does not
 spare it.
+
+The file is its owner's alone (0600), since responses name recipients. Several processes of one machine may
+share it; several machines may not, because SQLite's write-ahead log lives in shared memory.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from time import time
+from time import monotonic, sleep, time
 from typing import TypeVar
 
 from connector.ledger import rules
-from connector.ledger.port import Answer, Entry, Operation, State
-from connector.ledger.sqlite_file import identity, open_file, open_to_read, unavailable
+from connector.ledger.port import Answer, Entry, LedgerUnavailableError, Operation, State
+from connector.ledger.schema import SQLITE, pending
 
+# How long another process may hold the file. A group takes milliseconds, so longer means that it hangs.
+_BUSY_SECONDS = 5.0
+_PAUSE = 0.02
+
+_REMEDIES = {
+    "SQLITE_FULL": "the disk is full: make room",
+    "SQLITE_READONLY": "it is read-only: let the worker's user write the file, its directory and the disk",
+    "SQLITE_BUSY": "another process holds it: end what keeps it open, such as a backup or a database shell",
+    "SQLITE_LOCKED": "another process holds it: end what keeps it open, such as a backup or a database shell",
+    "SQLITE_CORRUPT": "the file is damaged: restore it from a backup",
+    "SQLITE_NOTADB": "the file is no SQLite database: restore it, or set ledger.path to another",
+    "SQLITE_CANTOPEN": "it cannot be opened: let the worker's user write the file and its directory",
+    "SQLITE_IOERR": "reading or writing failed: look at the disk and the kernel's log",
+    "SQLITE_PERM": "it may not be opened: let the worker's user write the file and its directory",
+}
 _T = TypeVar("_T")
 _COLUMNS = "key, state, request_hash, attempt, crashes, owner, held_until, changed, response"
 _READ = f"""
@@ -51,6 +70,104 @@ _PRUNE = """
 """
 # Entries looked at in one transaction of pruning: mails in flight wait no longer than that takes.
 _CHUNK = 2000
+
+
+def _unavailable(path: Path, error: sqlite3.Error | OSError) -> LedgerUnavailableError:
+    """Say what to change when the file cannot be used."""
+    if isinstance(error, sqlite3.Error):
+        # Extended names, such as SQLITE_READONLY_DBMOVED, begin with those of the table.
+        name = getattr(error, "sqlite_errorname", "")
+        primary = "_".join(name.split("_")[:2])
+        reason = f"{_REMEDIES.get(primary, 'it cannot be used')} ({error})"
+    else:
+        reason = (
+            f"{error.strerror or error}: set ledger.path to a file that the worker's user may make and write"
+        )
+    return LedgerUnavailableError(f"The ledger {path} cannot be used; {reason}. Nothing is sent meanwhile.")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Tell which file the path names now; None when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _open_file(path: Path) -> sqlite3.Connection:
+    """Open the ledger for writing, making it if there is none, and bring its schema up to date.
+
+    Raises:
+        LedgerUnavailableError: A newer version wrote it, or it is on a network file system.
+        OSError, sqlite3.Error: See :func:`_unavailable`.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        _use_write_ahead_log(connection, path)
+        _migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    """Open a ledger that is there, for reading only.
+
+    Raises:
+        LedgerUnavailableError: A newer version wrote it.
+        sqlite3.Error: See :func:`_unavailable`.
+    """
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=_BUSY_SECONDS, uri=True)
+    try:
+        pending(_schema(connection), SQLITE, str(path))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection, path: Path) -> None:
+    """Switch to WAL; when several processes do so at once SQLite answers "locked" without waiting."""
+    deadline = monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or monotonic() > deadline:
+                raise
+            sleep(_PAUSE)
+            continue
+        if mode != "wal":
+            raise LedgerUnavailableError(
+                f"The ledger {path} is on a file system without shared memory: set ledger.path to a local "
+                "disk, or use PostgreSQL."
+            )
+        return
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    if not pending(_schema(connection), SQLITE, str(path)):
+        return
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have done it while this one waited.
+        for number, statements in pending(_schema(connection), SQLITE, str(path)):
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number:d}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _schema(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 class SqliteStore:
@@ -134,10 +251,10 @@ class SqliteStore:
 
     def _list(self, wanted: dict[str, object]) -> list[Entry]:
         try:
-            with closing(open_to_read(self._path)) as reader:
+            with closing(_open_to_read(self._path)) as reader:
                 return [_entry(row) for row in reader.execute(_LIST, wanted)]
         except sqlite3.Error as error:
-            raise unavailable(self._path, error) from error
+            raise _unavailable(self._path, error) from error
 
     @contextmanager
     def _transaction(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
@@ -154,16 +271,16 @@ class SqliteStore:
             # Closing rolls back. After a failed write nothing is assumed of the connection.
             self._close()
             if isinstance(error, sqlite3.Error | OSError):
-                raise unavailable(self._path, error) from error
+                raise _unavailable(self._path, error) from error
             raise
 
     def _opened(self) -> sqlite3.Connection:
         """Give the connection to the file that the path names now, which may have been replaced."""
-        if self._connection is not None and identity(self._path) != self._file:
+        if self._connection is not None and _identity(self._path) != self._file:
             self._close()
         if self._connection is None:
-            self._connection = open_file(self._path)
-            self._file = identity(self._path)
+            self._connection = _open_file(self._path)
+            self._file = _identity(self._path)
         return self._connection
 
     def _close(self) -> None:

@@ -14,14 +14,19 @@ from hashlib import sha256
 from io import BytesIO
 
 from connector.errors import InputError
-from connector.message.body import Part, text_part
-from connector.message.content.loaded import BODY_FIELD, LoadedAttachment, LoadedContent
-from connector.message.fields import header_section
+from connector.message.header import header_section
 from connector.message.html_text import text_from_html
-from connector.message.media import attachment_part
+from connector.message.parts import Part, attachment_part, text_part
 from connector.model.addresses import ascii_domain
 from connector.model.envelope import Envelope, Message
-from connector.model.mail import ContentType, DeliveryReceipt, SendRequest
+from connector.model.mail import (
+    BODY_FIELD,
+    ContentType,
+    DeliveryReceipt,
+    LoadedAttachment,
+    LoadedContent,
+    SendRequest,
+)
 from connector.settings.model import MessageSettings
 
 _MAX_LINE = 998  # RFC 5322 section 2.1.1, in octets without the CRLF

@@ -1,4 +1,4 @@
-"""The encodings of mail: encoded-words, parameter values, quoted-printable, base64.
+"""The encodings of mail: character sets, encoded-words, parameter values, quoted-printable, base64.
 
 Unicode text or octets enter, 7-bit text or octets leave that any reader turns back into exactly the same.
 They stand apart because none of them knows what it encodes.
@@ -36,6 +36,12 @@ _CUT_LINES = Struct("76s" * _LINES)
 _OVERLONG = re.compile(rb"^([^\r\n]{74})(?==..(?:\r|\Z))", re.MULTILINE)
 _FROM = re.compile(rb"^From ([^\r\n]*)", re.MULTILINE)
 _DOT = re.compile(rb"^\.(?=\r|\Z)", re.MULTILINE)
+# Names of the HTML Standard's and IANA's registries that Python knows too; all take linear time.
+_KNOWN = re.compile(
+    r"utf-?8|utf-16(?:be|le)?|(?:us-)?ascii|latin-?1|iso-8859-(?:[1-9]|1[013456])|windows-125[0-8]"
+    r"|koi8-[ru]|shift_jis|euc-(?:jp|kr)|iso-2022-jp|gb2312|gbk|gb18030|big5",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def encode_words(text: str, room: int = MAX_WORD) -> list[str]:
@@ -164,3 +170,12 @@ def _runs(pieces: list[AnyStr], first: int, rest: int) -> Iterator[AnyStr]:
             run += piece
             room -= len(piece)
     yield run
+
+
+def is_known_charset(name: str) -> bool:
+    """Whether text may be encoded and decoded in a character set.
+
+    Args:
+        name: As declared, such as ``iso-8859-1``, in any case; a known one is also a codec's name in Python.
+    """
+    return _KNOWN.fullmatch(name) is not None

@@ -1,6 +1,7 @@
 """What a task asks for, typed and checked: the one value that every send task type is read into.
 
-Nothing here does I/O: paths, URLs and documents are only named, and read when the message is built.
+Nothing here does I/O: paths, URLs and documents are only named in a request. They are read when the message
+is built, into :class:`LoadedContent`.
 """
 
 from __future__ import annotations
@@ -146,3 +147,39 @@ class SendRequest:
     require_all_recipients: bool = False
     when_uncertain: WhenUncertain | None = None
     warnings: tuple[str, ...] = ()
+
+
+# The variable that a body comes from, for error messages.
+BODY_FIELD = "smtpEmailContent"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedAttachment:
+    """One attachment with its octets.
+
+    Attributes:
+        field: The variable it came from, for error messages.
+        content_type: Media type; None leaves it to be guessed from the name.
+        inline: Shown in the HTML body through ``cid:`` (RFC 2392).
+        content_id: The Content-ID without angle brackets; never None for an inline one.
+    """
+
+    field: str
+    name: str
+    content_type: str | None
+    data: bytes
+    inline: bool = False
+    content_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedContent:
+    """The body as text or HTML source, and the attachments in the task's order."""
+
+    body: str
+    attachments: tuple[LoadedAttachment, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """About how many octets there are to encode."""
+        return len(self.body) + sum(len(attachment.data) for attachment in self.attachments)

@@ -16,8 +16,8 @@ from typing import Any
 
 from connector.errors import ExpressionError
 from connector.feel import CONNECTOR_FUNCTIONS, Evaluation, Expression, FeelError, FeelLimitError, Limits
-from connector.tasks.durations import parse_duration
-from connector.tasks.values import kind, shown
+from connector.tasks.inputs import kind, shown
+from connector.tasks.moments import parse_duration
 
 # Enough for every expression that a person writes, at most a few milliseconds of the event loop. What needs
 # more is evaluated again in a thread, within FEEL's own bounds, and holds up nobody else.

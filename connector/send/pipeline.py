@@ -17,7 +17,7 @@ import structlog
 from connector.accounts.accounts import Accounts
 from connector.errors import CancelledBeforeSendError, ConnectorError
 from connector.ledger import Upkeep, open_upkeep
-from connector.message.content.attachments import ContentReader
+from connector.message.content.reader import ContentReader
 from connector.model.job import Fail, Job, JobContext, Outcome, Throw
 from connector.model.server import Server
 from connector.observe.metrics import Metrics

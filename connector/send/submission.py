@@ -19,7 +19,7 @@ import structlog
 from connector.accounts.accounts import Accounts, Origin, with_secrets
 from connector.errors import ConnectorError, ErrorCode
 from connector.message.build import build, message_id
-from connector.message.content.attachments import ContentReader
+from connector.message.content.reader import ContentReader
 from connector.model.envelope import Message
 from connector.model.hosts import listed
 from connector.model.job import Job

@@ -14,8 +14,8 @@ from datetime import timedelta
 from connector import feel
 from connector.errors import ExpressionError, checked_mapping
 from connector.feel import Expression, FeelError
-from connector.tasks.durations import parse_duration
-from connector.tasks.values import shown, unquoted
+from connector.tasks.inputs import shown, unquoted
+from connector.tasks.moments import parse_duration
 
 # Camunda's rules for variable names: letters, digits and `_`, no leading digit, no operator, no keyword.
 _VARIABLE = re.compile(r"[^\W\d]\w*")

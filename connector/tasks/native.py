@@ -15,7 +15,7 @@ from typing import Any
 
 from connector.accounts.accounts import Account
 from connector.errors import InputError
-from connector.message.fields import check_subject
+from connector.message.header import check_subject
 from connector.model.addresses import Mailbox
 from connector.model.mail import (
     Attachment,
@@ -40,15 +40,13 @@ from connector.tasks.definitions import (
     SENSITIVITY,
     WHEN_UNCERTAIN,
     Definitions,
+    misspelling_warnings,
 )
-from connector.tasks.extra_headers import read_headers
-from connector.tasks.followup import read_follow_up
-from connector.tasks.inputs import Inputs
-from connector.tasks.misspelling import misspelling_warnings
+from connector.tasks.inputs import Inputs, Value, as_boolean, boolean, choice, items, shown, text
+from connector.tasks.mail_fields import read_headers, read_mailbox, read_mailboxes, read_message_ids
+from connector.tasks.moments import read_follow_up
 from connector.tasks.port import ReadContext
-from connector.tasks.recipients import read_mailbox, read_mailboxes, read_message_ids
 from connector.tasks.route import read_route
-from connector.tasks.values import Value, as_boolean, boolean, choice, items, shown, text
 
 _RECIPIENTS = ("smtpEmailToRecipients", "smtpEmailCcRecipients", "smtpEmailBccRecipients")
 _NO_DEFAULTS = MessageDefaults()

@@ -1,21 +1,33 @@
-"""Which way a mail goes: the server that the task gives, or an account of the operator's.
+"""Which way a mail goes: the server that the task gives, or an account of the operator.
 
-``authentication`` and ``account`` enter, a server leaves, with the account that it belongs to.
+``authentication`` and ``account`` enter, a route leaves, with the account that it belongs to. No value below
+``authentication`` but that of ``security`` is ever quoted in an error: secrets resolve here, and a diagram
+may put one into the wrong field.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import re
+
+from pydantic import SecretStr
+
 from connector.accounts.accounts import Account
-from connector.errors import AccountError
-from connector.model.server import Route
-from connector.tasks.inputs import Inputs
+from connector.errors import AccountError, InputError
+from connector.model.hosts import MAIL_PORTS, MailHosts, parse_host
+from connector.model.server import Route, Security, Server
+from connector.model.text import check_text
+from connector.tasks.definitions import SECURITY
+from connector.tasks.inputs import Inputs, Value, choice, kind, text
 from connector.tasks.port import ReadContext
-from connector.tasks.server import read_server
-from connector.tasks.values import text
 
 # A form that was left empty still sends its drop-downs, so security alone names no server.
 _SERVER = ("hostname", "port", "username", "password", "oauth")
 _FILL_IN_SERVER = "fill in authentication with hostname, port, username and password"
+# A server must take 255 octets (RFC 4616). A task may hold megabytes, which it would cost minutes of
+# everybody's time to look for in what the server replies.
+_LONGEST_CREDENTIAL = 1_024
+_TLS_PORT = 465
 
 
 def read_route(
@@ -57,3 +69,85 @@ def _account(name: str | None, context: ReadContext) -> Account:
             f"{_FILL_IN_SERVER}, or account"
         )
     return account
+
+
+def read_server(inputs: Inputs, *, starttls_optional: bool = False, hosts: MailHosts | None = None) -> Server:
+    """Read where to submit the mail and how to log in.
+
+    Args:
+        inputs: The keys of ``authentication``; those that their definitions require must be there.
+        starttls_optional: What ``auto`` means where neither the port nor a loopback host decides.
+        hosts: The servers that a task may name; None for any.
+
+    Returns:
+        The server, ``auto`` settled; anonymous relay when there is no username.
+
+    Raises:
+        InputError: A key that is missing, unknown, or no valid value.
+    """
+    inputs.refuse_unknown()
+    inputs.refuse_unavailable()
+    named = inputs.require("hostname", "fill in the mail server's name")
+    hostname = parse_host(text(named), named.field)
+    port = _port(inputs.require("port", "fill in the mail server's port, such as 587"))
+    if hosts is not None and not hosts.lists(hostname, port):
+        raise _not_listed(named, hosts)
+    username, password = _credentials(inputs)
+    security = inputs.get("security")
+    return Server(
+        hostname,
+        port,
+        (choice(security, SECURITY) if security else None)
+        or _automatic(hostname, port, optional=starttls_optional),
+        username,
+        password,
+    )
+
+
+def _automatic(hostname: str, port: int, *, optional: bool) -> Security:
+    if port == _TLS_PORT:
+        return Security.TLS
+    return Security.STARTTLS_OPTIONAL if optional or _is_loopback(hostname) else Security.STARTTLS
+
+
+def _is_loopback(hostname: str) -> bool:
+    try:
+        return ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        return hostname == "localhost"
+
+
+def _not_listed(hostname: Value, hosts: MailHosts) -> InputError:
+    """Name the servers that a task may use; never the one it asked for, which may hold a secret."""
+    ports = ", ".join(map(str, MAIL_PORTS))
+    return hostname.error(
+        f"with this port it is none of the mail servers that tasks may name: {', '.join(hosts.entries)} "
+        f"(where no port is given: {ports}); take one of them, or have it added to the setting smtp.hosts",
+        allowed=hosts.entries,
+    )
+
+
+def _port(value: Value) -> int:
+    data = value.data
+    if isinstance(data, str) and re.fullmatch(r"\d{1,5}", data.strip(), re.ASCII):
+        data = int(data)
+    if isinstance(data, float) and data.is_integer():
+        data = int(data)
+    if isinstance(data, bool) or not isinstance(data, int):
+        raise value.error(f"must be a number from 1 to 65535, not {kind(data)}")
+    if not 1 <= data <= 65535:
+        raise value.error("is outside 1 to 65535; mail servers use 587, 465 or 25")
+    return data
+
+
+def _credentials(inputs: Inputs) -> tuple[str | None, SecretStr | None]:
+    if not inputs.given("username", "password") and not inputs.requires("username"):
+        return None, None
+    advice = "fill in both username and password, best as secrets.NAME"
+    username, password = inputs.require("username", advice), inputs.require("password", advice)
+    for value in (username, password):
+        if len(text(value)) > _LONGEST_CREDENTIAL:
+            raise value.error(f"is longer than {_LONGEST_CREDENTIAL} characters, which no login needs")
+    if "\x00" in text(password):
+        raise password.error("holds a NUL, which AUTH cannot carry (RFC 4616)")
+    return check_text(text(username), username.field).strip(), SecretStr(password.data)

@@ -192,7 +192,7 @@ async def test_a_file_that_was_moved_away_is_not_written_any_more(tmp_path: Path
 async def test_another_process_that_holds_the_file_is_waited_for_and_then_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connector.ledger.sqlite_file.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("connector.ledger.sqlite._BUSY_SECONDS", 0.1)
     path = tmp_path / "ledger.db"
     ledger = Ledger(SqliteStore(path))
     await ledger.check()

@@ -21,13 +21,12 @@ from hypothesis import strategies as st
 
 from connector.errors import InputError
 from connector.message.build import build
-from connector.message.content.loaded import LoadedAttachment, LoadedContent
-from connector.message.headers import mailboxes as header_of
+from connector.message.header import mailboxes as header_of
 from connector.message.html_text import text_from_html
 from connector.model import addresses
 from connector.model.addresses import Mailbox, parse_mailbox, split_list
 from connector.model.envelope import Message
-from connector.model.mail import ContentType, InlineContent, SendRequest
+from connector.model.mail import ContentType, InlineContent, LoadedAttachment, LoadedContent, SendRequest
 from connector.model.server import Server
 from connector.settings.model import MessageSettings
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from connector.errors import AttachmentError, ErrorCode
-from connector.message.content.allowance import Portion
+from connector.message.content.rooted_files import Portion
 from connector.model.hosts import Address, AllowedHosts
 from connector.settings.model import AttachmentSettings
 

@@ -11,7 +11,6 @@ import pytest
 
 from connector.errors import InputError
 from connector.message.build import build, check_lines
-from connector.message.content.loaded import LoadedAttachment, LoadedContent
 from connector.model.addresses import Mailbox
 from connector.model.envelope import Message
 from connector.model.mail import (
@@ -19,6 +18,8 @@ from connector.model.mail import (
     DeliveryReceipt,
     Importance,
     InlineContent,
+    LoadedAttachment,
+    LoadedContent,
     SendRequest,
     Sensitivity,
 )

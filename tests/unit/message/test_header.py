@@ -4,7 +4,7 @@ from email.utils import getaddresses
 import pytest
 
 from connector.errors import InputError
-from connector.message.headers import mailboxes, message_id, tokens, unstructured
+from connector.message.header import checked_message_id, mailboxes, tokens, unstructured
 from connector.model.addresses import Mailbox
 from connector.model.text import OWNED_HEADERS, check_header, check_name, check_text
 
@@ -89,7 +89,7 @@ def test_tokens_are_folded_between_each_other() -> None:
 
 @pytest.mark.parametrize("text", ["<a@b>", "a@b", " <a@b> "])
 def test_a_message_id_gets_its_brackets(text: str) -> None:
-    assert message_id(text, "f") == "<a@b>"
+    assert checked_message_id(text, "f") == "<a@b>"
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,12 @@ def test_a_message_id_gets_its_brackets(text: str) -> None:
 )
 def test_what_is_no_message_id_is_refused(text: str) -> None:
     with pytest.raises(InputError) as caught:
-        message_id(text, "smtpEmailInReplyTo")
+        checked_message_id(text, "smtpEmailInReplyTo")
     assert caught.value.field == "smtpEmailInReplyTo"
 
 
 def test_the_longest_message_id_is_taken() -> None:
-    assert message_id("<a@" + "b" * 246 + ">", "f") == "<a@" + "b" * 246 + ">"
+    assert checked_message_id("<a@" + "b" * 246 + ">", "f") == "<a@" + "b" * 246 + ">"
 
 
 @pytest.mark.parametrize("name", ["", "a b", "X:", "X\r\nY", "Ü", "X\0", "x" * 51, "X-Foo\n"])

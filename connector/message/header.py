@@ -1,22 +1,40 @@
-"""The header section of a mail: which fields a request gives it, in which order.
+"""The header section of a mail: which fields a request gives it, in which order, and how each is written.
 
-A request enters, folded lines leave, everything but the fields that describe the content. Every text is
-checked once more here, so that no request, whoever made it, gets a line break into a header.
+A request enters, folded lines leave, everything but the fields that describe the content; as text that is
+ASCII except for an address which needs SMTPUTF8. Every text is checked once more here, so that no request
+gets a line break into a header.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, tzinfo
 from email.utils import format_datetime
 from functools import lru_cache
 
 from connector.errors import InputError
-from connector.message import headers
+from connector.message.encoding import MAX_WORD, encode_words
 from connector.model.addresses import Mailbox
 from connector.model.mail import Importance, SendRequest, Sensitivity
-from connector.model.text import MAX_VALUE, check_header, check_length, check_name, check_text
+from connector.model.text import (
+    MAX_HEADER_NAME,
+    MAX_VALUE,
+    check_header,
+    check_length,
+    check_name,
+    check_text,
+)
 
+# RFC 5322 section 2.1.1 wants 78, RFC 2047 section 2 wants 76 where there is an encoded-word.
+_MAX_LINE = 76
+_HARD_LIMIT = 998  # RFC 5322 section 2.1.1, in octets
+
+_MAX_ID = 250  # one word, which cannot be folded; mailers write 30 to 150 characters
+
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_MESSAGE_ID = re.compile(r"<?([!-;=?-~]+@[!-;=?-~]+)>?")
+_WORDS = re.compile(r" *[^ ]+")
 _FIELDS_OF_IMPORTANCE = ("Importance", "X-Priority", "X-MSMail-Priority", "Priority")
 _IMPORTANCE = {
     Importance.HIGH: ("high", "1", "High", "urgent"),
@@ -38,6 +56,93 @@ _SET_BY = {
 }
 
 
+def unstructured(name: str, value: str) -> str:
+    """Write a field of free text, such as Subject (RFC 5322 section 2.2.1).
+
+    Args:
+        name: The field's name.
+        value: Its value, decoded and checked; a reader gets back exactly this.
+
+    Returns:
+        The field with its CRLF, folded where it is long.
+    """
+    # "=?" would be read as an encoded-word, and blanks at an end would be lost.
+    if value.isascii() and "=?" not in value and value.strip(" ") == value:
+        if len(name) + 2 + len(value) <= _MAX_LINE:
+            return f"{name}: {value}\r\n"
+        words = _WORDS.findall(value)
+        if max(map(len, words)) <= _HARD_LIMIT - MAX_HEADER_NAME - 2:
+            return _fold(f"{name}: {words[0]}", words[1:])
+    return tokens(name, encode_words(value, _MAX_LINE - len(name) - 2))
+
+
+def tokens(name: str, values: Iterable[str]) -> str:
+    """Write a field of tokens that are folded between each other, such as References."""
+    first, *rest = values
+    return _fold(f"{name}: {first}", [f" {value}" for value in rest])
+
+
+def mailboxes(name: str, boxes: Sequence[Mailbox]) -> str:
+    """Write a field of addresses, such as To (RFC 5322 section 3.6.3), folded between words.
+
+    Args:
+        name: The field's name.
+        boxes: At least one; a display name is quoted or encoded as it needs, an address never.
+
+    Returns:
+        The field with its CRLF.
+    """
+    room = _MAX_LINE - len(name) - 2
+    words: list[str] = []
+    for box in boxes:
+        words += [*_phrase(box.name, room), f"<{box.address}>," if box.name else f"{box.address},"]
+        room = MAX_WORD
+    words[-1] = words[-1][:-1]
+    return tokens(name, words)
+
+
+def checked_message_id(text: str, field: str) -> str:
+    """Read a message id that a task refers to (RFC 5322 section 3.6.4).
+
+    Args:
+        text: The id, with or without its angle brackets; 250 characters at most.
+        field: The variable to name in the error.
+
+    Returns:
+        The id with angle brackets.
+
+    Raises:
+        InputError: No id, several, or characters that none may have.
+    """
+    check_text(check_length(text, field, _MAX_ID), field)
+    if not (found := _MESSAGE_ID.fullmatch(text.strip())):
+        raise InputError(field, "is not a message id; write <left@right>, as the mail's Message-ID shows it")
+    return f"<{found[1]}>"
+
+
+def _phrase(name: str, room: int) -> list[str]:
+    if not name:
+        return []
+    if name.isascii() and "=?" not in name and len(name) <= room - 2:
+        if _ATOMS.fullmatch(name):
+            return [name]
+        escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+        return [f'"{escaped}"']
+    return encode_words(name, room)
+
+
+def _fold(line: str, words: Iterable[str]) -> str:
+    """Fold before words that begin with their blanks (RFC 5322 section 2.2.3: folding adds CRLF only)."""
+    lines = []
+    for word in words:
+        if len(line) + len(word) > _MAX_LINE:
+            lines.append(line)
+            line = word
+        else:
+            line += word
+    return "\r\n".join([*lines, line]) + "\r\n"
+
+
 def header_section(request: SendRequest, message_id: str, now: datetime) -> str:
     """Write the fields of a message up to the ones that describe its content.
 
@@ -56,7 +161,7 @@ def header_section(request: SendRequest, message_id: str, now: datetime) -> str:
     """
     fields = [
         *_correspondents(request),
-        headers.unstructured("Subject", check_subject(request.subject)),
+        unstructured("Subject", check_subject(request.subject)),
         f"Date: {_date(int(now.timestamp()), now.tzinfo)}\r\n",
         f"Message-ID: {message_id}\r\n",
         *_thread(request),
@@ -103,19 +208,19 @@ def _addresses(name: str, boxes: tuple[Mailbox, ...], field: str) -> str:
     for box in boxes:
         check_name(box.name, field)
         check_name(box.address, field)
-    return headers.mailboxes(name, boxes)
+    return mailboxes(name, boxes)
 
 
 def _thread(request: SendRequest) -> Iterator[str]:
     references = [
-        headers.message_id(text, f"smtpEmailReferences[{at}]") for at, text in enumerate(request.references)
+        checked_message_id(text, f"smtpEmailReferences[{at}]") for at, text in enumerate(request.references)
     ]
     if request.in_reply_to:
-        parent = headers.message_id(request.in_reply_to, "smtpEmailInReplyTo")
-        yield headers.tokens("In-Reply-To", [parent])
+        parent = checked_message_id(request.in_reply_to, "smtpEmailInReplyTo")
+        yield tokens("In-Reply-To", [parent])
         references = references or [parent]  # RFC 5322 section 3.6.4
     if references:
-        yield headers.tokens("References", references)
+        yield tokens("References", references)
 
 
 def _marks(request: SendRequest) -> Iterator[tuple[str, str]]:
@@ -138,4 +243,4 @@ def _extra(request: SendRequest, written: set[str]) -> Iterator[str]:
             reason = f"{variable} sets this header already" if variable else "the header is given twice"
             raise InputError(field, f"{reason}; remove one of the two")
         written.add(lowered)
-        yield headers.unstructured(name, value)
+        yield unstructured(name, value)

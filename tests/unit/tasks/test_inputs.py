@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from connector.errors import InputError
-from connector.tasks.values import (
+from connector.tasks.inputs import (
     Value,
     as_boolean,
     boolean,

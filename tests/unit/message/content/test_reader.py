@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 
 from connector.errors import AttachmentError, ErrorCode, InputError
-from connector.message.content.attachments import ContentReader
-from connector.message.content.html_file import decode_html
-from connector.message.content.loaded import LoadedAttachment, LoadedContent
+from connector.message.content.reader import ContentReader, decode_html
 from connector.model.addresses import Mailbox
 from connector.model.mail import (
     Attachment,
@@ -22,6 +20,8 @@ from connector.model.mail import (
     FileContent,
     FileSource,
     InlineContent,
+    LoadedAttachment,
+    LoadedContent,
     SendRequest,
     UrlSource,
 )
@@ -312,7 +312,7 @@ async def test_a_body_is_decoded_where_it_keeps_nobody_waiting(
         threads.append(threading.current_thread())
         return decode_html(octets, field)
 
-    monkeypatch.setattr("connector.message.content.attachments.decode_html", decode)
+    monkeypatch.setattr("connector.message.content.reader.decode_html", decode)
     (tmp_path / "body.html").write_bytes(b"<p>")
     assert (await load(mail(content=FileContent("body.html")), roots=[tmp_path])).body == "<p>"
     assert threads[0] is not threading.current_thread()

@@ -8,8 +8,8 @@ import pytest
 
 from connector.errors import InputError
 from connector.settings.model import MessageSettings
-from connector.tasks.followup import read_follow_up
-from connector.tasks.values import Value
+from connector.tasks.inputs import Value
+from connector.tasks.moments import read_follow_up
 from tests.unit.tasks.task_inputs import NOW, SETTINGS, read, refused
 
 BERLIN = ZoneInfo("Europe/Berlin")

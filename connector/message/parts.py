@@ -1,23 +1,29 @@
-"""Attachments as MIME parts: media type, file name, Content-ID, transfer encoding.
+"""The body parts of a mail (RFC 2046): text, HTML and attachments, in the transfer encoding that suits each.
 
-A :class:`~connector.message.content.loaded.LoadedAttachment` enters, a MIME part leaves. What a task
-says about the media type is read and written anew, so that nothing else gets into the header with it.
+Unicode text, or an attachment with its octets, enters; a MIME part leaves. The encoding of text is 7bit where
+the text permits it, so that a simple mail is readable as it is; otherwise the shorter of quoted-printable and
+base64. What a task says about a media type is read and written anew, so that nothing else gets into the
+header with it.
 """
 
 from __future__ import annotations
 
 import mimetypes
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePath
 
 from connector.errors import InputError
-from connector.message.body import Part
-from connector.message.content.loaded import LoadedAttachment
-from connector.message.encoding import base64, base64_size, encode_parameter
-from connector.message.headers import tokens
+from connector.message.encoding import base64, base64_size, encode_parameter, quoted_printable
+from connector.message.header import tokens
+from connector.model.mail import LoadedAttachment
 from connector.model.text import MAX_NAME, check_length, check_name, check_text
 
+_MAX_LINE = 78  # RFC 5322 section 2.1.1 asks for no longer ones
+_PLAIN = bytes((9, 10, 13, *range(32, 127)))
+_ASCII = bytes(range(128))
 _DEFAULT = "application/octet-stream"
 _TOKEN = r"[A-Za-z0-9!#$&+.^_`{|}~*'%-]+"  # noqa: S105 - RFC 2045 section 5.1, a grammar
 _TYPE = re.compile(rf"\s*({_TOKEN})/({_TOKEN})\s*")
@@ -26,7 +32,7 @@ _WRITTEN_ANEW = frozenset(("name", "boundary"))
 _CONTENT_ID = re.compile(r"[!-;=?-~]{1,200}")
 _MAX_WORD = 127  # RFC 6838 section 4.2 (and 4.3): type, subtype, a parameter's name; none can be folded
 _MAX_TYPE = 1_000  # a type with all its parameters
-_MAX_LINE = 998  # RFC 5322 section 2.1.1
+_LONGEST_LINE = 998  # RFC 5322 section 2.1.1
 # The table that comes with Python, not the machine's: the same file is the same type on every worker.
 _TYPES = mimetypes.MimeTypes(filenames=())
 _OFFICE = "application/vnd.openxmlformats-officedocument"
@@ -46,6 +52,70 @@ for _extension, _type in {
 }.items():
     _TYPES.add_type(_type, _extension)
 _COMPRESSED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One body part (RFC 2046 section 5.1), ready to be put into a multipart or to be the message.
+
+    Attributes:
+        header: Its Content-* fields, each with its CRLF.
+        blocks: Its encoded octets, to be taken once; the last line need not be ended.
+        size: How many octets the blocks have at most.
+        encoded: In quoted-printable or base64, in which no boundary with ``=_`` can occur.
+    """
+
+    header: str
+    blocks: Iterable[bytes]
+    size: int
+    encoded: bool
+
+
+def text_part(text: str, subtype: str, field: str) -> Part:
+    """Write a part of text (RFC 2046 section 4.1).
+
+    Args:
+        text: Any text; CR, LF and CRLF each end a line. U+2028 and NUL are kept as characters.
+        subtype: ``plain`` or ``html``.
+        field: The variable to name in the error.
+
+    Returns:
+        The part; its last line ends as the text does.
+
+    Raises:
+        InputError: A lone surrogate, which has no UTF-8 form.
+    """
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        data = text.replace("\n", "\r\n").encode()
+    except UnicodeEncodeError as error:
+        raise InputError(field, f"holds half a surrogate pair at character {error.start + 1}") from error
+    encoding, blocks, size = _encode(data)
+    header = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n"
+    return Part(header, blocks, size, encoded=encoding != "7bit")
+
+
+def _encode(data: bytes) -> tuple[str, Iterable[bytes], int]:
+    if _goes_plain(data):
+        return "7bit", [data], len(data)
+    # Each octet that is not ASCII takes three in quoted-printable; base64 takes four for every three.
+    if len(data.translate(None, _ASCII)) * 6 <= len(data):
+        encoded = quoted_printable(data)
+        return "quoted-printable", [encoded], len(encoded)
+    return "base64", base64(data), base64_size(data)
+
+
+def _goes_plain(data: bytes) -> bool:
+    """Whether no server or mailbox on the way has a reason to touch a line."""
+    if data.translate(None, _PLAIN):
+        return False
+    if b" \r" in data or b"\t\r" in data or data.endswith((b" ", b"\t")):
+        return False  # blanks at the end of a line get lost
+    if data.startswith(b"From ") or b"\nFrom " in data:
+        return False  # mailbox files put a ">" before it
+    lines = data.split(b"\r\n")
+    return max(map(len, lines)) <= _MAX_LINE and b"." not in lines
 
 
 def attachment_part(attachment: LoadedAttachment) -> Part:
@@ -144,7 +214,7 @@ def _plain_message(data: bytes) -> bytes | None:
     lines = data.replace(b"\r\n", b"\n")
     if not data or not data.isascii() or b"\r" in lines or b"\0" in lines:
         return None
-    if max(map(len, lines.split(b"\n"))) > _MAX_LINE:
+    if max(map(len, lines.split(b"\n"))) > _LONGEST_LINE:
         return None
     return lines.replace(b"\n", b"\r\n")
 

@@ -1,10 +1,22 @@
+"""Encodings: each is turned back into exactly what went in, by the standard library's readers."""
+
+from __future__ import annotations
+
 import binascii
+import codecs
 import quopri
 import random
 
 import pytest
 
-from connector.message.encoding import base64, base64_size, encode_parameter, encode_words, quoted_printable
+from connector.message.encoding import (
+    base64,
+    base64_size,
+    encode_parameter,
+    encode_words,
+    is_known_charset,
+    quoted_printable,
+)
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 56, 57, 58, 114, 57 * 256 - 1, 57 * 256, 57 * 256 + 1, 100_000])
@@ -96,3 +108,28 @@ def test_a_long_parameter_is_continued() -> None:
     written = encode_parameter("filename", "ü" * 30)
     assert [piece.partition("=")[0] for piece in written] == [f"filename*{at}*" for at in range(4)]
     assert max(map(len, written)) <= 76
+
+
+KNOWN = (
+    *("utf-8", "UTF8", "utf-16", "utf-16be", "utf-16le", "us-ascii", "ascii", "latin1", "latin-1"),
+    *(f"iso-8859-{part}" for part in range(1, 17) if part != 12),
+    *(f"windows-125{page}" for page in range(9)),
+    *("koi8-r", "koi8-u", "Shift_JIS", "euc-jp", "euc-kr", "iso-2022-jp", "gb2312", "gbk", "gb18030", "big5"),
+)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_charsets_of_mails_and_pages_are_known_and_python_has_them(name: str) -> None:
+    assert is_known_charset(name)
+    assert "\N{LATIN SMALL LETTER A}".encode(codecs.lookup(name).name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("punycode", "idna", "zlib", "hex", "base64", "rot13", "utf-7", "unicode_escape", "utf-8-sig"),
+        *("iso-8859-0", "iso-8859-12", "iso-8859-17", "windows-1259", "klingon", "", "utf-8\n", "utf-\u0668"),
+    ],
+)
+def test_every_other_name_is_not(name: str) -> None:
+    assert not is_known_charset(name)

@@ -1,14 +1,17 @@
-"""Files of the worker that a task may read: those below a root, and nothing else.
+"""Files of the worker that a task may read, and how much the attachments of a mail may weigh.
 
-A path from a task enters, the octets of a regular file leave. Apart, because this is the one place where
-process data chooses what is opened on this machine.
+A path from a task enters, the octets of a regular file below a root leave. Apart, because this is the one
+place where process data chooses what is opened on this machine.
 
-How a path cannot leave its root, even while somebody swaps directories for symlinks: ``resolve`` follows
-every link and tells where the path leads; that is only advice. The file is then opened by walking from the
-root's own descriptor, one component at a time, with O_NOFOLLOW. The resolved path has no links in it, so a
-link that turns up on the walk was put there since, and the open fails. Size and kind are read from the open
-descriptor, not from the name. A hard link below a root to a file outside cannot be told from the file
-itself: who may create names below a root must be trusted that far.
+How a path cannot leave its root, even while directories are swapped for symlinks: ``resolve`` follows every
+link and tells where the path leads; that is only advice. The file is then opened by walking from the root's
+own descriptor, one component at a time, with O_NOFOLLOW. The resolved path has no links in it, so a link that
+turns up on the walk was put there since, and the open fails. Size and kind are read from the open descriptor,
+not from the name. A hard link below a root to a file outside cannot be told from the file itself: those who
+may create names below a root must be trusted that far.
+
+Sizes are counted as they become known, from the file system, from a Content-Length, from the bytes that have
+arrived: an error names the limit before the content is in memory.
 """
 
 from __future__ import annotations
@@ -16,11 +19,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from connector.errors import AttachmentError, ErrorCode
-from connector.message.content.allowance import Portion
+from connector.settings.model import AttachmentSettings
 
 # A directory that may be searched but not listed opens with O_PATH only, which Linux has.
 _OPEN_DIRECTORY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -30,6 +34,66 @@ _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CL
 _KERNEL_DIRECTORIES = (Path("/proc"), Path("/sys"))
 _SHOWN_PATH = 200
 _READ_AT_ONCE = 64 * 1024
+
+
+class Allowance:
+    """What all attachments of a mail together may still take; safe to use from several threads."""
+
+    def __init__(self, settings: AttachmentSettings) -> None:
+        self._settings = settings
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    def portion(self, field: str) -> Portion:
+        """Return the share of one attachment.
+
+        Args:
+            field: The variable it came from.
+        """
+        return Portion(self, field)
+
+    def check_size(self, field: str, size: int) -> None:
+        """Refuse an attachment of ``size`` bytes that is too large by itself."""
+        if size > self._settings.max_size:
+            message = (
+                f"{field}: the content has more than {self._settings.max_size} bytes (attachments.max_size)"
+            )
+            raise AttachmentError(ErrorCode.MESSAGE_TOO_LARGE, message, field=field)
+
+    def take(self, field: str, size: int) -> None:
+        """Take ``size`` more bytes of the total, or refuse."""
+        with self._lock:
+            self._taken += size
+            taken = self._taken
+        if taken > self._settings.max_total:
+            message = (
+                f"{field}: with it, the attachments of this mail have more than"
+                f" {self._settings.max_total} bytes (attachments.max_total)"
+            )
+            raise AttachmentError(ErrorCode.MESSAGE_TOO_LARGE, message, field=field)
+
+
+class Portion:
+    """The share of one attachment in an :class:`Allowance`."""
+
+    def __init__(self, allowance: Allowance, field: str) -> None:
+        self._allowance = allowance
+        self.field = field
+        self._size = 0
+
+    def reach(self, size: int) -> None:
+        """State that the content has, or will have, at least ``size`` bytes.
+
+        May be called again and again while a stream grows; what was stated before is not counted twice.
+
+        Raises:
+            AttachmentError: ``MESSAGE_TOO_LARGE``, with the name of the setting that says so.
+        """
+        if size <= self._size:
+            return
+        self._allowance.check_size(self.field, size)
+        self._allowance.take(self.field, size - self._size)
+        self._size = size
 
 
 class RootedFiles:

@@ -1,31 +1,33 @@
 """Read what a task only names: the HTML body's file, and attachments from files and URLs.
 
-A :class:`~connector.model.mail.SendRequest` enters, a
-:class:`~connector.message.content.loaded.LoadedContent` leaves, in memory and in the task's order.
-Apart from building, which is pure: this is the last stage before the transport that waits for anything.
+A :class:`~connector.model.mail.SendRequest` enters, a :class:`~connector.model.mail.LoadedContent` leaves, in
+memory and in the task's order. Apart from building, which is pure: this is the last stage before the
+transport that waits for anything.
 """
 
 from __future__ import annotations
 
 import asyncio
+import codecs
 import re
 import ssl
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import chain, count
 
-from connector.errors import AttachmentError, ErrorCode
-from connector.message.content.allowance import Allowance
-from connector.message.content.files import RootedFiles
-from connector.message.content.html_file import decode_html
-from connector.message.content.loaded import BODY_FIELD, LoadedAttachment, LoadedContent
+from connector.errors import AttachmentError, ErrorCode, InputError
+from connector.message.content.rooted_files import Allowance, RootedFiles
 from connector.message.content.urls import Resolve, UrlFetcher, resolve_host
+from connector.message.encoding import is_known_charset
 from connector.model.mail import (
+    BODY_FIELD,
     Attachment,
     DataSource,
     FileContent,
     FileSource,
     InlineContent,
+    LoadedAttachment,
+    LoadedContent,
     SendRequest,
     UrlSource,
 )
@@ -36,6 +38,14 @@ ATTACHMENTS_FIELD = "smtpEmailAttachments"
 _AT_ONCE = 4  # files and URLs of one mail that are read side by side
 _UNNAMED = "attachment"
 _NOT_FOR_CONTENT_ID = re.compile(r"[^A-Za-z0-9._-]")
+# UTF-32 has no place here: its little-endian mark starts with that of UTF-16, and HTML forbids it.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16le"),
+    (codecs.BOM_UTF16_BE, "utf-16be"),
+)
+_PRESCAN = 1024  # HTML Standard: the declaration is within the first 1024 bytes
+_META_CHARSET = re.compile(rb"<meta\s[^>]*?charset\s*=\s*[\"']?\s*([a-z0-9_:.-]+)", re.IGNORECASE)
 
 
 class ContentReader:
@@ -162,3 +172,39 @@ def _with_content_id(attachment: LoadedAttachment, used: set[str | None]) -> Loa
     content_id = next(candidate for candidate in chain((wanted,), numbered) if candidate not in used)
     used.add(content_id)
     return replace(attachment, content_id=content_id)
+
+
+def decode_html(octets: bytes, field: str) -> str:
+    """Decode an HTML file: by its byte order mark, else by ``<meta charset>``, else as UTF-8.
+
+    Args:
+        octets: The whole file.
+        field: The variable that named the file.
+
+    Raises:
+        InputError: The octets are not in that encoding, or nobody knows it.
+    """
+    for mark, charset in _MARKS:
+        if octets.startswith(mark):
+            return _decode(octets[len(mark) :], charset, field)
+    return _decode(octets, _declared(octets, field), field)
+
+
+def _declared(octets: bytes, field: str) -> str:
+    declared = _META_CHARSET.search(octets[:_PRESCAN])
+    charset = declared[1].decode("ascii") if declared else "utf-8"
+    if not is_known_charset(charset):
+        message = f"the HTML file declares the unknown charset {charset!r}; save it as UTF-8"
+        raise InputError(field, message)
+    # A declaration that could be read is not in UTF-16 (HTML Standard, 13.2.3.2).
+    return "utf-8" if charset.lower().startswith("utf-16") else charset
+
+
+def _decode(octets: bytes, charset: str, field: str) -> str:
+    try:
+        return octets.decode(charset)
+    except UnicodeError as error:
+        at = f" (byte {error.start})" if isinstance(error, UnicodeDecodeError) else ""
+        message = f"the HTML file is not {charset.upper()} text{at}; save it as UTF-8, or declare its charset"
+        # The original error holds the whole file.
+        raise InputError(field, message) from None

@@ -4,8 +4,8 @@ from email.message import EmailMessage
 import pytest
 
 from connector.errors import InputError
-from connector.message.content.loaded import LoadedAttachment
-from connector.message.media import attachment_part
+from connector.message.parts import attachment_part
+from connector.model.mail import LoadedAttachment
 
 
 def read(attachment: LoadedAttachment) -> EmailMessage:

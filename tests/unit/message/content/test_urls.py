@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from connector.errors import AttachmentError, ErrorCode
-from connector.message.content.allowance import Allowance
+from connector.message.content.rooted_files import Allowance
 from connector.message.content.urls import Fetched, Resolve, UrlFetcher, resolve_host
 from connector.settings.model import AttachmentSettings
 from tests.servers.web import WebServer, web_server

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from connector.errors import AttachmentError, ErrorCode
-from connector.message.content.allowance import Allowance, Portion
-from connector.message.content.files import RootedFiles
+from connector.message.content.rooted_files import Allowance, Portion, RootedFiles
 from connector.settings.model import AttachmentSettings
 
 FIELD = "smtpEmailAttachments[0]"

@@ -1,4 +1,4 @@
-"""By when an answer is wanted: from what a modeler writes to a moment.
+"""Moments and durations as a diagram writes them: follow-ups, and the durations of task headers.
 
 The value of ``smtpEmailFollowUp`` enters with the current time and the operator's working hours; a moment in
 the future leaves. Wall-clock times are meant in the operator's zone: one that a change of clocks skips moves
@@ -15,10 +15,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connector.settings.model import MessageSettings
 from connector.tasks.definitions import FOLLOW_UP
-from connector.tasks.durations import Duration, parse_duration
-from connector.tasks.inputs import Inputs
-from connector.tasks.values import Value, as_boolean, from_json, kind, mapping, shown, text, unquoted
+from connector.tasks.inputs import Inputs, Value, as_boolean, from_json, kind, mapping, shown, text, unquoted
 
+_DURATION = re.compile(
+    r"P(?=.)(?:(?P<years>\d{1,4})Y)?(?:(?P<months>\d{1,5})M)?(?:(?P<weeks>\d{1,6})W)?(?:(?P<days>\d{1,7})D)?"
+    r"(?:T(?=.)(?:(?P<hours>\d{1,9})H)?(?:(?P<minutes>\d{1,9})M)?(?:(?P<seconds>\d{1,10}(?:[.,]\d{1,9})?)S)?)?",
+    re.ASCII | re.IGNORECASE,
+)
 _DAYS = {"today": 0, "tomorrow": 1}
 _DAY = re.compile(r"(?P<day>[A-Za-z]+|\d{4}-\d{2}-\d{2})(?:\s+(?P<time>\S+))?")
 _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", re.ASCII)
@@ -28,6 +31,41 @@ _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\S+", re.ASCII)
 _MAX_WRITTEN = 100
 _LAST_SECOND = time(23, 59, 59)
 _FORMS = 'use today, tomorrow, "tomorrow 09:30", a date, a date-time or a duration such as PT4H'
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A duration in the three parts that a calendar keeps apart.
+
+    Attributes:
+        months: Years and months; how long they are depends on when they begin.
+        days: Weeks and days; a day is 23 to 25 hours long where clocks change.
+        clock: Hours, minutes and seconds.
+    """
+
+    months: int
+    days: int
+    clock: timedelta
+
+
+def parse_duration(text: str) -> Duration | None:
+    """Read an ISO 8601 duration such as ``PT30S``, ``P1DT12H`` or ``P2W``.
+
+    Args:
+        text: The duration, without blanks or sign.
+
+    Returns:
+        The duration, or None when the text is none.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        return None
+    parts = {name: float(part.replace(",", ".")) for name, part in match.groupdict("0").items()}
+    return Duration(
+        months=int(parts["years"]) * 12 + int(parts["months"]),
+        days=int(parts["weeks"]) * 7 + int(parts["days"]),
+        clock=timedelta(hours=parts["hours"], minutes=parts["minutes"], seconds=parts["seconds"]),
+    )
 
 
 def read_follow_up(value: Value, settings: MessageSettings, now: datetime) -> datetime | None:
