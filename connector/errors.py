@@ -13,6 +13,8 @@ outcome of the job. In between only the code is looked at: ``delivery`` asks whe
     │                             and of a URL: CONNECTION_*,
     │                             DNS_FAILED, TLS_FAILED, RATE_LIMITED
     ├── ExpressionError           EXPRESSION_ERROR                 field
+    ├── SigningError              SIGNING_FAILED
+    ├── EncryptionError           ENCRYPTION_FAILED                recipients
     ├── TransportError            everything a mail server can do  phase, server, reply, rejected
     ├── LedgerError               LEDGER_UNAVAILABLE
     ├── UncertainError            DELIVERY_UNCERTAIN, of an earlier
@@ -47,6 +49,8 @@ class ErrorCode(StrEnum):
     ATTACHMENT_NOT_ALLOWED = "ATTACHMENT_NOT_ALLOWED"
     MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
     EXPRESSION_ERROR = "EXPRESSION_ERROR"
+    SIGNING_FAILED = "SIGNING_FAILED"
+    ENCRYPTION_FAILED = "ENCRYPTION_FAILED"
     CONNECTION_FAILED = "CONNECTION_FAILED"
     CONNECTION_TIMEOUT = "CONNECTION_TIMEOUT"
     DNS_FAILED = "DNS_FAILED"
@@ -256,6 +260,41 @@ class ExpressionError(_FieldError):
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(ErrorCode.EXPRESSION_ERROR, f"{field}: {message}", field=field)
+
+
+class SigningError(ConnectorError):
+    """A mail that must be signed cannot be; nothing was sent.
+
+    Args:
+        reason: Why, without a full stop.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            ErrorCode.SIGNING_FAILED, f"The mail could not be signed, and was not sent: {reason}."
+        )
+        self.reason = reason
+
+
+class EncryptionError(ConnectorError):
+    """A mail that must be encrypted cannot be; nothing was sent.
+
+    Args:
+        reason: Why, without a full stop.
+        recipients: The addresses for which nothing can be encrypted.
+    """
+
+    def __init__(self, reason: str, recipients: tuple[str, ...] = ()) -> None:
+        super().__init__(
+            ErrorCode.ENCRYPTION_FAILED, f"The mail could not be encrypted, and was not sent: {reason}."
+        )
+        self.reason = reason
+        self.recipients = recipients
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The recipients without a usable certificate beside what every error tells."""
+        return {**super().variables, "recipients": list(self.recipients)}
 
 
 class TransportError(ConnectorError):

@@ -17,9 +17,11 @@ from connector.errors import AccountError
 from connector.model.addresses import Mailbox
 from connector.model.mail import WhenUncertain
 from connector.model.server import Quota, Route, Server, TimeLimits, TlsPolicy
+from connector.model.signing import UNPROTECTED, DomainKeyFile, KeyFile, SigningPolicy
 from connector.secrets.resolve import SecretResolver, Use
 from connector.settings.accounts import DEFAULT_ACCOUNT, AccountSettings, AccountTimeouts, MessageDefaults
 from connector.settings.model import Settings, TimeoutSettings
+from connector.settings.signing import KeySettings, SigningSettings
 
 _MOST_NAMES = 10
 _LONGEST_NAME = 60
@@ -48,6 +50,7 @@ class Account:
         reply_to: For tasks that name nobody to answer to.
         when_uncertain: For tasks that do not say; None leaves it to the ledger's settings.
         defaults: For tasks that say nothing about these.
+        signing: How its mails are signed and encrypted; passwords may still be references to secrets.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Account:
     reply_to: tuple[Mailbox, ...]
     when_uncertain: WhenUncertain | None
     defaults: MessageDefaults
+    signing: SigningPolicy = UNPROTECTED
 
 
 class Accounts:
@@ -119,7 +123,27 @@ def _account(name: str, settings: AccountSettings, timeouts: TimeoutSettings) ->
     sender = Mailbox(settings.address, settings.display_name or "") if settings.address else None
     reply_to = tuple(Mailbox(address) for address in settings.reply_to)
     server = _server(name, settings, timeouts)
-    return Account(name, server, sender, reply_to, settings.uncertain, settings.defaults)
+    signing = _signing(name, settings.signing)
+    return Account(name, server, sender, reply_to, settings.uncertain, settings.defaults, signing)
+
+
+def _signing(account: str, settings: SigningSettings) -> SigningPolicy:
+    return SigningPolicy(
+        account=account,
+        sign=settings.sign,
+        encrypt=settings.encrypt,
+        keys=tuple(map(_key_file, settings.keys)),
+        padding=settings.padding,
+        digest=settings.digest,
+        certificates=settings.certificates,
+        encrypt_to_sender=settings.encrypt_to_sender,
+        dkim=tuple(DomainKeyFile(key.selector, _key_file(key)) for key in settings.dkim.keys),
+        dkim_domain=settings.dkim.domain,
+    )
+
+
+def _key_file(settings: KeySettings) -> KeyFile:
+    return KeyFile(settings.file, settings.key, settings.password, settings.key_password, settings.alias)
 
 
 def _server(name: str, settings: AccountSettings, timeouts: TimeoutSettings) -> Server:
@@ -162,27 +186,59 @@ async def with_secrets(server: Route, secrets: SecretResolver) -> tuple[Route, t
         SecretError: No provider has one of them, or it is bound to another server; the error names the
             account's setting.
     """
-    uses: list[Use] = []
     if server.account is None:
         return server, ()
-
-    async def resolved(key: str, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return None
-        field = f"accounts.{server.account}.{key}"
-        found = await secrets.resolve_text(value.get_secret_value(), field, server.hostname, server.port)
-        uses.extend(found.uses)
-        return SecretStr(found.value)
-
-    username = await resolved("username", SecretStr(server.username) if server.username else None)
+    lookup = _Lookup(server, secrets)
+    username = await lookup.value("username", SecretStr(server.username) if server.username else None)
     complete = replace(
         server,
         username=username.get_secret_value() if username else None,
-        password=await resolved("password", server.password),
+        password=await lookup.value("password", server.password),
         tls=replace(
             server.tls,
-            trust_store_password=await resolved("trust_store_password", server.tls.trust_store_password),
-            client_key_password=await resolved("client_key_password", server.tls.client_key_password),
+            trust_store_password=await lookup.value("trust_store_password", server.tls.trust_store_password),
+            client_key_password=await lookup.value("client_key_password", server.tls.client_key_password),
         ),
     )
-    return complete, tuple(uses)
+    return complete, tuple(lookup.uses)
+
+
+async def with_key_passwords(policy: SigningPolicy, server: Route, secrets: SecretResolver) -> SigningPolicy:
+    """Put the passwords of an account's keys in the place of their references.
+
+    Args:
+        policy: Of the account.
+        server: The account's server, to which its secrets may be bound.
+        secrets: Where they are looked up.
+
+    Raises:
+        SecretError: As :func:`with_secrets`.
+    """
+    lookup = _Lookup(server, secrets)
+
+    async def opened(key: KeyFile, path: str) -> KeyFile:
+        password = await lookup.value(f"{path}.password", key.password)
+        key_password = await lookup.value(f"{path}.key_password", key.key_password)
+        return replace(key, password=password, key_password=key_password)
+
+    keys = [await opened(key, "signing.keys") for key in policy.keys]
+    dkim = [replace(key, file=await opened(key.file, "signing.dkim.keys")) for key in policy.dkim]
+    return replace(policy, keys=tuple(keys), dkim=tuple(dkim))
+
+
+class _Lookup:
+    """Looks up the secrets of one account, and keeps in mind which they were."""
+
+    def __init__(self, server: Route, secrets: SecretResolver) -> None:
+        self._server = server
+        self._secrets = secrets
+        self.uses: list[Use] = []
+
+    async def value(self, key: str, text: SecretStr | None) -> SecretStr | None:
+        if text is None:
+            return None
+        field = f"accounts.{self._server.account}.{key}"
+        host, port = self._server.hostname, self._server.port
+        found = await self._secrets.resolve_text(text.get_secret_value(), field, host, port)
+        self.uses.extend(found.uses)
+        return SecretStr(found.value)

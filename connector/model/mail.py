@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from connector.model.addresses import Mailbox
 from connector.model.server import Route
+from connector.model.signing import UNPROTECTED, SigningPolicy
 
 
 class ContentType(StrEnum):
@@ -123,6 +124,7 @@ class SendRequest:
         headers: Extra headers, in order, with their names checked.
         require_all_recipients: One refused recipient, and none gets it.
         when_uncertain: What to do when it is not known how an attempt ended; None leaves it to the settings.
+        signing: How it is signed and encrypted.
         warnings: What the modeler should know although the mail goes out.
     """
 
@@ -146,6 +148,7 @@ class SendRequest:
     references: tuple[str, ...] = ()
     require_all_recipients: bool = False
     when_uncertain: WhenUncertain | None = None
+    signing: SigningPolicy = UNPROTECTED
     warnings: tuple[str, ...] = ()
 
 

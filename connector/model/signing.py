@@ -66,9 +66,10 @@ class DomainKeyFile:
 
 @dataclass(frozen=True, slots=True)
 class SigningPolicy:
-    """How the mails of an account are protected.
+    """How the mails of an account are protected, or one mail: then the task's wishes are in it.
 
     Attributes:
+        account: The account's name; None where the task names a server.
         sign: Whether its mails are signed where the task does not say.
         encrypt: Whether they are encrypted.
         keys: The generations of its S/MIME key.
@@ -80,6 +81,7 @@ class SigningPolicy:
         dkim_domain: The domain that answers for the mails; None for the sender's.
     """
 
+    account: str | None = None
     sign: Protection = Protection.ON_REQUEST
     encrypt: Protection = Protection.ON_REQUEST
     keys: tuple[KeyFile, ...] = ()
@@ -89,3 +91,19 @@ class SigningPolicy:
     encrypt_to_sender: bool = True
     dkim: tuple[DomainKeyFile, ...] = ()
     dkim_domain: str | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether it leaves a mail as it is."""
+        return not self.dkim and {self.sign, self.encrypt} == {Protection.ON_REQUEST}
+
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """What opens the keys: never to be seen."""
+        files = (*self.keys, *(key.file for key in self.dkim))
+        given = (password for file in files for password in (file.password, file.key_password))
+        return tuple(password.get_secret_value() for password in given if password is not None)
+
+
+UNPROTECTED = SigningPolicy()
+"""How mails go that have no account, and need neither key nor certificate."""

@@ -30,8 +30,6 @@ LEFT_OUT = MappingProxyType(
         "authentication.oauth": _LATER,
         "smtpEmailTemplate": _LATER,
         "smtpEmailTemplateData": _LATER,
-        "smtpEmailSign": _LATER,
-        "smtpEmailEncrypt": _LATER,
     }
 )
 
@@ -204,6 +202,8 @@ CONTENT = (
     ),
 )
 
+# Not given leaves it to the account.
+_PROTECTION = MappingProxyType({"true": "Yes", "false": "No"})
 _RECEIPT_TO_SENDER = When("readReceipt", "sender")
 _RECEIPT_TO_ADDRESS = When("readReceipt", "address")
 
@@ -227,6 +227,26 @@ OPTIONS = (
             "private": "Private",
             "confidential": "Confidential",
         },
+    ),
+    Field(
+        id="sign",
+        name="smtpEmailSign",
+        group=Group.OPTIONS,
+        label="Signature",
+        tooltip="A signature by S/MIME shows readers who sent the mail, and that it is unchanged. It takes a "
+        "key, which the operator of the worker gives the account.",
+        choices=_PROTECTION,
+        when=_ACCOUNT,
+    ),
+    Field(
+        id="encrypt",
+        name="smtpEmailEncrypt",
+        group=Group.OPTIONS,
+        label="Encryption",
+        tooltip="Encrypts body and attachments by S/MIME, not the subject. Every recipient needs a "
+        "certificate that the operator of the worker has; without it nothing is sent.",
+        choices=_PROTECTION,
+        when=_ACCOUNT,
     ),
     Field(
         id="readReceipt",

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -33,6 +35,9 @@ from connector.tasks.headers import TaskHeaders, read_task_headers
 from connector.transport.pacing import Pacing
 from connector.transport.port import Transport
 from connector.transport.smtp.transport import SmtpTransport
+
+if TYPE_CHECKING:
+    from connector.signing.protection import Protector
 
 _log = structlog.get_logger(__name__)
 
@@ -157,6 +162,7 @@ async def open_pipeline(
             Accounts(settings),
             secrets,
             content,
+            _protector(),
             Pacing(),
             {Server.transport: transport},
             masker,
@@ -165,6 +171,16 @@ async def open_pipeline(
             _now,
         )
         yield Pipeline(stages, Once(shared.upkeep, settings.ledger))
+
+
+def _protector() -> Callable[[], Protector]:
+    @cache
+    def made() -> Protector:
+        from connector.signing.protection import Protector  # noqa: PLC0415 - loads a library
+
+        return Protector(_now)
+
+    return made
 
 
 def _remembering(*maskers: Masker) -> Callable[[str], None]:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from connector.accounts.accounts import Accounts, Origin, with_secrets
+from connector.accounts.accounts import Accounts, Origin, with_key_passwords, with_secrets
 from connector.errors import ConnectorError, ErrorCode
 from connector.message.build import build, message_id
 from connector.message.content.reader import ContentReader
@@ -34,6 +34,9 @@ from connector.settings.model import Settings
 from connector.tasks.port import ReadContext, SendTask
 from connector.transport.pacing import Pacing
 from connector.transport.port import Committing, Transport
+
+if TYPE_CHECKING:
+    from connector.signing.protection import Protector
 
 _log = structlog.get_logger(__name__)
 
@@ -53,6 +56,7 @@ class Stages:
     """What does the work of each stage, the same for every job.
 
     Attributes:
+        protector: Signs and encrypts; made for the first mail that needs it, since it loads a library.
         transports: What carries mails, by the name that a route gives.
         masker: Masks every value that was ever a credential in the logs.
         masks: Masks what secret providers gave in what goes to the engine. Apart, because a password that a
@@ -65,6 +69,7 @@ class Stages:
     accounts: Accounts
     secrets: SecretResolver
     content: ContentReader
+    protector: Callable[[], Protector]
     pacing: Pacing
     transports: Mapping[str, Transport]
     masker: Masker
@@ -120,7 +125,7 @@ class Submission:
         stages = self._stages
         for last in (False, True):
             request = await self._read()
-            message = await self._build(request)
+            message, warnings = await self._protected(await self._build(request), request)
             try:
                 with stages.metrics.submitting():
                     await stages.pacing.turn(request.route)
@@ -130,6 +135,7 @@ class Submission:
             except ConnectorError as error:
                 if last or error.code is not ErrorCode.AUTH_FAILED or not await self._login_changed():
                     raise
+        receipt = replace(receipt, warnings=(*warnings, *receipt.warnings))
         return self._response(message.message_id, request, receipt)
 
     async def assumed(self) -> Response:
@@ -150,7 +156,9 @@ class Submission:
             route, uses = await with_secrets(request.route, stages.secrets)
             self._looked_up = monotonic()
             self._remember_login(route)
-            self._request = request if route is request.route else replace(request, route=route)
+            if route is not request.route:
+                request = replace(request, route=route)
+            self._request = request if request.signing.idle else await self._with_keys(request)
             self._uses = (*resolved.uses, *uses)
         return self._request
 
@@ -173,6 +181,14 @@ class Submission:
         if route.account is not None:  # readers of diagrams do not know this one
             self._stages.masks.remember(password)
 
+    async def _with_keys(self, request: SendRequest) -> SendRequest:
+        """Look up the passwords of the account's keys; no log and no incident may show one."""
+        signing = await with_key_passwords(request.signing, request.route, self._stages.secrets)
+        for password in signing.passwords:
+            self._stages.masker.remember(password)
+            self._stages.masks.remember(password)
+        return replace(request, signing=signing)
+
     async def _login_changed(self) -> bool:
         """Ask anew for the secrets that the server refused: a password may have been rotated just now."""
         former, self._request = await self._read(), None
@@ -190,6 +206,13 @@ class Submission:
         settings, now = self._stages.settings.message, self._stages.clock()
         compose = partial(build, request, content, self._key, settings, now)
         return await asyncio.to_thread(compose) if content.size > _LARGE else compose()
+
+    async def _protected(self, message: Message, request: SendRequest) -> tuple[Message, tuple[str, ...]]:
+        """Sign and encrypt the message where its account or task asks for it; and what was not possible."""
+        if request.signing.idle:
+            return message, ()
+        protected = await self._stages.protector().protect(message, request)
+        return protected.message, protected.warnings
 
     def _response(self, name: str, request: SendRequest, receipt: Receipt) -> Response:
         """Describe the mail, which is out: an error here must not look like a failed attempt."""

@@ -18,6 +18,7 @@ from pydantic import Field, SecretStr, model_validator
 from connector.model.mail import DeliveryReceipt, Importance, Sensitivity, WhenUncertain
 from connector.model.server import Security
 from connector.settings.presets import PRESETS, Preset
+from connector.settings.signing import SigningSettings
 from connector.settings.values import (
     Address,
     DomainName,
@@ -31,7 +32,7 @@ from connector.settings.values import (
 
 DEFAULT_ACCOUNT = "default"
 # What the contract promises and this version does not have: refused by name, never ignored.
-NOT_AVAILABLE = frozenset({"oauth", "signing"})
+NOT_AVAILABLE = frozenset({"oauth"})
 # No dot, which separates the parts of a setting's path.
 NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
 
@@ -133,6 +134,7 @@ class AccountSettings(Section):
     )
     max_connections: int | None = Field(None, ge=1, description="Connections at a time, from each worker.")
     defaults: MessageDefaults = MessageDefaults()
+    signing: SigningSettings = SigningSettings()
     process_ids: tuple[str, ...] = Field(
         (), description="BPMN process ids whose tasks use this account when they name none."
     )

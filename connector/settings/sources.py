@@ -14,7 +14,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, TypeGuard, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -73,10 +73,15 @@ def leaves(
         if path == "accounts":
             for account in accounts:
                 yield from leaves(AccountSettings, f"{path}.{account}.")
-        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        elif is_section(field.annotation):
             yield from leaves(field.annotation, f"{path}.")
         else:
             yield path, field
+
+
+def is_section(annotation: object) -> TypeGuard[type[BaseModel]]:
+    """Whether a setting is a branch of the tree, with settings of its own."""
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def environment_names(path: str) -> tuple[str, ...]:
@@ -195,8 +200,9 @@ def _one_variable(environ: Mapping[str, str], name: str) -> _Value | None:
 
 
 def _items(text: str, field: FieldInfo) -> Any:
-    """Split the text of a setting that is a list at its commas."""
-    if get_origin(field.annotation) is tuple and get_args(field.annotation):
+    """Split the text of a setting that is a list at its commas; a list of sections is JSON."""
+    kind = get_args(field.annotation)[:1]
+    if get_origin(field.annotation) is tuple and kind and not is_section(kind[0]):
         return [item.strip() for item in text.split(",") if item.strip()]
     return text
 

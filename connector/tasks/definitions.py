@@ -236,8 +236,18 @@ NATIVE = Definitions(
     Definition("smtpEmailReferences", Kind.LIST, "Message-IDs of the conversation so far."),
     Definition("smtpEmailTemplate", Kind.TEXT, "Template for subject and body.", available=False),
     Definition("smtpEmailTemplateData", Kind.CONTEXT, "Data for the template.", available=False),
-    Definition("smtpEmailSign", Kind.BOOLEAN, "Sign with the account's key.", available=False),
-    Definition("smtpEmailEncrypt", Kind.BOOLEAN, "Encrypt to the recipients' certificates.", available=False),
+    Definition(
+        "smtpEmailSign",
+        Kind.BOOLEAN,
+        "Sign the mail by S/MIME with the account's key.",
+        default="as the account says",
+    ),
+    Definition(
+        "smtpEmailEncrypt",
+        Kind.BOOLEAN,
+        "Encrypt the mail by S/MIME for its recipients; each needs a certificate that the operator has.",
+        default="as the account says",
+    ),
     Definition(
         "smtpEmailRequireAllRecipients",
         Kind.BOOLEAN,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -29,6 +29,7 @@ from connector.model.mail import (
     WhenUncertain,
 )
 from connector.model.server import Route
+from connector.model.signing import UNPROTECTED, Protection, SigningPolicy
 from connector.model.text import check_text
 from connector.settings.accounts import MessageDefaults
 from connector.tasks.attachments import read_attachments
@@ -172,6 +173,7 @@ class _Task:
             references=self.message_ids("smtpEmailReferences"),
             require_all_recipients=self.require_all_recipients(),
             when_uncertain=self.when_uncertain(),
+            signing=self.signing(),
             warnings=warnings,
         )
 
@@ -299,3 +301,22 @@ class _Task:
         value = self.inputs.get("smtpEmailWhenUncertain")
         usual = self.account.when_uncertain if self.account else None
         return choice(value, WHEN_UNCERTAIN) if value else usual
+
+    def signing(self) -> SigningPolicy:
+        usual = self.account.signing if self.account else UNPROTECTED
+        sign = self.protection("smtpEmailSign", usual.sign)
+        encrypt = self.protection("smtpEmailEncrypt", usual.encrypt)
+        if (sign, encrypt) == (usual.sign, usual.encrypt):
+            return usual
+        return replace(usual, sign=sign, encrypt=encrypt)
+
+    def protection(self, name: str, usual: Protection) -> Protection:
+        """What the account says, or the task: it may ask for more, but for less only where it may choose."""
+        value = self.inputs.get(name)
+        if value is None:
+            return usual
+        if boolean(value):
+            return Protection.REQUIRE
+        if usual is Protection.REQUIRE:
+            raise value.error("the account requires it for every mail; remove it, or use another account")
+        return Protection.ON_REQUEST

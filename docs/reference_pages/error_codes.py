@@ -86,6 +86,19 @@ EXPLANATIONS = {
         "Correct the header; `smtp-connector feel` tries an expression and shows the place of a mistake. If "
         "the mail was out, a retry evaluates the expression anew and sends nothing.",
     ),
+    ErrorCode.SIGNING_FAILED: Explanation(
+        "The mail must be signed, and no key can: a wrong password, an expired certificate, one that is not "
+        "for signing mail or not for the sender's address; or a DKIM key that cannot be read.",
+        "The message names each key's file with the reason: see [Sign and encrypt mails]"
+        "(../how-to/sign-and-encrypt.md).",
+    ),
+    ErrorCode.ENCRYPTION_FAILED: Explanation(
+        "The mail must be encrypted, and a recipient, or the sender, has no usable certificate: none, an "
+        "expired one, one that is not for encryption, or one with an EC key. `error.variables.recipients` "
+        "names them.",
+        "Put a certificate with an RSA key into the account's `signing.certificates`; it is found without a "
+        "restart. See [Sign and encrypt mails](../how-to/sign-and-encrypt.md).",
+    ),
     ErrorCode.CONNECTION_FAILED: Explanation(
         "No connection to the mail server, or it broke before the message's last octet.",
         "Check host and port, and whether a firewall lets the worker through; many networks block port 25.",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -13,7 +13,7 @@ from connector.settings.accounts import AccountSettings
 from connector.settings.environment import ALIASES
 from connector.settings.model import Settings
 from connector.settings.presets import PRESETS, Provider
-from connector.settings.sources import environment_names, leaves
+from connector.settings.sources import environment_names, is_section, leaves
 from reference_pages.markdown import table
 
 _PAGE = """\
@@ -103,7 +103,8 @@ def accounts_page() -> str:
         for name, provider in PRESETS.items()
         if provider.security
     )
-    rows = (_row(path, field) for path, field in leaves(accounts=["NAME"]) if "NAME" in path)
+    named = [(path, field) for path, field in leaves(accounts=["NAME"]) if "NAME" in path]
+    rows = (row for path, field in named for row in (_row(path, field), *_members(path, field)))
     return _ACCOUNTS.format(
         settings=table(_HEAD, rows), presets=table(("Preset", "Host", "Port", "Security"), presets)
     )
@@ -136,6 +137,14 @@ def _row(path: str, field: FieldInfo) -> tuple[str, str, str, str]:
         f"`{name}`{' (the opposite)' if name in _NEGATED else ''}" for name in environment_names(path)
     )
     return f"`{path}`", field.description or "", _default(path, field), names
+
+
+def _members(path: str, field: FieldInfo) -> Iterator[tuple[str, str, str, str]]:
+    """Give a row to each key of the sections in a list; they have no names in the environment."""
+    for section in filter(is_section, get_args(field.annotation)):
+        for name, member in section.model_fields.items():
+            default = "must be given" if member.is_required() else ""
+            yield f"`{path}[].{name}`", member.description or "", default, ""
 
 
 def _alias(alias: Any) -> tuple[str, str]:

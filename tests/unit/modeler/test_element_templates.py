@@ -13,7 +13,7 @@ from connector.modeler.field import Target
 from connector.modeler.fields import FIELDS, LEFT_OUT
 from connector.modeler.generate import inputs, pages
 from connector.settings.model import SEND_TASK_TYPE
-from connector.tasks.definitions import NATIVE, Definition
+from connector.tasks.definitions import NATIVE, Definition, Kind
 from connector.tasks.headers import read_task_headers
 
 _ROOT = Path(__file__).parents[3]
@@ -83,7 +83,10 @@ def test_choices_are_words_that_the_reader_accepts(template: Template) -> None:
         definition = inputs()[each["binding"]["name"]]
         values = [choice["value"] for choice in each.get("choices", [])]
         if values:
-            assert set(values) == set(definition.allowed) - _SYNONYMS
+            words = (
+                {"true", "false"} if definition.kind is Kind.BOOLEAN else set(definition.allowed) - _SYNONYMS
+            )
+            assert set(values) == words
         assert each.get("value") in {None, *values} or not values
 
 

@@ -120,7 +120,7 @@ def test_a_fault_is_named_with_its_setting(tmp_path: Path, given: dict[str, Any]
     assert message in told.replace(f" ({tmp_path / 'worker.yaml'})", "")
 
 
-@pytest.mark.parametrize("key", ["oauth", "signing"])
+@pytest.mark.parametrize("key", ["oauth"])
 def test_what_is_not_built_is_refused_by_name(tmp_path: Path, key: str) -> None:
     told = fault(tmp_path, {"a": {"host": "x", key: {"client_secret": "CANARY"}}})
     assert f"accounts.a.{key}: not available in this version" in told

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import dkim
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from connector.signing.dkim import DomainKey, sign
 from tests.mail_certificates import key
@@ -18,6 +16,7 @@ from tests.mails import MAILS, large
 from tests.servers import nameserver, opendkim, rspamd
 from tests.servers.availability import require
 from tests.servers.rspamd import Rspamd
+from tests.unit.signing.records import record_of
 
 NOW = datetime(2026, 11, 20, 20, 50, 33, tzinfo=UTC)
 RSA = DomainKey("example.test", "rsa", key("rsa"))  # type: ignore[arg-type]  # it is RSA
@@ -25,16 +24,7 @@ ED25519 = DomainKey("example.test", "ed", key("ed25519"))  # type: ignore[arg-ty
 BOTH = {"rsa": "pass", "ed": "pass"}
 
 
-def record(own: DomainKey) -> str:
-    public = own.key.public_key()
-    if own is RSA:
-        data = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return f"v=DKIM1; k=rsa; p={base64.b64encode(data).decode()}"
-    data = public.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return f"v=DKIM1; k=ed25519; p={base64.b64encode(data).decode()}"
-
-
-RECORDS = {f"{own.selector}._domainkey.example.test": record(own) for own in (RSA, ED25519)}
+RECORDS = {f"{own.selector}._domainkey.example.test": record_of(own.key) for own in (RSA, ED25519)}
 
 
 def signed(mail: bytes) -> bytes:

@@ -16,6 +16,7 @@ from connector.model.mail import (
     Sensitivity,
     WhenUncertain,
 )
+from connector.model.signing import Protection
 from connector.settings.model import SEND_TASK_TYPE
 from connector.tasks import send_task
 from connector.tasks.definitions import INFOSYS, NATIVE
@@ -271,9 +272,6 @@ def test_what_to_do_in_doubt_is_one_of_three() -> None:
     [
         ("smtpEmailTemplate", "welcome"),
         ("smtpEmailTemplateData", {"a": 1}),
-        ("smtpEmailSign", True),
-        ("smtpEmailSign", "${true}"),
-        ("smtpEmailEncrypt", "yes"),
     ],
 )
 def test_what_this_version_cannot_do_is_refused(name: str, data: Any) -> None:
@@ -286,6 +284,17 @@ def test_what_this_version_cannot_do_is_refused(name: str, data: Any) -> None:
 @pytest.mark.parametrize("name", ["smtpEmailSign", "smtpEmailEncrypt"])
 def test_what_is_declined_is_not_asked_for(name: str, data: Any) -> None:
     assert read(**{name: data}) == read()
+
+
+@pytest.mark.parametrize("data", [True, "TRUE", "${true}"])
+def test_a_signature_and_encryption_are_asked_for(data: Any) -> None:
+    signed, encrypted = read(smtpEmailSign=data).signing, read(smtpEmailEncrypt=data).signing
+    assert (signed.sign, signed.encrypt) == (Protection.REQUIRE, Protection.ON_REQUEST)
+    assert (encrypted.sign, encrypted.encrypt) == (Protection.ON_REQUEST, Protection.REQUIRE)
+
+
+def test_a_signature_is_neither_yes_nor_no() -> None:
+    assert "smtpEmailSign: " in refused(smtpEmailSign="perhaps").message
 
 
 def test_other_variables_of_the_process_are_none_of_ours() -> None:
