@@ -70,7 +70,7 @@ class Expression:
     @property
     def quoted(self) -> str:
         """The expression as a message quotes it: without the equals sign, and not too long."""
-        text = self.text.lstrip().removeprefix("=") if self.compiled else self.text
+        text = self.text.lstrip().removeprefix("=")
         return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…"
 
 
