@@ -15,6 +15,8 @@ outcome of the job. In between only the code is looked at: ``delivery`` asks whe
     ├── ExpressionError           EXPRESSION_ERROR                 field
     ├── SigningError              SIGNING_FAILED
     ├── EncryptionError           ENCRYPTION_FAILED                recipients
+    ├── TokenError                TOKEN_FAILED, AUTH_FAILED,       credential, server, error
+    │                             AUTHORIZATION_REQUIRED
     ├── TransportError            everything a mail server can do  phase, server, reply, rejected
     ├── LedgerError               LEDGER_UNAVAILABLE
     ├── UncertainError            DELIVERY_UNCERTAIN, of an earlier
@@ -58,6 +60,8 @@ class ErrorCode(StrEnum):
     TLS_NOT_OFFERED = "TLS_NOT_OFFERED"
     AUTH_FAILED = "AUTH_FAILED"
     AUTH_UNAVAILABLE = "AUTH_UNAVAILABLE"
+    TOKEN_FAILED = "TOKEN_FAILED"  # noqa: S105 - a code, not a secret
+    AUTHORIZATION_REQUIRED = "AUTHORIZATION_REQUIRED"
     SENDER_REJECTED = "SENDER_REJECTED"
     RECIPIENT_REJECTED = "RECIPIENT_REJECTED"
     CLIENT_REJECTED = "CLIENT_REJECTED"
@@ -82,6 +86,7 @@ _RETRYABLE = frozenset(
         ErrorCode.CONNECTION_TIMEOUT,
         ErrorCode.DNS_FAILED,
         ErrorCode.AUTH_UNAVAILABLE,
+        ErrorCode.TOKEN_FAILED,
         ErrorCode.TEMPORARILY_REJECTED,
         ErrorCode.RATE_LIMITED,
         ErrorCode.LEDGER_UNAVAILABLE,
@@ -295,6 +300,60 @@ class EncryptionError(ConnectorError):
     def variables(self) -> dict[str, Any]:
         """The recipients without a usable certificate beside what every error tells."""
         return {**super().variables, "recipients": list(self.recipients)}
+
+
+class TokenError(ConnectorError):
+    """There is no access token to log in with.
+
+    Args:
+        code: ``TOKEN_FAILED`` where asking again may help, ``AUTHORIZATION_REQUIRED`` where a person has to
+            consent, ``AUTH_FAILED`` where a setting is wrong.
+        why: What happened and what to change, without any token.
+        credential: The settings that the token was for, as ``accounts.sales.oauth``.
+        command: What to run; it is put behind the reason.
+        server: The host of the provider that was asked; None where none was.
+        error: The provider's own word for it (RFC 6749 section 5.2), where it gave one.
+    """
+
+    def __init__(  # noqa: PLR0913 - a record of one event; every field is wanted by the operator
+        self,
+        code: ErrorCode,
+        why: str,
+        *,
+        credential: str,
+        command: str | None = None,
+        server: str | None = None,
+        error: str | None = None,
+    ) -> None:
+        super().__init__(code, why if command is None else f"{why} Run: {command}")
+        self.why = why
+        self.credential = credential
+        self.command = command
+        self.server = server
+        self.error = error
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """Which credential, and what the provider said; null where it said nothing."""
+        return {
+            **super().variables,
+            "credential": self.credential,
+            "server": self.server,
+            "error": self.error,
+        }
+
+    def again(self) -> TokenError:
+        """The same error for another mail that would have met it too."""
+        twin = TokenError(
+            self.code,
+            self.why,
+            credential=self.credential,
+            command=self.command,
+            server=self.server,
+            error=self.error,
+        )
+        twin.retry_after = self.retry_after
+        return twin
 
 
 class TransportError(ConnectorError):

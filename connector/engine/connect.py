@@ -15,10 +15,12 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 
 import grpc
+from pydantic import SecretStr
 from pyzeebe import create_insecure_channel, create_secure_channel
 
 from connector.auth.engine_token import EngineTokens
-from connector.auth.port import TokenError, TokenSource
+from connector.engine.grpc_status import DENIED_MARK
+from connector.errors import TokenError
 from connector.settings.model import EngineSettings
 
 LOCAL_ADDRESS = "localhost:26500"
@@ -48,18 +50,20 @@ class Channels:
         address: ``host:port``, for messages.
         commands: For everything that is answered.
         stream: For job streams only.
-        token: Where the access tokens on them come from, if they need one.
+        authorization: Puts access tokens on the calls, if they need one.
     """
 
     address: str
     commands: grpc.aio.Channel
     stream: grpc.aio.Channel
-    token: TokenSource | None = None
+    authorization: Authorization | None = None
 
     async def close(self) -> None:
         """Close both; calls under way are cancelled."""
         await self.stream.close(None)
         await self.commands.close(None)
+        if self.authorization is not None:
+            await self.authorization.aclose()
 
 
 def connect(settings: EngineSettings) -> Channels:
@@ -71,8 +75,8 @@ def connect(settings: EngineSettings) -> Channels:
         OSError: ``ca_file`` cannot be read.
     """
     address = gateway_address(settings)
-    token = EngineTokens(settings) if settings.client_id else None
-    credentials = _credentials(settings, token)
+    authorization = Authorization(EngineTokens(settings)) if settings.client_id else None
+    credentials = _credentials(settings, authorization)
 
     def channel(options: tuple[tuple[str, int], ...]) -> grpc.aio.Channel:
         if credentials is None:
@@ -81,7 +85,7 @@ def connect(settings: EngineSettings) -> Channels:
             grpc_address=address, channel_options=options, channel_credentials=credentials
         )
 
-    return Channels(address, channel(_CHANNEL_OPTIONS), channel(_STREAM_OPTIONS), token)
+    return Channels(address, channel(_CHANNEL_OPTIONS), channel(_STREAM_OPTIONS), authorization)
 
 
 def gateway_address(settings: EngineSettings) -> str:
@@ -93,28 +97,33 @@ def gateway_address(settings: EngineSettings) -> str:
     return LOCAL_ADDRESS
 
 
-def _credentials(settings: EngineSettings, token: TokenSource | None) -> grpc.ChannelCredentials | None:
+def _credentials(
+    settings: EngineSettings, authorization: Authorization | None
+) -> grpc.ChannelCredentials | None:
     """TLS when it is asked for, and whenever a token travels."""
-    if not (settings.tls or token):
+    if not (settings.tls or authorization):
         return None
     authorities = settings.ca_file.read_bytes() if settings.ca_file else None
     credentials = grpc.ssl_channel_credentials(root_certificates=authorities)
-    if token is None:
+    if authorization is None:
         return credentials
-    return grpc.composite_channel_credentials(
-        credentials, grpc.metadata_call_credentials(_Authorization(token))
-    )
+    return grpc.composite_channel_credentials(credentials, grpc.metadata_call_credentials(authorization))
 
 
-class _Authorization(grpc.AuthMetadataPlugin):
+class Authorization(grpc.AuthMetadataPlugin):
     """Puts an access token on each call.
 
     gRPC asks for it in threads of its own, and may be answered later.
+
+    Args:
+        tokens: Gives the tokens, on the event loop that runs now.
     """
 
-    def __init__(self, source: TokenSource) -> None:
-        self._source = source
+    def __init__(self, tokens: EngineTokens) -> None:
+        self._tokens = tokens
         self._loop = asyncio.get_running_loop()
+        self._given: SecretStr | None = None
+        self._refused: SecretStr | None = None
 
     def __call__(self, context: grpc.AuthMetadataContext, callback: grpc.AuthMetadataPluginCallback) -> None:
         """Answer for one call once there is a token."""
@@ -124,6 +133,19 @@ class _Authorization(grpc.AuthMetadataPlugin):
             try:
                 callback((("authorization", f"Bearer {asked.result()}"),), None)
             except (TokenError, CancelledError) as error:
-                callback((), error)
+                denied = isinstance(error, TokenError) and not error.retryable
+                callback((), grpc.RpcError(f"{DENIED_MARK}: {error}" if denied else str(error)))
 
-        asyncio.run_coroutine_threadsafe(self._source.token(), self._loop).add_done_callback(answer)
+        asyncio.run_coroutine_threadsafe(self._token(), self._loop).add_done_callback(answer)
+
+    async def _token(self) -> str:
+        self._given = await self._tokens.token(self._refused)
+        return self._given.get_secret_value()
+
+    def forget(self) -> None:
+        """Give another token with the next call: the gateway did not take the current one."""
+        self._refused = self._given
+
+    async def aclose(self) -> None:
+        """End with the channels."""
+        await self._tokens.aclose()

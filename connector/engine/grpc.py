@@ -162,8 +162,8 @@ class GrpcEngine:
             raise self._translated(error) from error
 
     def _translated(self, error: grpc.aio.AioRpcError, *, streaming: bool = False) -> Exception:
-        if error.code() is grpc.StatusCode.UNAUTHENTICATED and self._channels.token is not None:
-            self._channels.token.forget()
+        if error.code() is grpc.StatusCode.UNAUTHENTICATED and self._channels.authorization is not None:
+            self._channels.authorization.forget()
         return port_error(error, self._channels.address, streaming=streaming)
 
     async def _read(self, raw: ActivatedJob) -> Job | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import grpc
 
-from connector.auth.engine_token import DENIED_MARK
 from connector.engine.port import (
     EngineBusyError,
     EngineDeniedError,
@@ -16,6 +15,9 @@ from connector.engine.port import (
     LeaseLostError,
     StreamingUnsupportedError,
 )
+
+# gRPC passes on only the text of a failed token, in the details of an UNAVAILABLE.
+DENIED_MARK = "the token endpoint refused"
 
 # RESOURCE_EXHAUSTED "gRPC message exceeds maximum size 4194304: 5242903" (a request above 4 MB), and
 # UNKNOWN "Command 'COMPLETE' rejected with code 'EXCEEDED_BATCH_RECORD_SIZE': " (variables of about 2 MB).

@@ -77,10 +77,13 @@ class PostgresServer:
 
     Args:
         url: ``postgresql://user:password@host:port/database``, with libpq's parameters.
+        connections: How many at a time; of the ledger's two, one is for the mails in flight, and one for
+            probes, pruning and listing.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connections: int = 2) -> None:
         self._url = url
+        self._connections = connections
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
         self.now = ServerClock()
@@ -133,7 +136,7 @@ class PostgresServer:
         return await asyncpg.create_pool(
             self._url,
             min_size=0,
-            max_size=2,  # one for the mails in flight, one for probes, pruning and listing
+            max_size=self._connections,
             timeout=_CONNECT,
             command_timeout=_STATEMENT,
             server_settings={"application_name": "smtp-connector"},

@@ -47,6 +47,8 @@ POSTGRES: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE TABLE smtp_connector_probe (id integer NOT NULL PRIMARY KEY, at timestamptz NOT NULL)",
     ),
+    # OAuth tokens, encrypted by the workers.
+    ("CREATE TABLE smtp_connector_tokens (name text NOT NULL PRIMARY KEY, sealed text NOT NULL)",),
 )
 
 

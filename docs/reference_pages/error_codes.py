@@ -133,6 +133,17 @@ EXPLANATIONS = {
         "The server cannot check credentials at the moment (454).",
         "Nothing: the worker tries again. If it stays so, ask the server's operator.",
     ),
+    ErrorCode.TOKEN_FAILED: Explanation(
+        "OAuth: the provider's token endpoint could not be reached, was too busy (429, 5xx) or answered "
+        "with something that is no token. `error.variables` name the credential and the provider.",
+        "Nothing: the worker tries again, and waits as long as the provider asks for. If it stays so, check "
+        "the addresses and the way to the provider.",
+    ),
+    ErrorCode.AUTHORIZATION_REQUIRED: Explanation(
+        "OAuth: nobody has consented yet, or the provider has ended the grant (revoked, expired, password "
+        "changed, another login wanted).",
+        "Run the command that the incident names (`smtp-connector authorize ACCOUNT`), then retry the job.",
+    ),
     ErrorCode.SENDER_REJECTED: Explanation(
         "The server refuses the sender: 5xx to MAIL, or a later 5xx that is about the sender (“Sender "
         "address rejected”, “send as”, X.1.7, X.1.8).",

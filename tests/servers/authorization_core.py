@@ -129,6 +129,14 @@ class _Assertion(JWTBearerClientAssertion):
     def resolve_client_public_key(self, client: Client) -> Key:
         return client.key or RSAKey.generate_key(2048)
 
+    def process_assertion_claims(self, assertion: str, resolve_key: Key) -> Any:
+        try:
+            claims = jwt.decode(assertion, resolve_key, algorithms=["RS256", "PS256", "ES256"]).claims
+        except JoseError as fault:
+            raise errors.InvalidClientError(description=str(fault)) from fault
+        self.verify_claims(claims)
+        return claims
+
     def validate_jti(self, claims: Any, jti: str) -> bool:
         fresh = jti not in self._core.state.assertions
         self._core.state.assertions.add(jti)

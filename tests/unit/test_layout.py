@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "secrets": _VALUES,
     "ledger": _VALUES,
     "tls": _VALUES,
-    "auth": _VALUES | {"secrets", "tls"},
+    "auth": _VALUES | {"secrets", "tls", "ledger"},  # tokens may be kept in the ledger's PostgreSQL
     "accounts": _TO_SERVERS,
     "message": _VALUES | {"tls"},
     "mailtemplates": _VALUES,

@@ -6,7 +6,7 @@ import logging
 import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ import trustme
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from connector.auth.engine_token import EngineTokens
-from connector.auth.port import TokenError
+from connector.auth.engine_token import EngineTokens, engine_credential
 from connector.engine.connect import gateway_address
 from connector.engine.grpc import GrpcEngine
 from connector.engine.port import EngineDeniedError, EngineUnavailableError
+from connector.errors import TokenError
 from connector.model.job import Complete
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, WorkerSettings
 from connector.testing.engine import FakeEngine
@@ -122,6 +122,15 @@ def with_credentials(address: str, endpoint: TokenEndpoint, ca_file: Path, **mor
     )
 
 
+@asynccontextmanager
+async def tokens_for(settings: EngineSettings) -> AsyncIterator[EngineTokens]:
+    tokens = EngineTokens(settings)
+    try:
+        yield tokens
+    finally:
+        await tokens.aclose()
+
+
 def engine_at(settings: EngineSettings) -> GrpcEngine:
     return GrpcEngine(settings, WorkerSettings(name="test"))
 
@@ -129,8 +138,8 @@ def engine_at(settings: EngineSettings) -> GrpcEngine:
 @pytest.fixture
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Failures are not remembered, so that a test need not wait."""
-    monkeypatch.setattr("connector.auth.engine_token._REMEMBER_REFUSAL", 0.0)
-    monkeypatch.setattr("connector.auth.engine_token._REMEMBER_ABSENCE", 0.0)
+    monkeypatch.setattr("connector.auth.source._REMEMBER_REFUSAL", 0.0)
+    monkeypatch.setattr("connector.auth.source._REMEMBER_ABSENCE", 0.0)
 
 
 def test_where_the_gateway_is() -> None:
@@ -212,38 +221,20 @@ async def test_a_token_that_the_gateway_does_not_take_is_renewed(
     assert gateway.metadata[1]["authorization"] == "Bearer token-2"
 
 
-async def test_a_refused_token_is_forgotten_without_waiting_for_the_endpoint(
-    endpoint: TokenEndpoint, ca_file: Path
-) -> None:
-    """While another call waits for a slow endpoint, whose token is a new one and stays."""
-    source = EngineTokens(with_credentials("x:1", endpoint, ca_file))
-    assert await source.token() == "token-1"
-    source.forget()
-    endpoint.answering.clear()
-    fetching = asyncio.create_task(source.token())
-    try:
-        assert await asyncio.to_thread(endpoint.asked.wait, 10)
-        source.forget()
-    finally:
-        endpoint.answering.set()
-    assert await fetching == "token-2"
-    assert [await source.token(), await source.token()] == ["token-2"] * 2
-
-
 async def test_calls_that_come_at_once_share_one_request(endpoint: TokenEndpoint, ca_file: Path) -> None:
-    source = EngineTokens(with_credentials("x:1", endpoint, ca_file))
-    assert await asyncio.gather(*(source.token() for _ in range(5))) == ["token-1"] * 5
+    async with tokens_for(with_credentials("x:1", endpoint, ca_file)) as source:
+        assert await asyncio.gather(*(source.token() for _ in range(5))) == [SecretStr("token-1")] * 5
     assert len(endpoint.forms) == 1
 
 
 async def test_an_endpoint_that_gives_the_same_token_again_is_not_asked_for_ever(
     endpoint: TokenEndpoint, ca_file: Path
 ) -> None:
+    same = SecretStr("the same")
     endpoint.answers = [(200, {"access_token": "the same", "expires_in": 3600})] * 2
-    source = EngineTokens(with_credentials("x:1", endpoint, ca_file))
-    await source.token()
-    source.forget()
-    assert [await source.token() for _ in range(3)] == ["the same"] * 3
+    async with tokens_for(with_credentials("x:1", endpoint, ca_file)) as source:
+        await source.token()
+        assert [await source.token(same) for _ in range(3)] == [same] * 3
     assert len(endpoint.forms) == 2
 
 
@@ -253,7 +244,10 @@ async def test_a_wrong_secret_says_what_to_change_until_it_is_put_right(
 ) -> None:
     endpoint.answers = [(401, {"error": "invalid_client", "error_description": f"{SECRET} is wrong"})]
     async with engine_at(with_credentials(gateway.address, endpoint, ca_file)) as engine:
-        with pytest.raises(EngineDeniedError, match=r"401 invalid_client; check engine\.client_id") as caught:
+        with pytest.raises(
+            EngineDeniedError,
+            match=r"check engine\.client_id and engine\.client_secret\. .*401 invalid_client",
+        ) as caught:
             await engine.version()
         assert SECRET not in str(caught.value)
         assert await engine.version() == "8.6.0"
@@ -287,10 +281,10 @@ async def test_an_endpoint_that_is_down_is_waited_for(gateway: FakeGateway, ca_f
 
 async def test_a_refusal_is_remembered_for_a_moment(endpoint: TokenEndpoint, ca_file: Path) -> None:
     endpoint.answers = [(401, {})] * 3
-    source = EngineTokens(with_credentials("x:1", endpoint, ca_file))
-    for _ in range(3):
-        with pytest.raises(TokenError):
-            await source.token()
+    async with tokens_for(with_credentials("x:1", endpoint, ca_file)) as source:
+        for _ in range(3):
+            with pytest.raises(TokenError):
+                await source.token()
     assert len(endpoint.forms) == 1
 
 
@@ -298,28 +292,19 @@ async def test_the_secret_does_not_travel_in_clear(endpoint: TokenEndpoint, ca_f
     settings = with_credentials("x:1", endpoint, ca_file).model_copy(
         update={"oauth_url": "http://login.example.com/token"}
     )
-    with pytest.raises(TokenError, match="https://"):
-        await EngineTokens(settings).token()
+    async with tokens_for(settings) as source:
+        with pytest.raises(TokenError, match="https://"):
+            await source.token()
 
 
-async def test_a_cloud_cluster_needs_no_endpoint_and_no_audience(monkeypatch: pytest.MonkeyPatch) -> None:
-    class AskedError(Exception):
-        pass
-
-    asked: dict[str, Any] = {}
-
-    async def post(_client: object, url: str, *, data: dict[str, str]) -> None:
-        asked.update(data, url=url)
-        raise AskedError
-
-    monkeypatch.setattr("connector.auth.engine_token.httpx2.AsyncClient.post", post)
-    settings = EngineSettings(
-        cluster_id="c1", cluster_region="bru-2", client_id="me", client_secret=SecretStr(SECRET)
+def test_a_cloud_cluster_needs_no_endpoint_and_no_audience() -> None:
+    credential = engine_credential(
+        EngineSettings(
+            cluster_id="c1", cluster_region="bru-2", client_id="me", client_secret=SecretStr(SECRET)
+        )
     )
-    with pytest.raises(AskedError):
-        await EngineTokens(settings).token()
-    assert asked["url"] == "https://login.cloud.camunda.io/oauth/token"
-    assert asked["audience"] == "zeebe.camunda.io"
+    assert credential.endpoints.token == "https://login.cloud.camunda.io/oauth/token"
+    assert dict(credential.extra) == {"audience": "zeebe.camunda.io"}
 
 
 async def test_the_endpoints_certificate_is_checked(
@@ -330,9 +315,11 @@ async def test_the_endpoints_certificate_is_checked(
     endpoint.server.socket = context.wrap_socket(endpoint.server.socket, server_side=True)
     endpoint.url = endpoint.url.replace("http://", "https://")
     trusted = with_credentials("x:1", endpoint, ca_file)
-    assert await EngineTokens(trusted).token() == "token-1"
-    with pytest.raises(TokenError, match="cannot be reached"):
-        await EngineTokens(trusted.model_copy(update={"ca_file": None})).token()
+    async with tokens_for(trusted) as source:
+        assert await source.token() == SecretStr("token-1")
+    async with tokens_for(trusted.model_copy(update={"ca_file": None})) as source:
+        with pytest.raises(TokenError, match="cannot be reached"):
+            await source.token()
 
 
 async def test_the_endpoint_may_be_a_public_one_while_the_gateway_has_a_private_authority(
@@ -346,7 +333,8 @@ async def test_the_endpoint_may_be_a_public_one_while_the_gateway_has_a_private_
     authority.cert_pem.write_to_path(str(public))
     trustme.CA().cert_pem.write_to_path(str(private))
     monkeypatch.setenv("SSL_CERT_FILE", str(public))  # where OpenSSL finds the system's authorities
-    assert await EngineTokens(with_credentials("x:1", endpoint, private)).token() == "token-1"
+    async with tokens_for(with_credentials("x:1", endpoint, private)) as source:
+        assert await source.token() == SecretStr("token-1")
 
 
 async def test_the_secret_and_the_token_are_in_no_log(
