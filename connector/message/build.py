@@ -14,11 +14,12 @@ from hashlib import sha256
 from io import BytesIO
 
 from connector.errors import InputError
+from connector.message.content_warnings import content_warnings
 from connector.message.header import header_section
 from connector.message.html_text import text_from_html
 from connector.message.parts import Part, attachment_part, text_part
 from connector.model.addresses import ascii_domain
-from connector.model.envelope import Envelope, Message
+from connector.model.envelope import EightBit, Envelope, Message
 from connector.model.mail import (
     BODY_FIELD,
     ContentType,
@@ -54,12 +55,16 @@ def build(
     digest = _digest(key)
     name = _message_id(request, digest, settings)
     envelope = _envelope(request, digest)
-    content_part = _content(request.content_type, content, digest)
-    header = f"{header_section(request, name, now)}{content_part.header}\r\n"
     # encode("ascii") proves for every message that nothing else got a character past 7 bits into a header.
-    data = _joined(header.encode("utf-8" if envelope.smtputf8 else "ascii"), content_part)
-    check_lines(data)
-    return Message(envelope, data, name, request.require_all_recipients)
+    header = header_section(request, name, now).encode("utf-8" if envelope.smtputf8 else "ascii")
+    content_part = _content(request.content_type, content, digest)
+    data = _octets(header, content_part)
+    other = None
+    if content_part.lowered:
+        raw = _content(request.content_type, content, digest, eight_bit=True)
+        other = EightBit(_octets(header, raw), data, content_part.lowered)
+    warnings = (*content_warnings(request, content), *content_part.warnings)
+    return Message(envelope, data, name, request.require_all_recipients, warnings, other)
 
 
 def message_id(request: SendRequest, key: str, settings: MessageSettings) -> str:
@@ -93,6 +98,12 @@ def check_lines(data: bytes) -> None:
         if end < 0:
             raise ValueError(f"a line of the message is longer than {_MAX_LINE} octets")
         start = end + 2
+
+
+def _octets(header: bytes, content: Part) -> bytes:
+    data = _joined(b"%s%s\r\n" % (header, content.header.encode("ascii")), content)
+    check_lines(data)
+    return data
 
 
 def _joined(header: bytes, content: Part) -> bytes:
@@ -140,7 +151,7 @@ def _envelope(request: SendRequest, digest: str) -> Envelope:
     )
 
 
-def _content(kind: ContentType, content: LoadedContent, digest: str) -> Part:
+def _content(kind: ContentType, content: LoadedContent, digest: str, *, eight_bit: bool = False) -> Part:
     """Nest the parts: mixed{alternative{plain, related{html, images}}, files}, each level when needed."""
     images = [attachment for attachment in content.attachments if attachment.inline]
     files = [attachment for attachment in content.attachments if not attachment.inline]
@@ -148,11 +159,11 @@ def _content(kind: ContentType, content: LoadedContent, digest: str) -> Part:
         raise InputError(images[0].field, "an inline image needs smtpEmailContentType html or multipart")
     _check_ids(content.attachments)
     body = [text_part(content.body, "plain" if kind is ContentType.TEXT else "html", BODY_FIELD)]
-    shown = [attachment_part(image) for image in images]
+    shown = [attachment_part(image, eight_bit=eight_bit) for image in images]
     plain = []
     if kind is ContentType.MULTIPART:
         plain = [text_part(text_from_html(content.body), "plain", BODY_FIELD)]
-    attached = [attachment_part(file) for file in files]
+    attached = [attachment_part(file, eight_bit=eight_bit) for file in files]
     root = body[0]
     if not (shown or plain or attached):
         return root
@@ -187,10 +198,21 @@ def _boundary_token(digest: str, parts: Sequence[Part]) -> str:
 def _multipart(subtype: str, parts: Sequence[Part], boundary: str) -> Part:
     """Join parts (RFC 2046 section 5.1); the CRLF before a boundary belongs to the boundary."""
     header = f'Content-Type: multipart/{subtype};\r\n boundary="{boundary}"\r\n'
+    raw = any(part.eight_bit for part in parts)
+    if raw:  # RFC 2045 section 6.4: what holds an 8-bit part is 8-bit itself
+        header += "Content-Transfer-Encoding: 8bit\r\n"
     end = f"--{boundary}--".encode("ascii")
     heads = [f"--{boundary}\r\n{part.header}\r\n".encode("ascii") for part in parts]
     size = sum(map(len, heads)) + sum(part.size + 2 for part in parts) + len(end)
-    return Part(header, _framed(heads, parts, end), size, encoded=True)
+    return Part(
+        header,
+        _framed(heads, parts, end),
+        size,
+        encoded=True,
+        eight_bit=raw,
+        warnings=tuple(warning for part in parts for warning in part.warnings),
+        lowered=tuple(warning for part in parts for warning in part.lowered),
+    )
 
 
 def _framed(heads: Sequence[bytes], parts: Sequence[Part], end: bytes) -> Iterator[bytes]:

@@ -35,11 +35,15 @@ _MAX_ID = 250  # one word, which cannot be folded; mailers write 30 to 150 chara
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _MESSAGE_ID = re.compile(r"<?([!-;=?-~]+@[!-;=?-~]+)>?")
 _WORDS = re.compile(r" *[^ ]+")
-_FIELDS_OF_IMPORTANCE = ("Importance", "X-Priority", "X-MSMail-Priority", "Priority")
+# What ends with a comma or semicolon outside of quotes: in JSON and in lists a blank may follow there.
+_PIECES = re.compile(r'(?:[^",;]++|"(?:[^"\\]++|\\.)*+"?)*+[,;]?+', re.DOTALL)
+_LONGEST_WORD = _HARD_LIMIT - MAX_HEADER_NAME - 2
+# Not X-MSMail-Priority, which spam filters score where no Outlook has written the mail.
+_FIELDS_OF_IMPORTANCE = ("Importance", "X-Priority", "Priority")
 _IMPORTANCE = {
-    Importance.HIGH: ("high", "1", "High", "urgent"),
-    Importance.NORMAL: ("normal", "3", "Normal", "normal"),
-    Importance.LOW: ("low", "5", "Low", "non-urgent"),
+    Importance.HIGH: ("high", "1", "urgent"),
+    Importance.NORMAL: ("normal", "3", "normal"),
+    Importance.LOW: ("low", "5", "non-urgent"),
 }
 # RFC 2156 section 5.3.5, as RFC 4021 section 2.1.55 has it in mail; normal is the absence of the field.
 _SENSITIVITY = {
@@ -61,19 +65,48 @@ def unstructured(name: str, value: str) -> str:
 
     Args:
         name: The field's name.
-        value: Its value, decoded and checked; a reader gets back exactly this.
+        value: Its value, decoded and checked; a reader gets back exactly this, with a blank more behind a
+            comma or semicolon where a word is too long for a line, as the JSON of a mail service may be.
 
     Returns:
-        The field with its CRLF, folded where it is long.
+        The field with its CRLF, folded where it is long; encoded where :func:`needs_encoding` says so.
     """
+    if needs_encoding(value):
+        return tokens(name, encode_words(value, _MAX_LINE - len(name) - 2))
+    if len(name) + 2 + len(value) <= _MAX_LINE:
+        return f"{name}: {value}\r\n"
+    first, *rest = _foldable_words(value)
+    return _fold(f"{name}: {first}", rest)
+
+
+def needs_encoding(value: str) -> bool:
+    """Whether a text can only go into a header as encoded-words (RFC 2047), which machines seldom read."""
     # "=?" would be read as an encoded-word, and blanks at an end would be lost.
-    if value.isascii() and "=?" not in value and value.strip(" ") == value:
-        if len(name) + 2 + len(value) <= _MAX_LINE:
-            return f"{name}: {value}\r\n"
-        words = _WORDS.findall(value)
-        if max(map(len, words)) <= _HARD_LIMIT - MAX_HEADER_NAME - 2:
-            return _fold(f"{name}: {words[0]}", words[1:])
-    return tokens(name, encode_words(value, _MAX_LINE - len(name) - 2))
+    if not value.isascii() or "=?" in value or value.strip(" ") != value:
+        return True
+    return len(value) > _LONGEST_WORD and max(map(len, _foldable_words(value))) > _LONGEST_WORD
+
+
+def _foldable_words(value: str) -> list[str]:
+    """Take a text apart where it may be folded: before blanks, and in a long word behind its separators."""
+    words: list[str] = []
+    for word in _WORDS.findall(value):
+        if len(word) <= _LONGEST_WORD:
+            words.append(word)
+            continue
+        first, *rest = _packed(piece[0] for piece in _PIECES.finditer(word))
+        words += [first, *(f" {line}" for line in rest)]
+    return words
+
+
+def _packed(pieces: Iterable[str]) -> list[str]:
+    """Join pieces to as few lines as they fit in."""
+    lines = [""]
+    for piece in pieces:
+        if len(lines[-1]) + len(piece) >= _LONGEST_WORD:
+            lines.append("")
+        lines[-1] += piece
+    return [line for line in lines if line]
 
 
 def tokens(name: str, values: Iterable[str]) -> str:
@@ -87,7 +120,8 @@ def mailboxes(name: str, boxes: Sequence[Mailbox]) -> str:
 
     Args:
         name: The field's name.
-        boxes: At least one; a display name is quoted or encoded as it needs, an address never.
+        boxes: At least one; a display name is quoted or encoded as it needs, an address is always in angle
+            brackets, as spam filters expect it.
 
     Returns:
         The field with its CRLF.
@@ -95,7 +129,7 @@ def mailboxes(name: str, boxes: Sequence[Mailbox]) -> str:
     room = _MAX_LINE - len(name) - 2
     words: list[str] = []
     for box in boxes:
-        words += [*_phrase(box.name, room), f"<{box.address}>," if box.name else f"{box.address},"]
+        words += [*_phrase(box.name, room), f"<{box.address}>,"]
         room = MAX_WORD
     words[-1] = words[-1][:-1]
     return tokens(name, words)

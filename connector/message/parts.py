@@ -11,7 +11,7 @@ from __future__ import annotations
 import mimetypes
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import PurePath
 
@@ -51,6 +51,8 @@ for _extension, _type in {
     ".xml": "application/xml",
 }.items():
     _TYPES.add_type(_type, _extension)
+_FIELD = re.IGNORECASE | re.MULTILINE
+_WANTED = {"From": re.compile(rb"^From[ \t]*:", _FIELD), "Date": re.compile(rb"^Date[ \t]*:", _FIELD)}
 _COMPRESSED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
 
 
@@ -63,12 +65,18 @@ class Part:
         blocks: Its encoded octets, to be taken once; the last line need not be ended.
         size: How many octets the blocks have at most.
         encoded: In quoted-printable or base64, in which no boundary with ``=_`` can occur.
+        eight_bit: Some of its octets are above 127.
+        warnings: What the modeler should know about it.
+        lowered: The same, where it is 7-bit only because the server may have no 8BITMIME.
     """
 
     header: str
     blocks: Iterable[bytes]
     size: int
     encoded: bool
+    eight_bit: bool = False
+    warnings: tuple[str, ...] = ()
+    lowered: tuple[str, ...] = ()
 
 
 def text_part(text: str, subtype: str, field: str) -> Part:
@@ -118,29 +126,50 @@ def _goes_plain(data: bytes) -> bool:
     return max(map(len, lines)) <= _MAX_LINE and b"." not in lines
 
 
-def attachment_part(attachment: LoadedAttachment) -> Part:
+def attachment_part(attachment: LoadedAttachment, *, eight_bit: bool = False) -> Part:
     """Write one attachment (RFC 2045, RFC 2183).
 
     Args:
         attachment: Its octets, and what the task says about them.
+        eight_bit: Let a message go with 8-bit octets.
 
     Returns:
-        The part, in base64 but for a message, which goes as it is.
+        The part, in base64 but for a message, which goes as it is where it can.
 
     Raises:
         InputError: A name, media type or Content-ID that a header cannot hold.
     """
+    media_type, parameters = _media_type(attachment)
+    if media_type.startswith("message/"):
+        return _message_part(attachment, media_type, parameters, eight_bit=eight_bit)
+    return _file_part(attachment, media_type, parameters)
+
+
+def _file_part(attachment: LoadedAttachment, media_type: str, parameters: list[str]) -> Part:
+    header = _part_header(attachment, media_type, parameters, "base64")
+    return Part(header, base64(attachment.data), base64_size(attachment.data), encoded=True)
+
+
+def _message_part(
+    attachment: LoadedAttachment, media_type: str, parameters: list[str], *, eight_bit: bool
+) -> Part:
+    """Write a message, which no encoding may touch (RFC 2046 section 5.2.1); else it goes as a plain file."""
+    field, data = attachment.field, attachment.data.replace(b"\r\n", b"\n")
+    as_file = f"{field} is attached as a file ({_DEFAULT}), not as {media_type}:"
+    if reason := _no_message(data):
+        return replace(_file_part(attachment, _DEFAULT, []), warnings=(f"{as_file} {reason}",))
+    if not data.isascii() and not eight_bit:
+        lowered = f"{as_file} it has 8-bit characters, which go as a mail only unsigned and with 8BITMIME"
+        return replace(_file_part(attachment, _DEFAULT, []), lowered=(lowered,))
+    octets, raw = data.replace(b"\n", b"\r\n"), not data.isascii()
+    header = _part_header(attachment, media_type, parameters, "8bit" if raw else "7bit")
+    warnings = _incomplete(field, media_type, data)
+    return Part(header, [octets], len(octets), encoded=False, eight_bit=raw, warnings=warnings)
+
+
+def _part_header(attachment: LoadedAttachment, media_type: str, parameters: list[str], encoding: str) -> str:
     field = f"{attachment.field}.name"
     name = check_name(check_length(attachment.name, field, MAX_NAME), field)
-    media_type, parameters = _media_type(attachment)
-    encoding, body = "base64", None
-    if media_type.startswith("message/"):
-        # RFC 2046 section 5.2.1 allows a message no encoding; one that needs it travels as a plain file.
-        body = _plain_message(attachment.data)
-        if body is None:
-            media_type, parameters = _DEFAULT, []
-        else:
-            encoding = "7bit"
     disposition = "inline" if attachment.inline else "attachment"
     header = (
         f"{_field('Content-Type', media_type, [*parameters, *_named('name', name)])}"
@@ -149,9 +178,7 @@ def attachment_part(attachment: LoadedAttachment) -> Part:
     )
     if attachment.content_id is not None:
         header += f"Content-ID: <{_content_id(attachment)}>\r\n"
-    if body is not None:
-        return Part(header, [body], len(body), encoded=False)
-    return Part(header, base64(attachment.data), base64_size(attachment.data), encoded=True)
+    return header
 
 
 def _media_type(attachment: LoadedAttachment) -> tuple[str, list[str]]:
@@ -209,14 +236,23 @@ def _charset(data: bytes) -> list[str]:
     return ["charset=utf-8"]
 
 
-def _plain_message(data: bytes) -> bytes | None:
-    """Give a message's octets with CRLF line ends, or None when it cannot go as 7bit."""
-    lines = data.replace(b"\r\n", b"\n")
-    if not data or not data.isascii() or b"\r" in lines or b"\0" in lines:
-        return None
+def _no_message(lines: bytes) -> str | None:
+    """Say why octets cannot be a part without encoding, whatever the server takes."""
+    if not lines or b"\r" in lines or b"\0" in lines:
+        return "it is empty, or not made of lines"
     if max(map(len, lines.split(b"\n"))) > _LONGEST_LINE:
-        return None
-    return lines.replace(b"\n", b"\r\n")
+        return f"it has a line of more than {_LONGEST_LINE} octets"
+    return None
+
+
+def _incomplete(field: str, media_type: str, lines: bytes) -> tuple[str, ...]:
+    """Say what a mail lacks that RFC 5322 section 3.6 wants; mail programs show such a one oddly."""
+    head = lines.partition(b"\n\n")[0] if media_type == "message/rfc822" else b""
+    missing = [name for name, pattern in _WANTED.items() if head and not pattern.search(head)]
+    lacks = " and no ".join(missing)
+    return (
+        (f"{field} is attached as {media_type} and is no whole mail: it has no {lacks}",) if missing else ()
+    )
 
 
 def _content_id(attachment: LoadedAttachment) -> str:

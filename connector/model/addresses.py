@@ -1,7 +1,8 @@
 """Mail addresses: a checked value out of what a modeler typed.
 
 Text enters, a :class:`Mailbox` leaves, or an :class:`~connector.errors.InputError` that names the variable.
-Errors never quote the address: an operator may let secrets resolve in it.
+Errors never quote the address, since an operator may let secrets resolve in it; :func:`concealed` gives what
+may be shown.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import idna
 from email_validator import EmailNotValidError, validate_email
 
 from connector.errors import InputError
-from connector.model.text import MAX_NAME, check_length, check_name
+from connector.model.text import MAX_NAME, check_length, check_name, invisible
 
 # RFC 5321 section 4.5.3.1, in octets; a path has 256 with its angle brackets.
 _MAX_LOCAL = 64
 _MAX_DOMAIN = 255
 _MAX_ADDRESS = 254
+_MOST_SHOWN = 60  # characters of a domain, in an error
 _MAX_TEXT = 2_500  # a mailbox as typed: the longest address, and the longest name with all of it escaped
 
 _DOT_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
@@ -152,9 +154,9 @@ def ascii_domain(domain: str, field: str) -> str:
         # UTS #46 maps what people type (capitals, full width) to what IDNA 2008 (RFC 5891) encodes.
         ascii_domain = idna.encode(domain, uts46=True).decode("ascii")
     except (EmailNotValidError, idna.IDNAError, UnicodeError) as error:
-        raise InputError(field, "the domain after the @ is not valid") from error
+        raise _invalid(domain, field, "the domain after the @ is not valid") from error
     if not _DOMAIN.fullmatch(ascii_domain):
-        raise InputError(field, "the domain after the @ is not valid")
+        raise _invalid(domain, field, "the domain after the @ is not valid")
     return ascii_domain.lower()
 
 
@@ -183,7 +185,7 @@ def _parse_address(text: str, field: str, *, allow_local: bool) -> str:
     if not at and allow_local:
         return _check_length(_parse_local(text, field), field)
     if not (local and domain):
-        raise InputError(field, "is not a mail address; write name@example.com")
+        raise _invalid(text, field, "is not a mail address; write name@example.com")
     return _check_length(f"{_parse_local(local, field)}@{ascii_domain(domain, field)}", field)
 
 
@@ -201,11 +203,25 @@ def _parse_local(local: str, field: str) -> str:
                 check_deliverability=False,
             )
         except EmailNotValidError as error:
-            raise InputError(field, "the part before the @ is not valid in a mail address") from error
+            raise _invalid(local, field, "the part before the @ is not valid in a mail address") from error
         local = checked.local_part
     if len(local.encode()) > _MAX_LOCAL:
         raise InputError(field, f"the part before the @ is longer than {_MAX_LOCAL} octets")
     return local
+
+
+def _invalid(part: str, field: str, message: str) -> InputError:
+    """The error for part of an address; a character that nobody can see is the likely reason."""
+    hidden = invisible(part)
+    return InputError(field, f"holds {hidden}; remove it" if hidden else message)
+
+
+def concealed(text: str) -> str:
+    """Show enough of an address to find it in a list: its first letter and its domain, as j…@example.org."""
+    address = text.rpartition("<")[2].strip("> ")
+    local, at, domain = address.rpartition("@")
+    shown = f"{local[:1]}…{at}{domain[:_MOST_SHOWN]}" if at else f"{address[:1]}…"
+    return "".join(character for character in shown if character.isprintable())
 
 
 def _check_length(address: str, field: str) -> str:

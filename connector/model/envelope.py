@@ -25,6 +25,22 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True)
+class EightBit:
+    """A message in the form for servers with 8BITMIME (RFC 6152): an attached mail goes as it is.
+
+    Attributes:
+        data: The octets.
+        stands_for: The octets of the message that they may replace. A message whose octets were replaced
+            meanwhile, as by a signature, has no such form any more.
+        otherwise: What the modeler should know where the other form goes out.
+    """
+
+    data: bytes
+    stands_for: bytes
+    otherwise: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """What is sent: the envelope and the octets of the message.
 
@@ -33,9 +49,29 @@ class Message:
             998 octets long, not dot-stuffed.
         message_id: The Message-ID with its angle brackets.
         require_all_recipients: One refused recipient and nobody gets it.
+        warnings: What the modeler should know about its content.
+        eight_bit: Its form for servers with 8BITMIME, where it has one.
     """
 
     envelope: Envelope
     data: bytes
     message_id: str
     require_all_recipients: bool = False
+    warnings: tuple[str, ...] = ()
+    eight_bit: EightBit | None = None
+
+    def form(self, *, eight_bit: bool) -> tuple[bytes, bool, tuple[str, ...]]:
+        """Choose the octets for one server.
+
+        Args:
+            eight_bit: Whether it has 8BITMIME.
+
+        Returns:
+            The octets, whether they are 8-bit, and warnings about the choice.
+        """
+        other = self.eight_bit
+        if other is None:
+            return self.data, False, ()
+        if eight_bit and other.stands_for is self.data:
+            return other.data, True, ()
+        return self.data, False, other.otherwise

@@ -9,6 +9,7 @@ anything else, so that a text of megabytes costs nothing.
 from __future__ import annotations
 
 import re
+import unicodedata
 from types import MappingProxyType
 
 from connector.errors import InputError
@@ -19,6 +20,8 @@ _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # Explicit embeddings, overrides and isolates (UAX #9): they make a name or an address read as another one.
 # The marks U+200E and U+200F and the joiners stay: names in Arabic, Persian or Hindi need them.
 _BIDI_CONTROL = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# Letters and symbols that are drawn as nothing: Hangul fillers and the empty Braille cell.
+_BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 
 # Ten times what anybody reads; Postfix cuts a header off at 102,400 octets (header_size_limit), which this
 # many characters do not reach in any script, encoded.
@@ -134,6 +137,20 @@ def check_header(name: str, value: str, field: str) -> None:
         advice = f"use {variable} instead" if variable else "remove it"
         raise InputError(field, f"the connector writes this header itself; {advice}")
     check_text(check_length(value, field, MAX_VALUE), field)
+
+
+def base_name(path: str) -> str:
+    """Give the last component of a path of any system, which a receiver must not take for a directory."""
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+
+
+def invisible(text: str) -> str | None:
+    """Name the first character that cannot be seen, such as a zero-width space; None where there is none."""
+    for character in text:
+        if character in _BLANK_LETTERS or not character.isprintable():
+            name = unicodedata.name(character, "without a name").lower()
+            return f"the invisible character U+{ord(character):04X} ({name})"
+    return None
 
 
 def header_text(data: object) -> str | None:

@@ -135,7 +135,7 @@ class Submission:
             except ConnectorError as error:
                 if last or error.code is not ErrorCode.AUTH_FAILED or not await self._login_changed():
                     raise
-        receipt = replace(receipt, warnings=(*warnings, *receipt.warnings))
+        receipt = replace(receipt, warnings=(*warnings, *message.warnings, *receipt.warnings))
         return self._response(message.message_id, request, receipt)
 
     async def assumed(self) -> Response:
@@ -219,8 +219,9 @@ class Submission:
         warnings = (*request.warnings, *receipt.warnings)
         receipt = replace(receipt, warnings=warnings, account=request.route.account)
         now, mask = self._stages.clock(), self._stages.masks.mask
+        follow_up = {"followUpAt": request.follow_up.isoformat()} if request.follow_up else {}
         try:
-            return outcome.response(name, receipt, now, mask)
+            return {**outcome.response(name, receipt, now, mask), **follow_up}
         except Exception:  # noqa: BLE001 - see above
             _log.exception("response not made", job_key=self._job.key, element_id=self._job.element_id)
             return outcome.response(name, Receipt(None, (), warnings=(_UNDESCRIBED,)), now, str)

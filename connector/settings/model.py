@@ -32,6 +32,7 @@ from connector.settings.values import (
     TimeOfDay,
     TimeZone,
     UrlWithoutLogin,
+    local_zone,
 )
 
 SEND_TASK_TYPE = "smtp-connector:send:1"
@@ -230,11 +231,19 @@ class AttachmentSettings(Section):
 class MessageSettings(Section):
     """What goes into every message."""
 
-    time_zone: TimeZone = Field("UTC", description="IANA name of the zone in which follow-ups are meant.")
+    time_zone: TimeZone = Field(
+        default_factory=local_zone,
+        description="IANA name of the zone in which follow-ups are meant. Default: this machine's, or UTC.",
+    )
     business_day_end: TimeOfDay = Field(time(17, 0), description="When `today` and `tomorrow` end.")
     message_id_domain: DomainName = Field(
         None, description="Right-hand side of Message-ID. Default: the sender's domain."
     )
+
+    @property
+    def time_zone_is_set(self) -> bool:
+        """Whether the operator has named the zone."""
+        return "time_zone" in self.model_fields_set
 
 
 class HealthSettings(Section):

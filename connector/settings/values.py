@@ -7,6 +7,7 @@ a :class:`ValueError`, which pydantic reports with the setting's name.
 from __future__ import annotations
 
 import json
+import os
 import re
 from datetime import time, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from connector.model.addresses import ascii_domain, parse_mailbox
 from connector.model.hosts import AllowedHosts, MailHosts, parse_host
 from connector.model.text import check_header, header_text
 
+_LOCALTIME = Path("/etc/localtime")
 _LONGEST_DOMAIN = 255  # octets; RFC 5321 section 4.5.3.1.2
 _HOST_AND_PORT = r"(\[[0-9a-fA-F:.]+\]|[^\s:/@]+):\d{1,5}"
 _TIME_OF_DAY = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?"
@@ -39,6 +41,22 @@ def _known_zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError(f"{name!r} is no IANA time zone, such as Europe/Berlin") from error
     return name
+
+
+def local_zone() -> str:
+    """Give the IANA name of this machine's time zone; UTC where it has none."""
+    for name in (os.environ.get("TZ", "").removeprefix(":"), _linked_zone(_LOCALTIME)):
+        try:
+            return _known_zone(name)
+        except ValueError:  # such as TZ=CET-1CEST, which has no name
+            continue
+    return "UTC"
+
+
+def _linked_zone(link: Path) -> str:
+    """Read the zone off the file that the machine's own is a link to."""
+    _, found, name = str(link.resolve()).partition("/zoneinfo/")
+    return name.removeprefix("posix/") if found else ""
 
 
 def _duration(value: object) -> object:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from connector.errors import InputError
 from connector.message.encoding import is_known_charset
 from connector.model.mail import Attachment, DataSource, FileSource, UrlSource
-from connector.model.text import MAX_NAME, check_length, check_name, check_text
+from connector.model.text import MAX_NAME, base_name, check_length, check_name, check_text
 from connector.tasks.definitions import ATTACHMENT, DOCUMENT_TYPES
 from connector.tasks.inputs import Inputs, Value, boolean, choice, from_json, is_blank, items, kind, text
 
@@ -81,7 +81,8 @@ def _from_context(value: Value, inputs: Inputs, data: dict[str, Any]) -> Attachm
             content = _decoded(given)
         case _:
             content = _encoded(inputs, text(given))
-    inputs.require("name", "give the file a name")
+    if not base_name(text(named := inputs.require("name", "give the file a name")).strip(" ")):
+        raise named.error("is a directory; give the file a name")
     return _described(value, inputs, DataSource(content))
 
 
@@ -138,7 +139,7 @@ def _described(
     return Attachment(
         value.field,
         source,
-        _line(inputs, "name") or name,
+        base_name(_line(inputs, "name") or "") or name,
         _line(inputs, "contentType"),
         boolean(inline) if inline else False,
         content_id and content_id.removeprefix("<").removesuffix(">"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from connector.errors import InputError
 from connector.message.header import checked_message_id
-from connector.model.addresses import Mailbox, parse_mailbox, split_list
+from connector.model.addresses import Mailbox, concealed, parse_mailbox, split_list
 from connector.model.text import check_header, check_text, header_text
 from connector.tasks.inputs import Value, is_blank, items, kind, mapping, text
 
@@ -41,7 +41,18 @@ def read_mailboxes(value: Value, *, allow_local: bool = False) -> tuple[Mailbox,
         InputError: An item that is not one address, named by its place.
     """
     listed = items(value, lambda written: split_list(check_text(written, value.field)))
-    return tuple(read_mailbox(item, allow_local=allow_local) for item in listed)
+    return tuple(_listed(item, allow_local=allow_local) for item in listed)
+
+
+def _listed(item: Value, *, allow_local: bool) -> Mailbox:
+    """Read one address of a list, and show enough of a wrong one to find it there."""
+    try:
+        return read_mailbox(item, allow_local=allow_local)
+    except InputError as error:
+        if not isinstance(item.data, str):
+            raise
+        reason = error.message.removeprefix(f"{item.field}: ")
+        raise item.error(f"{concealed(item.data)} {reason}") from error.__cause__
 
 
 def read_message_ids(value: Value) -> tuple[str, ...]:

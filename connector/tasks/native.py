@@ -7,7 +7,7 @@ is wrong. Another task type with the same inputs differs by its :class:`Dialect`
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -30,7 +30,7 @@ from connector.model.mail import (
 )
 from connector.model.server import Route
 from connector.model.signing import UNPROTECTED, Protection, SigningPolicy
-from connector.model.text import check_text
+from connector.model.text import check_text, invisible
 from connector.settings.accounts import MessageDefaults
 from connector.tasks.attachments import read_attachments
 from connector.tasks.definitions import (
@@ -55,6 +55,8 @@ _NO_DEFAULTS = MessageDefaults()
 _HTML_FILE = re.compile(r"[^<\r\n]{1,4090}\.x?html?", re.IGNORECASE)
 _ANY_FILE = re.compile(r"[^<\r\n]{1,4096}")
 _MAX_KEY = 200
+_LOOKED_AT = 20_000  # characters of a body, for a warning
+_QUOTED = re.compile(r"\"[^\"]+\"|'[^']+'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,9 @@ class NativeTask:
         if value is None:
             return None
         key = text(value).strip(" ")
-        if not key.isprintable() or len(key) > _MAX_KEY:
+        if hidden := invisible(key[:_MAX_KEY]):
+            raise value.error(f"holds {hidden}; remove it")
+        if len(key) > _MAX_KEY:
             raise value.error(f"must be at most {_MAX_KEY} printable characters")
         return key
 
@@ -124,7 +128,7 @@ class NativeTask:
         route, account = read_route(inputs, context, foreign=self._dialect.foreign)
         task = _Task(inputs, self._dialect, context, route, account)
         warnings = misspelling_warnings(variables, self.variable_names)
-        return task.request((*warnings, *task.null_warnings()))
+        return task.request((*warnings, *task.null_warnings(), *task.habit_warnings()))
 
     def response(self, described: Mapping[str, Any]) -> Mapping[str, Any]:
         """Give the native response as it is."""
@@ -216,9 +220,34 @@ class _Task:
                 warnings.append(f"{value.field}: an item is null and was left out")
         return tuple(warnings)
 
+    def habit_warnings(self) -> tuple[str, ...]:
+        """Tell of what is written for another program, and goes out as it stands."""
+        subject, follow_up = self.inputs.get("smtpEmailSubject"), self.inputs.get("smtpEmailFollowUp")
+        warnings = [] if self.dialect.foreign else [*self.escaped_newlines()]
+        if subject and isinstance(subject.data, str) and _QUOTED.fullmatch(subject.data.strip()):
+            warnings.append(f"{subject.field} is in quotes, which the recipient will see; remove them")
+        settings = self.context.settings
+        if follow_up and as_boolean(follow_up.data) is not False and not settings.time_zone_is_set:
+            warnings.append(
+                f"{follow_up.field} is meant in the zone {settings.time_zone}, because message.time_zone is "
+                "not set"
+            )
+        return tuple(warnings)
+
+    def escaped_newlines(self) -> Iterator[str]:
+        names = ["smtpEmailSubject"]
+        if self.content_type() is ContentType.TEXT:
+            names.append("smtpEmailContent")
+        for value in filter(None, map(self.inputs.get, names)):
+            if isinstance(value.data, str) and "\\n" in value.data[:_LOOKED_AT]:
+                yield (
+                    f"{value.field} holds the two characters \\n, which the recipient will see; a line break "
+                    'needs a FEEL expression, as ="first\\nsecond"'
+                )
+
     def subject(self) -> str:
         value = self.inputs.require("smtpEmailSubject", "fill in the subject")
-        return check_subject(text(value))
+        return check_subject(text(value)).strip()
 
     def content_type(self) -> ContentType:
         value = self.inputs.get("smtpEmailContentType")

@@ -51,9 +51,13 @@ _KEYS = {
         "mail: [no mail twice](../explanation/no-mail-twice.md)."
     ),
     "warnings": (
-        "What was asked for and could not be had, such as a delivery receipt on a server without DSN, and "
-        "inputs whose names look misspelt."
+        "What was asked for and could not be had, such as a delivery receipt on a server without DSN; inputs "
+        "whose names look misspelt; and what is probably not meant, such as a text that looks like HTML."
     ),
+}
+
+_SOMETIMES = {
+    "followUpAt": "Only with a follow-up: its moment, with the offset of the zone in which it is meant.",
 }
 
 
@@ -69,7 +73,8 @@ def keys() -> str:
     """A response as the worker makes it, and its keys; one that has no row here is a KeyError."""
     example = _example()
     shown = ",\n ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in example.items())
-    rows = ((f"`{key}`", _KEYS[key]) for key in example)
+    rows = [(f"`{key}`", _KEYS[key]) for key in example]
+    rows += [(f"`{key}`", meaning) for key, meaning in _SOMETIMES.items()]
     return f"```json\n{{{shown}}}\n```\n\n{table(('Key', 'Meaning'), rows)}"
 
 

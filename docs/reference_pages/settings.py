@@ -83,6 +83,9 @@ _COMMON = (
     "log.level",
 )
 
+# Defaults that differ from one machine to the next.
+_OF_THE_MACHINE = {"worker.name": "this host's name", "message.time_zone": "this host's zone, or `UTC`"}
+
 _HEAD = ("Setting", "Meaning", "Default", "Environment")
 _NEGATED = {alias.name for alias in ALIASES if alias.negated}
 
@@ -154,7 +157,7 @@ def _alias(alias: Any) -> tuple[str, str]:
 def _default(path: str, field: FieldInfo) -> str:
     default = {} if field.default_factory is dict else field.default
     if default is PydanticUndefined:
-        return "this host's name"
+        return _OF_THE_MACHINE[path]
     if default in (None, (), {}, ""):
         return ""
     # An account has no defaults without the one thing that it needs.

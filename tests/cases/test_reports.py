@@ -26,11 +26,8 @@ from tests.jobs import job
 REPORTS = Path(__file__).with_name("reports")
 # By the name of the case: why it falls short.
 SHORT = {
-    "attached-mail": "nothing warns of an attached message that is not complete",
     "greylisted-beside-accepted": "a recipient refused for now gets no later attempt",
-    "infosys-numbers-as-text": "the Infosys type refuses numbers given as text",
     "result-expression-throws": "bpmnError in a result expression makes variables",
-    "zero-width-before": "an invisible character is not named",
 }
 
 

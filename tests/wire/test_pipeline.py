@@ -67,6 +67,19 @@ async def test_the_response_has_what_the_contract_promises() -> None:
     assert (response["account"], response["transport"], response["duplicate"]) == (None, "smtp", False)
 
 
+async def test_the_response_tells_the_moment_of_a_follow_up_and_what_is_odd() -> None:
+    async with SmtpServer() as server, pipeline() as opened:
+        inputs = {"smtpEmailFollowUp": "2096-11-20T17:00:00+01:00", "smtpEmailContent": "<p>Thanks.</p>"}
+        outcome = await opened.handle(job(mail(server, **inputs)))
+    assert isinstance(outcome, Complete)
+    response = outcome.variables["response"]
+    moment = datetime.fromisoformat(response["followUpAt"])
+    assert moment == datetime(2096, 11, 20, 16, tzinfo=UTC)
+    warnings = " ".join(response["warnings"])
+    assert "message.time_zone is not set" in warnings
+    assert "smtpEmailContent looks like HTML" in warnings
+
+
 async def test_every_attempt_at_a_mail_has_the_same_message_id_and_another_mail_another() -> None:
     refused = Behaviour().on(Verb.DOT, Say(451, "4.3.0 later"), times=2, keep=True)
     async with SmtpServer(behaviour=refused) as server, pipeline() as opened:

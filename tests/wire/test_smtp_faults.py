@@ -22,6 +22,7 @@ from connector.testing.behaviour import (
     Verb,
 )
 from connector.testing.smtp import Offer, SmtpServer
+from tests.cases.scripted_smtp import ScriptedServer
 from tests.wire.smtp_submission import (
     as_ada,
     bulky,
@@ -190,6 +191,33 @@ async def test_greylisting_passes_at_the_second_attempt() -> None:
         assert (error.code, error.code.retryable) == (ErrorCode.TEMPORARILY_REJECTED, True)
         await smtp.submit(message(), to(server))
     assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("first", ["554 5.7.1 No", "451 4.3.0 Not now"])
+async def test_a_refusal_that_another_reply_follows_is_uncertain(first: str) -> None:
+    """The server refused the content before its end, and then took it: a retry would be a second mail."""
+    script = {"rules": [{"on": "DOT", "reply": [first, "250 2.0.0 Ok: queued as 4F1"]}]}
+    async with ScriptedServer(script) as server:
+        error = await failure(message(), server_for("127.0.0.1", server.port))
+    assert len(server.mails) == 1
+    assert error.code is ErrorCode.DELIVERY_UNCERTAIN
+    assert not error.retryable
+    assert f"it replied {first}, and then 250 2.0.0 Ok: queued as 4F1" in error.message
+
+
+@pytest.mark.parametrize(
+    "quit_rule",
+    [
+        {"on": "QUIT", "drop": True},
+        {"on": "QUIT", "reply": ["500 5.5.1 What?"]},
+        {"on": "QUIT", "reply": ["421 4.3.2 Bye"], "close": True},
+    ],
+)
+async def test_a_refusal_stands_however_quit_is_answered(quit_rule: dict[str, object]) -> None:
+    script = {"rules": [{"on": "DOT", "reply": ["451 4.3.0 Not now"]}, quit_rule]}
+    async with ScriptedServer(script) as server:
+        error = await failure(message(), server_for("127.0.0.1", server.port))
+    assert error.code is ErrorCode.TEMPORARILY_REJECTED
 
 
 async def test_an_old_server_is_greeted_with_helo() -> None:

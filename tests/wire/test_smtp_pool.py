@@ -164,7 +164,6 @@ async def test_any_other_failure_on_a_kept_connection_is_told(
         (Verb.MAIL, Say(550, "5.7.1 No")),
         (Verb.RCPT, Say(550, "5.1.1 No such user")),
         (Verb.DATA, Say(451, "4.3.0 Later")),
-        (Verb.DOT, Say(554, "5.7.1 Spam")),
     ],
 )
 @pytest.mark.parametrize("pipelining", [True, False])
@@ -178,8 +177,19 @@ async def test_a_refused_mail_leaves_the_connection_to_the_next(
                 await smtp.submit(message(), to(server))
             assert (await smtp.submit(second(), to(server))).accepted
         assert len(server.connections) == 1
-        # The reply to the dot ends the transaction by itself.
-        assert ("RSET" in server.connections[0].commands) is (verb is not Verb.DOT)
+        assert "RSET" in server.connections[0].commands
+        assert [mail.sender for mail in server.received] == ["second@example.com"]
+
+
+async def test_a_mail_refused_at_the_dot_ends_its_connection() -> None:
+    """Only the reply to QUIT shows that the refusal was the server's last word on the mail."""
+    behaviour = Behaviour().on(Verb.DOT, Say(554, "5.7.1 Spam"), times=1)
+    async with SmtpServer(behaviour=behaviour) as server:
+        async with pooling(max_connections=1) as smtp:
+            with pytest.raises(TransportError):
+                await smtp.submit(message(), to(server))
+            assert (await smtp.submit(second(), to(server))).accepted
+        assert [connection.commands[-1] for connection in server.connections] == ["QUIT", "QUIT"]
         assert [mail.sender for mail in server.received] == ["second@example.com"]
 
 

@@ -45,7 +45,6 @@ async def test_several_mails_on_one_connection() -> None:
         (Verb.MAIL, Say(550, "5.7.1 No")),
         (Verb.RCPT, Say(450, "4.2.0 Greylisted")),
         (Verb.DATA, Say(451, "4.3.0 Later")),
-        (Verb.DOT, Say(554, "5.7.1 Spam")),
     ],
 )
 async def test_a_mail_after_one_that_was_refused(verb: Verb, lines: Say) -> None:

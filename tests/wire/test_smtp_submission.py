@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from connector.errors import ErrorCode, Phase, TransportError
-from connector.model.envelope import Message
+from connector.model.envelope import EightBit, Message
 from connector.model.receipt import Delivery
 from connector.model.server import Security
 from connector.testing.behaviour import Behaviour, Drop, Hold, Say, Verb
@@ -251,7 +251,7 @@ async def test_a_refusal_of_the_content_that_meets_the_dot_on_its_way_is_the_ver
         assert (caught.value.code, caught.value.phase) == (ErrorCode.TEMPORARILY_REJECTED, Phase.DOT)
         assert server.received == []
         await smtp.submit(message(), to(server))
-        assert (len(server.received), len(server.connections)) == (1, 1)
+        assert (len(server.received), len(server.connections)) == (1, 2)
 
 
 @pytest.mark.parametrize("shift", range(-4, 5))
@@ -335,3 +335,17 @@ async def test_many_mails_at_a_time() -> None:
         target = to(server, Security.STARTTLS)
         await asyncio.gather(*(smtp.submit(message(f"r{n}@x.example"), target) for n in range(50)))
         assert {mail.recipients for mail in server.received} == {(f"r{n}@x.example",) for n in range(50)}
+
+
+@pytest.mark.parametrize("offered", [True, False])
+async def test_8_bit_octets_go_only_where_the_server_takes_them(offered: bool) -> None:
+    plain = message()
+    data = plain.data + "Grüße\r\n".encode()
+    mail = dataclasses.replace(plain, eight_bit=EightBit(data, plain.data, ("careful",)))
+    async with SmtpServer(offer=Offer(eight_bit=offered)) as server, transport() as smtp:
+        receipt = await smtp.submit(mail, to(server))
+    (received,) = server.received
+    assert received.data == (data if offered else plain.data)
+    assert received.mail_parameters.get("BODY") == ("8BITMIME" if offered else None)
+    assert received.mail_parameters["SIZE"] == str(len(received.data))
+    assert receipt.warnings == (() if offered else ("careful",))

@@ -31,6 +31,7 @@ from connector.model.mail import (
     SendRequest,
     UrlSource,
 )
+from connector.model.text import base_name
 from connector.settings.model import AttachmentSettings
 
 ATTACHMENTS_FIELD = "smtpEmailAttachments"
@@ -153,7 +154,7 @@ def _file_name(path: str) -> str:
 
     A name that the task gives has been checked when it was read; this one comes from a disk or a server.
     """
-    last = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+    last = base_name(path)
     return "".join(character for character in last if character.isprintable()).strip() or _UNNAMED
 
 

@@ -181,6 +181,30 @@ class Conversation(Wire):
             why = str(error).rstrip(".") or "this worker stopped waiting"
             raise failures.uncertain(self.server, why) from error
 
+    async def other_word(self, refusal: Reply) -> Reply | None:
+        """Look for a second reply to a message that was refused, and end the conversation.
+
+        A server may refuse the content before it has read the dot, and take the message at the dot all the
+        same: the first reply is then not the dot's. The reply to QUIT comes behind whatever that is.
+
+        Args:
+            refusal: The first reply.
+
+        Returns:
+            The other one, where it is no refusal.
+        """
+        reply = None
+        try:
+            if refusal.code != 421:
+                reply = await self.ask(Phase.MAIL, "QUIT")
+            elif self._replies:  # after 421 nothing more may be said (RFC 5321 section 3.8)
+                reply = self._replies.popleft()
+        except (TransportError, asyncio.CancelledError):  # the refusal is all that the server says
+            pass
+        finally:
+            self.abort()
+        return reply if reply and reply.code < 400 and reply.code != 221 else None
+
     async def _write_content(self, data: bytes | memoryview) -> None:
         if not self._replies:
             try:

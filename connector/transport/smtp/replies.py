@@ -137,6 +137,11 @@ class Capabilities:
         return "smtputf8" in self.extensions
 
     @property
+    def eight_bit(self) -> bool:
+        """RFC 6152."""
+        return "8bitmime" in self.extensions
+
+    @property
     def dsn(self) -> bool:
         """RFC 3461."""
         return "dsn" in self.extensions

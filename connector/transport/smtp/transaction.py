@@ -105,6 +105,7 @@ class Transaction:
         self._talk = talk
         self._capabilities = capabilities
         self._message = message
+        self._data, self._eight_bit, self._warnings = message.form(eight_bit=capabilities.eight_bit)
         self._committing = committing
         self._envelope = message.envelope
         self._unsent: deque[str] = deque()
@@ -129,7 +130,7 @@ class Transaction:
             TransportError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
             ValueError: The message breaks a promise of :class:`~connector.model.envelope.Message`.
         """
-        await check_line_ends(self._message.data)
+        await check_line_ends(self._data)
         self._check_capabilities()
         # Every command is made, and thereby checked, before the first goes out.
         self._unsent.extend((self._mail(), *map(self._rcpt, self._envelope.recipients)))
@@ -142,7 +143,7 @@ class Transaction:
             if not self._hasty:
                 self._unsent.append("DATA")
             self._demand(Phase.DATA, await self._next_reply(Phase.DATA), 354)
-            for chunk in stuffed_chunks(self._message.data):
+            for chunk in stuffed_chunks(self._data):
                 await self._talk.push(chunk)
             return self._receipt(await self._release_dot())
         except TransportError as error:
@@ -150,7 +151,7 @@ class Transaction:
             raise
 
     def _check_capabilities(self) -> None:
-        limit, size = self._capabilities.size_limit, len(self._message.data)
+        limit, size = self._capabilities.size_limit, len(self._data)
         if limit is not None and size > limit:
             message = f"The message has {size} octets and {self._talk.server} takes {limit}: send less."
             raise self._unsendable(ErrorCode.MESSAGE_TOO_LARGE, message)
@@ -202,7 +203,8 @@ class Transaction:
         dsn = self._capabilities.dsn and bool(self._envelope.notify)
         words = [
             f"MAIL FROM:{path(self._envelope.sender)}",
-            f"SIZE={len(self._message.data)}" if self._capabilities.size else "",
+            f"SIZE={len(self._data)}" if self._capabilities.size else "",
+            "BODY=8BITMIME" if self._eight_bit else "",
             "SMTPUTF8" if self._envelope.smtputf8 else "",
             "RET=HDRS" if dsn else "",
             f"ENVID={xtext(self._envelope.envelope_id)}" if dsn and self._envelope.envelope_id else "",
@@ -278,16 +280,27 @@ class Transaction:
         reply = await self._talk.release(b".\r\n")
         self._talk.mail_begun = False
         if reply.code >= 400:
+            if other := await self._talk.other_word(reply):
+                raise self._unclear(f"{self._shown(reply)}, and then {self._shown(other)}")
             raise self._refused(Phase.DOT, reply)
         if not _positive(reply):
             self._talk.abort()
-            raise failures.uncertain(self._talk.server, f"it replied {self._talk.concealment.shown(reply)}")
+            raise self._unclear(self._shown(reply))
         return reply
 
+    def _shown(self, reply: Reply) -> str:
+        return str(self._talk.concealment.shown(reply))
+
+    def _unclear(self, replied: str) -> TransportError:
+        return failures.uncertain(self._talk.server, f"it replied {replied}")
+
     def _receipt(self, reply: Reply) -> Receipt:
-        warnings: tuple[str, ...] = ()
+        warnings = self._warnings
         if self._envelope.notify and not self._capabilities.dsn:
-            warnings = (f"{self._talk.server} offers no delivery receipts (DSN): none was asked for.",)
+            warnings = (
+                *warnings,
+                f"{self._talk.server} offers no delivery receipts (DSN): none was asked for.",
+            )
         shown = self._talk.concealment.shown(reply)
         return Receipt(shown, tuple(self._accepted), tuple(self._rejected), warnings)
 

@@ -1,10 +1,17 @@
+import json
 from email import message_from_string, policy
 from email.utils import getaddresses
 
 import pytest
 
 from connector.errors import InputError
-from connector.message.header import checked_message_id, mailboxes, tokens, unstructured
+from connector.message.header import (
+    checked_message_id,
+    mailboxes,
+    needs_encoding,
+    tokens,
+    unstructured,
+)
 from connector.model.addresses import Mailbox
 from connector.model.text import OWNED_HEADERS, check_header, check_name, check_text
 
@@ -45,6 +52,23 @@ def test_free_text_arrives_exactly_on_lines_of_lawful_length(name: str, value: s
         assert len(word) <= 75 or not word.startswith("=?utf-8?")
 
 
+def test_json_for_a_service_stays_readable() -> None:
+    """As SendGrid reads X-SMTPAPI: one line each, below the 998 octets that a server may cut off."""
+    given = {"to": [f"p{number}@example.org" for number in range(90)], "note": 'a "b", c;' * 40}
+    value = json.dumps(given, separators=(",", ":"))
+    field = unstructured("X-SMTPAPI", value)
+    assert "=?" not in field
+    assert max(map(len, field.split("\r\n"))) <= 998
+    assert json.loads(field.removeprefix("X-SMTPAPI: ").replace("\r\n", "")) == given
+
+
+def test_a_word_without_separators_is_encoded_only_when_no_line_holds_it() -> None:
+    assert unstructured("X-Token", "w" * 900) == f"X-Token: {'w' * 900}\r\n"
+    assert not needs_encoding("w" * 900)
+    assert needs_encoding("w" * 1000)
+    assert not needs_encoding("w," * 1000)
+
+
 def test_each_encoded_word_is_whole_characters() -> None:
     for word in unstructured("Subject", "a😀ü漢" * 50).split()[1:]:
         read(f"X: {word}\r\n").encode()  # half a character would have become a surrogate escape
@@ -61,7 +85,7 @@ def test_each_encoded_word_is_whole_characters() -> None:
         ('J "X" \\', '"J \\"X\\" \\\\" <a@x>'),
         ("a  b", '"a  b" <a@x>'),
         ("Jürgen", "=?utf-8?q?J=C3=BCrgen?= <a@x>"),
-        ("", "a@x"),
+        ("", "<a@x>"),
     ],
 )
 def test_a_display_name_is_quoted_or_encoded_as_it_needs(name: str, written: str) -> None:

@@ -80,6 +80,14 @@ def test_an_attachment_is_named_by_its_place() -> None:
             Attachment(f"{FIELD}[1]", DataSource(b"x"), "a.txt"),
         ),
         (
+            {"name": "C:\\reports\\a.csv", "content": "x"},
+            Attachment(f"{FIELD}[1]", DataSource(b"x"), "a.csv"),
+        ),
+        (
+            {"path": "/srv/a", "name": "../../b.pdf/"},
+            Attachment(f"{FIELD}[1]", FileSource("/srv/a"), "b.pdf"),
+        ),
+        (
             {"path": "/srv/a", "name": "b.pdf"},
             Attachment(f"{FIELD}[1]", FileSource("/srv/a"), "b.pdf"),
         ),
@@ -254,3 +262,7 @@ def test_two_images_cannot_share_an_id() -> None:
     image = {"name": "l.png", "base64": PNG, "inline": True, "contentId": "logo"}
     error = refused(smtpEmailAttachments=[image, image], smtpEmailContentType="html")
     assert error.field == f"{FIELD}[2].contentId"
+
+
+def test_a_name_of_separators_only_is_none() -> None:
+    assert "is a directory" in refused(smtpEmailAttachments=[{"name": "/", "content": "x"}]).message

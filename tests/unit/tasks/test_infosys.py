@@ -10,6 +10,7 @@ from connector.accounts.accounts import Accounts
 from connector.errors import ConnectorError, InputError
 from connector.model.addresses import Mailbox
 from connector.model.mail import ContentType, FileContent, FileSource, Importance, InlineContent, Sensitivity
+from connector.model.server import Server
 from connector.settings.model import INFOSYS_TASK_TYPE, Settings
 from connector.tasks import send_task
 from connector.tasks.port import ReadContext
@@ -129,6 +130,21 @@ def test_a_shared_case(case: dict[str, Any]) -> None:
     assert caught.value.code == case["expect"]["code"]
     assert isinstance(caught.value, InputError)
     assert caught.value.field == case["expect"]["field"]
+
+
+def test_numbers_and_booleans_are_texts_as_jackson_reads_them() -> None:
+    request = read_infosys(
+        smtpEmailSubject=4711,
+        smtpEmailContent=True,
+        authentication={"hostname": "mail", "port": 25, "username": 17, "password": 0.5},
+    )
+    assert (request.subject, request.content) == ("4711", InlineContent("true"))
+    assert isinstance(request.route, Server)
+    assert request.route.password is not None
+    assert (request.route.username, request.route.password.get_secret_value()) == ("17", "0.5")
+    task = send_task(INFOSYS_TASK_TYPE)
+    assert task.idempotency_key({"smtpEmailIdempotencyKey": 7}) == "7"
+    assert refused(smtpEmailSubject=4711).field == "smtpEmailSubject"
 
 
 def test_the_result_has_the_key_of_that_connector_in_front() -> None:

@@ -210,3 +210,35 @@ def test_a_header_holds_ten_thousand_characters_and_a_mail_two_hundred_headers()
     assert len(read(smtpEmailHeaders={f"X-{number}": "v" * 10_000 for number in range(200)}).headers) == 200
     error = refused(smtpEmailHeaders={f"X-{number}": "v" for number in range(201)})
     assert "more than 200 headers" in error.message
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (["jane@example.org", "j ane@example.org"], f"{TO}[2]: j…@example.org the part"),
+        ("jane@example.org, Joe <joe@example..org>", f"{TO}[2]: j…@example..org the domain"),
+        (["nobody"], f"{TO}[1]: n… is not a mail address"),
+        ("nobody", f"{TO}: n… is not a mail address"),
+        (["jane@" + "x" * 300], f"{TO}[1]: j…@{'x' * 60} the domain"),
+    ],
+)
+def test_a_wrong_address_is_shown_just_enough_to_find_it(data: Any, shown: str) -> None:
+    assert refused(smtpEmailToRecipients=data).message.startswith(shown)
+
+
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [
+        ("\u200bjane@example.org", "U+200B (zero width space)"),
+        ("ja\u00adne@example.org", "U+00AD (soft hyphen)"),
+        ("jane\xa0@example.org", "U+00A0 (no-break space)"),
+        ("jane@exam\u2060 ple.org", "U+2060 (word joiner)"),
+        ("jane.example.org\ufeff", "U+FEFF (zero width no-break space)"),
+    ],
+)
+def test_a_character_that_nobody_sees_is_named(address: str, named: str) -> None:
+    assert (
+        f"holds the invisible character {named}; remove it"
+        in refused(smtpEmailToRecipients=[address]).message
+    )
+    assert named in refused(smtpEmailMailBoxName=address).message

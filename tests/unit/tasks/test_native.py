@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from connector.accounts.accounts import Accounts
 from connector.errors import InputError
 from connector.model.addresses import Mailbox
 from connector.model.mail import (
@@ -17,10 +18,11 @@ from connector.model.mail import (
     WhenUncertain,
 )
 from connector.model.signing import Protection
-from connector.settings.model import SEND_TASK_TYPE
+from connector.settings.model import SEND_TASK_TYPE, MessageSettings, Settings
 from connector.tasks import send_task
 from connector.tasks.definitions import INFOSYS, NATIVE
-from tests.unit.tasks.task_inputs import ABSENT, read, refused, variables
+from connector.tasks.port import ReadContext
+from tests.unit.tasks.task_inputs import ABSENT, NOW, ORIGIN, read, refused, variables
 
 JANE = Mailbox("jane@example.org")
 TO = "smtpEmailToRecipients"
@@ -253,7 +255,7 @@ def test_an_idempotency_key_is_short_and_printable() -> None:
     assert key(" order-7/ä ") == "order-7/ä"
     assert key("x" * 200) == "x" * 200
     assert key(None) is key("") is None
-    for data in ("x" * 201, "a\nb", "\ud800", 7, True):
+    for data in ("x" * 201, "a\nb", "a\u200bb", "\ud800", 7, True):
         with pytest.raises(InputError) as raised:
             key(data)
         assert raised.value.field == "smtpEmailIdempotencyKey"
@@ -309,6 +311,47 @@ def test_a_misspelt_input_is_a_warning() -> None:
         f"'smtpEmailBccRecipient' {tail} smtpEmailBccRecipients?",
     )
     assert request.bcc == ()
+
+
+@pytest.mark.parametrize("subject", ["  Your order ", "\u3000Your order\xa0"])
+def test_blanks_around_a_subject_are_taken_off(subject: str) -> None:
+    assert read(smtpEmailSubject=subject).subject == "Your order"
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"smtpEmailSubject": '"Your order"'}, "smtpEmailSubject is in quotes"),
+        ({"smtpEmailSubject": " 'Your order' "}, "smtpEmailSubject is in quotes"),
+        ({"smtpEmailSubject": "Your\\norder"}, "smtpEmailSubject holds the two characters \\n"),
+        ({"smtpEmailContent": "Hello\\nJane"}, "smtpEmailContent holds the two characters \\n"),
+    ],
+)
+def test_what_the_recipient_would_wonder_at_is_told(changes: dict[str, Any], part: str) -> None:
+    (warning,) = read(**changes).warnings
+    assert warning.startswith(part)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"smtpEmailSubject": 'He said "yes"'},
+        {"smtpEmailSubject": '"Yes" or "no"'},
+        {"smtpEmailContent": "<p>C:\\new</p>", "smtpEmailContentType": "html"},
+        {"smtpEmailFollowUp": "tomorrow"},
+    ],
+)
+def test_what_is_meant_is_not_told(changes: dict[str, Any]) -> None:
+    assert read(**changes).warnings == ()
+
+
+@pytest.mark.parametrize(("follow_up", "told"), [("tomorrow", True), ("PT4H", True), (False, False)])
+def test_a_follow_up_in_a_zone_that_is_not_set_is_told(follow_up: object, told: bool) -> None:
+    context = ReadContext(MessageSettings(), NOW, Accounts(Settings()), ORIGIN)
+    request = send_task(SEND_TASK_TYPE).read(
+        variables(authentication={"hostname": "mail", "port": 25}, smtpEmailFollowUp=follow_up), context
+    )
+    assert ["message.time_zone is not set" in warning for warning in request.warnings] == [True] * told
 
 
 # The table of inputs
