@@ -1,14 +1,95 @@
-"""A Camunda 8 / Zeebe job worker that sends mail from a BPMN process.
+"""A Camunda 8 / Zeebe job worker that sends mail from BPMN processes.
 
-The way of one job is one direction, one value at each stage, frozen as soon as it is read::
+Everything that a program may import is in this package and in :mod:`connector.testing`; all other modules are
+private and may change in any version. ::
 
-    engine -> secrets  -> task        -> message -> transport -> result -> engine
-     Job     variables    SendRequest    Message    Receipt      Outcome
+    from connector import Worker, load_settings
 
-``pipeline`` alone knows the order and calls the stages; none calls another. A stage imports the values of
-those before it, with one exception: ``task`` checks addresses, header values and other text by the rules of
-``message``, so that what cannot be written into a mail is refused where the variable's name is known.
-``engine`` and ``transport`` do the I/O at the two ends, and ``message.attachments`` reads what a task names.
+    await Worker(load_settings()).run()
+
+Names are loaded at their first use, so that importing the package costs nothing.
 """
 
-__version__ = "0.1.0"
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from connector.model import VERSION
+
+if TYPE_CHECKING:
+    from connector.errors import (
+        AccountError,
+        AttachmentError,
+        CancelledBeforeSendError,
+        ConnectorError,
+        EncryptionError,
+        ErrorCode,
+        ExpressionError,
+        HeldElsewhereError,
+        InputError,
+        LedgerError,
+        PostponedError,
+        SecretError,
+        SigningError,
+        TokenError,
+        TransportError,
+        UncertainError,
+        WorkerCrashedError,
+    )
+    from connector.ledger.port import LedgerUnavailableError
+    from connector.send.direct import send_mail
+    from connector.settings.model import Settings
+    from connector.settings.sources import SettingsError, load_settings
+    from connector.worker.worker import Worker
+
+__version__ = VERSION
+
+__all__ = [
+    "AccountError",
+    "AttachmentError",
+    "CancelledBeforeSendError",
+    "ConnectorError",
+    "EncryptionError",
+    "ErrorCode",
+    "ExpressionError",
+    "HeldElsewhereError",
+    "InputError",
+    "LedgerError",
+    "LedgerUnavailableError",
+    "PostponedError",
+    "SecretError",
+    "Settings",
+    "SettingsError",
+    "SigningError",
+    "TokenError",
+    "TransportError",
+    "UncertainError",
+    "Worker",
+    "WorkerCrashedError",
+    "__version__",
+    "load_settings",
+    "send_mail",
+]
+
+_HOMES = {
+    "LedgerUnavailableError": "connector.ledger.port",
+    "Settings": "connector.settings.model",
+    "SettingsError": "connector.settings.sources",
+    "Worker": "connector.worker.worker",
+    "load_settings": "connector.settings.sources",
+    "send_mail": "connector.send.direct",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name at its first use."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(_HOMES.get(name, "connector.errors")), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from reference_pages import commands, error_codes, inputs, results, settings
+from reference_pages import commands, error_codes, inputs, python_api, results, settings
 
 from connector.settings.show import schema_text
 
@@ -31,6 +31,8 @@ def pages() -> dict[Path, str]:
         REFERENCE / "accounts.md": settings.accounts_page(),
         REFERENCE / "error-codes.md": error_codes.page(),
         REFERENCE / "commands.md": commands.page(),
+        REFERENCE / "python.md": python_api.python_page(),
+        REFERENCE / "testing.md": python_api.testing_page(),
         **_with_parts(ROOT / "README.md", settings=settings.common(), commands=commands.overview()),
         **_with_parts(
             REFERENCE / "results-and-errors.md", headers=results.headers(), response=results.keys()

@@ -1,1 +1,1 @@
-"""``smtp-connector check``: what an operator wants to know before a process does."""
+"""Checks of accounts, engine and ledger, step by step, each failure with its remedy."""

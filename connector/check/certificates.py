@@ -1,7 +1,7 @@
-"""The certificates that a server shows: from a TLS connection to what an operator reads of them.
+"""Read the certificates that a server shows, also those of a server that is not trusted.
 
-Also a look at those of a server that is not trusted, so that the report can say whose they are. That look is
-a connection of its own, over which nothing is sent but EHLO and STARTTLS; no mail ever goes that way.
+The report of an untrusted certificate says whose it is. For that the check opens a connection of its own,
+over which it sends nothing but EHLO and STARTTLS.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from connector.transport.smtp.opening import Client, Witness, open_session
 from connector.transport.smtp.replies import printable, shortened
 from connector.transport.smtp.wire import Wire
 
-# Authorities that renew by themselves do so a month ahead: what is closer to its end was forgotten.
+# Automatic renewal happens a month ahead: a certificate closer to its end was forgotten.
 WARN_BELOW_DAYS = 30
 
 
@@ -30,7 +30,7 @@ class Certificate:
     """One certificate of a chain.
 
     Attributes:
-        subject: Whose it is, as RFC 4514 writes names.
+        subject: Its owner, in the form of RFC 4514.
         names: The host names and addresses that it is valid for.
         sha256: Its fingerprint, in hexadecimal digits.
     """
@@ -44,11 +44,11 @@ class Certificate:
 
     @property
     def days_left(self) -> int:
-        """Whole days until it ends; negative once it has."""
+        """The whole days until it expires; negative once it has."""
         return (self.expires - datetime.now(UTC)).days
 
     def as_json(self) -> dict[str, Any]:
-        """Give its facts."""
+        """Return its facts as JSON values."""
         return {
             "subject": self.subject,
             "issuer": self.issuer,
@@ -61,7 +61,7 @@ class Certificate:
 
 
 def chain_of(tls: ssl.SSLObject) -> tuple[Certificate, ...]:
-    """Read the chain as the server sent it, its own certificate first; what cannot be read is left out."""
+    """Read the chain as the server sent it, its own certificate first; unreadable ones are left out."""
     found = []
     for der in _sent(tls):
         try:
@@ -74,7 +74,7 @@ def chain_of(tls: ssl.SSLObject) -> tuple[Certificate, ...]:
 def _sent(tls: ssl.SSLObject) -> list[bytes]:
     if (public := getattr(tls, "get_unverified_chain", None)) is not None:
         return list(public())
-    # Before Python 3.13 it stood only on the inner object.
+    # Before Python 3.13 only the inner object has it.
     inner = tls._sslobj  # type: ignore[attr-defined]  # noqa: SLF001 - see above
     return [certificate.public_bytes(_ssl.ENCODING_DER) for certificate in inner.get_unverified_chain() or ()]
 
@@ -101,7 +101,7 @@ def _names(certificate: x509.Certificate) -> list[str]:
 
 
 def _shown(text: str) -> str:
-    """Text of a stranger's certificate, fit for a terminal."""
+    """Make text of a foreign certificate safe for a terminal."""
     return shortened(printable(text.encode("utf-8", "replace")))
 
 
@@ -115,9 +115,9 @@ class _Look(Witness):
 
 
 async def presented(server: Server, client: Client) -> tuple[Certificate, ...]:
-    """Look at the chain of a server that was not trusted; empty when it shows none.
+    """Return the chain of a server that was not trusted; empty when it shows none.
 
-    Never to be used for mail: nothing is verified, so nobody logs in.
+    This connection must never carry mail or a login: nothing is verified.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = client.context.minimum_version

@@ -1,4 +1,4 @@
-"""What a check found, step by step: for a table, for JSON, and for the exit code."""
+"""The findings of a check, step by step: for tables, for JSON and for the exit code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from connector.secrets.masker import masked
 
 
 class Status(StrEnum):
-    """How a step went; a warning is no failure."""
+    """The result of a step; a warning is no failure."""
 
     OK = "ok"
     WARNING = "warning"
@@ -20,8 +20,8 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
-class Step(StrEnum):
-    """What is looked at, in the order in which it is shown."""
+class CheckStep(StrEnum):
+    """The steps of a check, in the order of the report."""
 
     SETTINGS = "settings"
     DNS = "dns"
@@ -36,34 +36,34 @@ class Step(StrEnum):
 
 
 _NOT_REACHED = "not reached"
-# The facts of each step, so that a program finds the same keys whatever happened.
-FACTS: dict[Step, dict[str, Any]] = {
-    Step.SETTINGS: {},
-    Step.DNS: {"addresses": []},
-    Step.TCP: {"address": None, "port": None},
-    Step.TLS: {"version": None, "cipher": None, "certificates": []},
-    Step.EHLO: dict.fromkeys(("size", "pipelining", "starttls", "dsn", "smtputf8", "auth")),
-    Step.AUTH: {"mechanism": None},
-    Step.SENDER: {"address": None},
-    Step.MAIL: {"recipient": None, "messageId": None, "reply": None},
-    Step.ENGINE: {"version": None, "credentials": False, "tls": False},
-    Step.LEDGER: {"kind": None},
+# The facts of each step, so that a program always finds the same keys.
+FACTS: dict[CheckStep, dict[str, Any]] = {
+    CheckStep.SETTINGS: {},
+    CheckStep.DNS: {"addresses": []},
+    CheckStep.TCP: {"address": None, "port": None},
+    CheckStep.TLS: {"version": None, "cipher": None, "certificates": []},
+    CheckStep.EHLO: dict.fromkeys(("size", "pipelining", "starttls", "dsn", "smtputf8", "auth")),
+    CheckStep.AUTH: {"mechanism": None},
+    CheckStep.SENDER: {"address": None},
+    CheckStep.MAIL: {"recipient": None, "messageId": None, "reply": None},
+    CheckStep.ENGINE: {"version": None, "credentials": False, "tls": False},
+    CheckStep.LEDGER: {"kind": None},
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One step and what came of it.
+    """The result of one step.
 
     Attributes:
-        message: What was found, or the reason of the failure, in one or two sentences.
-        fix: What to change; None where nothing needs to be.
+        message: The finding, or the reason of the failure, in one or two sentences.
+        fix: The change that removes the failure or warning; None where none is needed.
         code: The error code that a process would get.
-        seconds: How long the step took.
-        facts: JSON values for programs, those that are known; each step has its own keys.
+        seconds: The duration of the step.
+        facts: JSON values for programs, as far as they are known; each step has its own keys.
     """
 
-    step: Step
+    step: CheckStep
     status: Status
     message: str
     fix: str | None = None
@@ -72,17 +72,17 @@ class Finding:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def not_reached(cls, step: Step) -> Finding:
-        """A step behind one that failed."""
+    def not_reached(cls, step: CheckStep) -> Finding:
+        """Give the finding for a step behind one that failed."""
         return cls(step, Status.SKIPPED, _NOT_REACHED)
 
     @property
     def reached(self) -> bool:
-        """Whether it was come to."""
+        """Whether the check got as far as this step."""
         return self.message != _NOT_REACHED
 
     def as_json(self) -> dict[str, Any]:
-        """Give it with the same keys for every step."""
+        """Return it with the same keys for every step."""
         return {
             "step": self.step.value,
             "status": self.status.value,
@@ -96,12 +96,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found about one account, server, engine or ledger.
+    """The findings about one account, server, engine or ledger.
 
     Attributes:
         kind: ``account``, ``server`` (one given on the command line), ``engine`` or ``ledger``.
-        name: The account's name; of the others, the same as the kind.
-        target: Where it is, as ``smtp.example.com:587``.
+        name: The account's name; for the others, the same as the kind.
+        target: Its address, as ``smtp.example.com:587``.
     """
 
     kind: str
@@ -111,11 +111,11 @@ class Report:
 
     @property
     def status(self) -> Status:
-        """The worst of its findings; ``skipped`` ones do not count."""
+        """The worst status of its findings; ``skipped`` does not count."""
         return worst(finding.status for finding in self.findings)
 
     def masked(self, mask: Callable[[str], str]) -> Report:
-        """Give the same without secrets: a server may have repeated one, or a certificate hold it."""
+        """Return it without secrets, which a server may have repeated or a certificate may hold."""
         findings = tuple(
             replace(
                 finding,
@@ -128,7 +128,7 @@ class Report:
         return replace(self, target=mask(self.target), findings=findings)
 
     def as_json(self) -> dict[str, Any]:
-        """Give it with the same keys for every kind."""
+        """Return it with the same keys for every kind."""
         return {
             "kind": self.kind,
             "name": self.name,
@@ -139,6 +139,6 @@ class Report:
 
 
 def worst(statuses: Iterable[Status]) -> Status:
-    """Give the status of a whole, out of those of its parts."""
+    """Return the worst of several statuses."""
     found = set(statuses)
     return next((status for status in (Status.FAILED, Status.WARNING) if status in found), Status.OK)

@@ -1,7 +1,6 @@
-"""What an operator should change when a step of a check fails.
+"""The remedy for each failure of a check: one or two sentences that name the setting to change.
 
-An error enters whose message says what happened, in the words that an incident would have; one or two
-sentences leave that say what to do about it, naming the setting where it is to be done.
+The message of the error says what happened, in the words of an incident.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from connector.transport.smtp.replies import Capabilities
 _SHOWN_NAMES = 5
 _OPTIONS = frozenset({"host", "port", "security", "username"})
 
-# What these providers want beside a right password, by the end of their hosts' names.
+# What these providers need beside a correct password, by the end of their hosts' names.
 _PROVIDERS = {
-    "gmail.com": "Gmail takes an app password only, made at myaccount.google.com/apppasswords.",
-    "office365.com": "Exchange Online takes a password only where SMTP AUTH is turned on for the mailbox.",
-    "outlook.com": "Outlook.com takes an app password only, made in the account's security settings.",
-    "amazonaws.com": "SES wants its own SMTP credentials, not the access key of an IAM user.",
+    "gmail.com": "Gmail accepts only an app password; create one at myaccount.google.com/apppasswords.",
+    "office365.com": "Exchange Online accepts a password only where SMTP AUTH is turned on for the mailbox.",
+    "outlook.com": "Outlook.com accepts only an app password; create one in the account's security settings.",
+    "amazonaws.com": "SES needs its own SMTP credentials, not the access key of an IAM user.",
     "sendgrid.net": "At SendGrid the user name is the word apikey and the password an API key.",
     "postmarkapp.com": "At Postmark user name and password are both the server's API token.",
 }
@@ -32,11 +31,11 @@ _PROVIDERS = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A failure with what is known about it.
+    """A failure with the facts about it.
 
     Attributes:
-        chain: The certificates that the server showed, if it was asked.
-        capabilities: What it had announced by then.
+        chain: The certificates that the server showed, where they matter.
+        capabilities: The extensions that it had announced by then.
     """
 
     error: TransportError
@@ -46,20 +45,20 @@ class Case:
 
 
 def place(server: Server, key: str) -> str:
-    """Where an operator changes a value of a server: a setting of its account, or an option."""
+    """Name the setting of the account, or the option, that holds a value of a server."""
     if server.account is not None:
         return f"accounts.{server.account}.{key}"
     return f"--{key}" if key in _OPTIONS else f"{key} of an account"
 
 
 def remedy(case: Case) -> str:
-    """Say what to do about a failure."""
+    """Return the remedy for a failure."""
     return _REMEDIES.get(case.error.code, _by_the_reply)(case)
 
 
 def _unknown_host(case: Case) -> str:
     return (
-        f"Correct {place(case.server, 'host')}; if the name is right, find out why this machine's DNS does "
+        f"Correct {place(case.server, 'host')}. If the name is right, find out why this machine's DNS does "
         f"not know it: getent hosts {case.server.hostname}"
     )
 
@@ -69,11 +68,11 @@ def _unreachable(case: Case) -> str:
     if case.error.phase is not Phase.CONNECT:
         return (
             f"Check {place(server, 'port')} and {place(server, 'security')} (587 with starttls, 465 with "
-            "tls), then the server's log: it ended the connection."
+            "tls), then the server's log: the server closed the connection."
         )
     return (
         f"Check {place(server, 'host')} and {place(server, 'port')} (587, or 465 with tls), that the server "
-        "runs, and that no firewall stands between."
+        "is running, and that no firewall blocks the connection."
     )
 
 
@@ -83,40 +82,42 @@ def _silent(case: Case) -> str:
         return "Find out why the DNS servers of this machine (/etc/resolv.conf) do not answer."
     if phase is Phase.CONNECT:
         return (
-            f"Let this machine reach port {server.port} of {server.hostname}: a firewall most likely drops "
+            f"Allow this machine to reach port {server.port} of {server.hostname}: most likely a firewall "
+            "drops "
             "the connection. Clouds block port 25; use 587 or 465."
         )
     if phase is Phase.GREETING and server.security is not Security.TLS:
         return (
             f"If the port speaks TLS from the start, as 465 does, set {place(server, 'security')} to tls. "
-            "Otherwise the server is overloaded: try a longer --timeout."
+            "Otherwise the server is overloaded; try a longer --timeout."
         )
-    return "The server is too slow or hangs: try a longer --timeout, then ask the server's operator."
+    return "The server is too slow or hangs. Try a longer --timeout, then ask the server's operator."
 
 
 def _no_starttls(case: Case) -> str:
     server = case.server
     return (
-        f"Set {place(server, 'port')} to 587, or to 465 with {place(server, 'security')} tls. Only where "
-        "clear text is meant, set security to none."
+        f"Set {place(server, 'port')} to 587, or to 465 with {place(server, 'security')} tls. Set security "
+        "to "
+        "none only where clear text is intended."
     )
 
 
 def _tls(case: Case) -> str:
     cause = case.error.__cause__
     if isinstance(cause, UnusableTrustError):
-        return f"Correct the file of certificates ({cause.key or 'the system has none: install one'})."
+        return f"Correct the file of certificates ({cause.key or 'the system has none; install one'})."
     return _TLS_REMEDIES.get(fault_of(cause), _tls_in_general)(case)
 
 
 def _expired(case: Case) -> str:
     ended = next((item for item in case.chain if item.days_left < 0), None)
-    when = f": {ended.subject} ended on {ended.expires:%Y-%m-%d}" if ended else ""
+    when = f": {ended.subject} expired on {ended.expires:%Y-%m-%d}" if ended else ""
     return f"Ask the operator of {case.server.hostname} to renew the certificate{when}."
 
 
 def _not_yet_valid(case: Case) -> str:
-    when = f" The certificate begins on {case.chain[0].begins:%Y-%m-%d %H:%M} UTC." if case.chain else ""
+    when = f" The certificate is valid from {case.chain[0].begins:%Y-%m-%d %H:%M} UTC." if case.chain else ""
     return f"Set the clock of this machine, or of the server.{when}"
 
 
@@ -125,11 +126,11 @@ def _untrusted(case: Case) -> str:
     key = "trust_store" if server.tls.trust_store else "ca_file"
     setting = place(server, key) if server.account else "smtp.ca_file"
     if not case.chain:
-        return f"Put the certificate of its authority into {setting}."
+        return f"Add the certificate of its authority to {setting}."
     return (
-        f"If it is the right server, put the certificate of its authority, {case.chain[-1].issuer}, into "
-        f"{setting}. Ask the server's operator for it, and compare what the server showed: SHA-256 "
-        f"{case.chain[0].sha256}"
+        f"If it is the right server, add the certificate of its authority, {case.chain[-1].issuer}, to "
+        f"{setting}. Ask the server's operator for it, and compare the certificate that the server showed: "
+        f"SHA-256 {case.chain[0].sha256}"
     )
 
 
@@ -137,8 +138,8 @@ def _other_host(case: Case) -> str:
     names = case.chain[0].names if case.chain else ()
     listed = ", ".join(names[:_SHOWN_NAMES]) + (", …" if len(names) > _SHOWN_NAMES else "")
     if not listed:
-        return f"Set {place(case.server, 'host')} to the name that its certificate has."
-    return f"Set {place(case.server, 'host')} to a name that its certificate has: {listed}"
+        return f"Set {place(case.server, 'host')} to the name in its certificate."
+    return f"Set {place(case.server, 'host')} to a name in its certificate: {listed}"
 
 
 def _client_certificate(case: Case) -> str:
@@ -147,7 +148,7 @@ def _client_certificate(case: Case) -> str:
         return (
             f"Set {place(server, 'client_cert')} to a certificate from an authority that the server trusts."
         )
-    return f"Replace the certificate in {place(server, 'client_cert')} by one that the server trusts."
+    return f"Replace the certificate in {place(server, 'client_cert')} with one that the server trusts."
 
 
 def _too_old(case: Case) -> str:
@@ -157,7 +158,7 @@ def _too_old(case: Case) -> str:
             f"Ask the server's operator for TLS {server.tls.min_version}, or set "
             f"{place(server, 'min_tls')} to 1.2."
         )
-    return "Ask the server's operator to turn on TLS 1.2 or 1.3; older ones are not safe (RFC 8996)."
+    return "Ask the server's operator to turn on TLS 1.2 or 1.3; older versions are not safe (RFC 8996)."
 
 
 def _no_tls(case: Case) -> str:
@@ -177,7 +178,9 @@ def _login(case: Case) -> str:
     if case.error.reply is None:
         offered = case.capabilities.auth
         if "xoauth2" in offered or "oauthbearer" in offered:
-            return "The server wants OAuth, which this version does not have; ask it for an app password."
+            return (
+                "The server requires OAuth, which this version does not have. Create an app password there."
+            )
         return f"Remove {where}, or use the port where the server lets users log in (587, or 465 with tls)."
     hint = next((words for end, words in _PROVIDERS.items() if f".{server.hostname}".endswith(f".{end}")), "")
     return f"Correct {where}. {hint}".rstrip()
@@ -185,7 +188,9 @@ def _login(case: Case) -> str:
 
 def _sender(case: Case) -> str:
     where = place(case.server, "address") if case.server.account else "--from"
-    return f"Set {where} to an address that this login may send from, or let the server's operator allow it."
+    return (
+        f"Set {where} to an address that this login may send from, or ask the server's operator to allow it."
+    )
 
 
 def _recipient(_: Case) -> str:
@@ -202,15 +207,15 @@ def _client(case: Case) -> str:
 
 
 def _wait(_: Case) -> str:
-    return "Wait and check again; if it stays, ask the server's operator."
+    return "Wait and check again. If the failure stays, ask the server's operator."
 
 
 def _uncertain(_: Case) -> str:
-    return "See whether the test mail has arrived; if it has, the server only answers late."
+    return "See whether the test mail has arrived. If it has, the server only answers late."
 
 
 def _by_the_reply(case: Case) -> str:
-    return f"Do what the reply asks for, or ask the operator of {case.server.hostname} about it."
+    return f"Follow the server's reply, or ask the operator of {case.server.hostname} about it."
 
 
 _TLS_REMEDIES: dict[Fault, Callable[[Case], str]] = {

@@ -1,49 +1,57 @@
-"""All that is to be checked, at the same time: reports leave in the order in which they are done.
+"""Run the checks of accounts, engine and ledger at the same time.
 
-The settings and what was asked for on the command line enter. Accounts are prepared as for a mail: secrets
-are looked up where the worker would look, and everything that leaves is masked.
+Accounts are prepared as for a mail: secrets are looked up where the worker would look, and everything that
+leaves is masked.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
 from connector.accounts.accounts import Account, Accounts, with_secrets
-from connector.check.findings import Finding, Report, Status, Step
+from connector.check.findings import CheckStep, Finding, Report, Status
 from connector.check.mail_server import Trial, examine
-from connector.check.surroundings import check_engine, check_ledger
+from connector.engine.connect import gateway_address
+from connector.engine.grpc import GrpcEngine
+from connector.engine.port import EngineDeniedError, EngineRefusedError, EngineUnavailableError
 from connector.errors import ConnectorError, ErrorCode
+from connector.ledger import LedgerUnavailableError, open_ledger
 from connector.model.addresses import Mailbox
 from connector.model.server import Server
 from connector.secrets.masker import Masker
 from connector.secrets.providers import open_secrets
 from connector.secrets.resolve import SecretResolver
-from connector.settings.model import Settings
+from connector.settings.ledger import LedgerSettings
+from connector.settings.model import EngineSettings, Settings
 from connector.transport.smtp.transport import SmtpTransport
 
 _SECRET_REMEDIES = {
-    ErrorCode.SECRET_NOT_FOUND: "Make it known at one of these places, or correct its name in the setting.",
+    ErrorCode.SECRET_NOT_FOUND: "Store the secret in one of these places, or correct its name in the "
+    "setting.",
     ErrorCode.SECRET_NOT_ALLOWED: "Add this host and port to the secret's hosts in secrets.bind.",
-    ErrorCode.SECRETS_UNAVAILABLE: "See whether the provider of secrets answers, or try a longer --timeout.",
+    ErrorCode.SECRETS_UNAVAILABLE: "Check whether the secret provider answers, or try a longer --timeout.",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class CheckRequest:
     """What to check.
 
     Attributes:
-        accounts: Names of accounts.
+        accounts: The names of accounts.
         server: A server given on the command line.
-        secret: The name of the secret that is its password; None where it has one, or needs none.
-        sender: In place of the accounts' own addresses.
-        recipient: Whom to send a test mail.
-        seconds: How long each step may take.
+        secret: The name of the secret that is the server's password; None where it has one, or needs none.
+        sender: The sender to try in place of the accounts' own addresses.
+        recipient: The recipient of a test mail.
+        seconds: The longest duration of a step.
     """
 
     accounts: tuple[str, ...]
@@ -57,14 +65,14 @@ class Order:
 
 
 async def reports(
-    order: Order, settings: Settings, masker: Masker, environ: Mapping[str, str]
+    request: CheckRequest, settings: Settings, masker: Masker, environ: Mapping[str, str]
 ) -> AsyncGenerator[Report, None]:
-    """Check everything that was asked for, and give each report as soon as it is there."""
+    """Run all requested checks at the same time, and yield each report as soon as it is complete."""
     async with AsyncExitStack() as stack:
         transport = SmtpTransport(settings.smtp)
         stack.push_async_callback(transport.aclose)
         secrets = await stack.enter_async_context(open_secrets(settings.secrets, environ, masker.remember))
-        checks = _Checks(order, settings, masker, secrets, transport)
+        checks = _Checks(request, settings, masker, secrets, transport)
         tasks = [asyncio.create_task(check) for check in checks.all()]
         stack.push_async_callback(_end, tasks)
         for done in asyncio.as_completed(tasks):
@@ -80,13 +88,13 @@ async def _end(tasks: list[asyncio.Task[Report]]) -> None:
 class _Checks:
     def __init__(
         self,
-        order: Order,
+        request: CheckRequest,
         settings: Settings,
         masker: Masker,
         secrets: SecretResolver,
         transport: SmtpTransport,
     ) -> None:
-        self._order = order
+        self._request = request
         self._settings = settings
         self._masker = masker
         self._secrets = secrets
@@ -94,35 +102,35 @@ class _Checks:
         self._accounts = Accounts(settings)
 
     def all(self) -> list[Coroutine[None, None, Report]]:
-        found = [self._account(self._accounts.configured(name)) for name in self._order.accounts]
-        if self._order.server is not None:
-            found.append(self._server("server", "server", self._order.server, self._order.sender))
-        if self._order.engine:
-            found.append(check_engine(self._settings, self._order.seconds))
-        if self._order.ledger:
-            found.append(check_ledger(self._settings.ledger, self._order.seconds))
+        found = [self._account(self._accounts.configured(name)) for name in self._request.accounts]
+        if self._request.server is not None:
+            found.append(self._server("server", "server", self._request.server, self._request.sender))
+        if self._request.engine:
+            found.append(check_engine(self._settings, self._request.seconds))
+        if self._request.ledger:
+            found.append(check_ledger(self._settings.ledger, self._request.seconds))
         return found
 
     async def _account(self, account: Account) -> Report:
-        sender = self._order.sender or account.sender
+        sender = self._request.sender or account.sender
         return await self._server("account", account.name, account.route, sender)
 
     async def _server(self, kind: str, name: str, server: Server, sender: Mailbox | None) -> Report:
-        order = self._order
-        trial = Trial(sender, order.recipient, order.seconds, self._settings.message)
+        request = self._request
+        trial = Trial(sender, request.recipient, request.seconds, self._settings.message)
         try:
-            async with asyncio.timeout(order.seconds):
+            async with asyncio.timeout(request.seconds):
                 ready = await self._with_secrets(server)
         except (ConnectorError, TimeoutError) as error:
-            return Report(kind, name, str(server), (_unresolved(error, order.seconds),))
+            return Report(kind, name, str(server), (_unresolved(error, request.seconds),))
         if ready.password is not None:
             self._masker.remember_login(ready.username or "", ready.password.get_secret_value())
         return Report(kind, name, str(server), await examine(ready, trial, self._transport))
 
     async def _with_secrets(self, server: Server) -> Server:
-        if server.account is None and self._order.secret is not None:
+        if server.account is None and self._request.secret is not None:
             found = await self._secrets.resolve_text(
-                f"secrets.{self._order.secret}", "--password-secret", server.hostname, server.port
+                f"secrets.{self._request.secret}", "--password-secret", server.hostname, server.port
             )
             return replace(server, password=SecretStr(found.value))
         ready, _ = await with_secrets(server, self._secrets)
@@ -132,7 +140,114 @@ class _Checks:
 def _unresolved(error: ConnectorError | TimeoutError, seconds: float) -> Finding:
     if isinstance(error, ConnectorError):
         fix = _SECRET_REMEDIES.get(error.code, _SECRET_REMEDIES[ErrorCode.SECRET_NOT_FOUND])
-        return Finding(Step.SETTINGS, Status.FAILED, error.message, fix, error.code)
-    message = f"The secrets of the account could not be looked up in {seconds:g} s."
+        return Finding(CheckStep.SETTINGS, Status.FAILED, error.message, fix, error.code)
+    message = f"The secrets of the account could not be looked up within {seconds:g} s."
     code = ErrorCode.SECRETS_UNAVAILABLE
-    return Finding(Step.SETTINGS, Status.FAILED, message, _SECRET_REMEDIES[code], code)
+    return Finding(CheckStep.SETTINGS, Status.FAILED, message, _SECRET_REMEDIES[code], code)
+
+
+async def check_engine(settings: Settings, seconds: float) -> Report:
+    """Ask the gateway for its version, which needs a connection, and TLS and credentials where set."""
+    target = gateway_address(settings.engine)
+    credentials = settings.engine.client_id is not None
+    facts: dict[str, Any] = {"credentials": credentials, "tls": _encrypted(settings.engine)}
+    try:
+        async with asyncio.timeout(seconds), GrpcEngine(settings.engine, settings.worker) as engine:
+            version = await engine.version()
+    except TimeoutError:
+        message = f"{target} did not answer within {seconds:g} s."
+        finding = Finding(
+            CheckStep.ENGINE, Status.FAILED, message, _engine_away(settings.engine), facts=facts
+        )
+    except EngineDeniedError as error:
+        fix = (
+            "Correct engine.client_id, client_secret, oauth_url and audience, or grant the client "
+            "permissions."
+        )
+        finding = Finding(CheckStep.ENGINE, Status.FAILED, str(error), fix, facts=facts)
+    except (EngineUnavailableError, EngineRefusedError, OSError) as error:
+        finding = Finding(
+            CheckStep.ENGINE, Status.FAILED, str(error), _engine_away(settings.engine), facts=facts
+        )
+    else:
+        let_in = ", which accepts the credentials" if credentials else ""
+        facts["version"] = version
+        finding = Finding(CheckStep.ENGINE, Status.OK, f"Zeebe gateway {version}{let_in}", facts=facts)
+    return Report("engine", "engine", target, (finding,))
+
+
+def _encrypted(settings: EngineSettings) -> bool:
+    return bool(settings.tls) or settings.client_id is not None
+
+
+def _engine_away(settings: EngineSettings) -> str:
+    if settings.address is None and settings.cluster_id is None:
+        return "Set engine.address (ZEEBE_ADDRESS): it is not set, and no engine is running on this machine."
+    tls = "on" if _encrypted(settings) else "off"
+    return (
+        "Check engine.address (the gateway's gRPC port, 26500 by default), that the gateway is running, "
+        "that no "
+        f"firewall blocks the connection, and that engine.tls, which is {tls}, matches the gateway."
+    )
+
+
+async def check_ledger(settings: LedgerSettings, seconds: float) -> Report:
+    """Write a meaningless entry into the ledger.
+
+    A missing file is not created: it would belong to the user who checks, and perhaps not to the worker's.
+    """
+    facts: dict[str, Any] = {"kind": settings.kind}
+    target = str(settings.path) if settings.kind == "sqlite" else settings.kind
+    try:
+        message = _missing(settings)
+        if message is None:
+            async with asyncio.timeout(seconds), open_ledger(settings) as ledger:
+                await ledger.check()
+            message = "it can be written"
+    except (LedgerUnavailableError, TimeoutError) as error:
+        reason = str(error) or f"The ledger did not answer within {seconds:g} s."
+        code, fix = ErrorCode.LEDGER_UNAVAILABLE, _ledger_fix(settings)
+        finding = Finding(CheckStep.LEDGER, Status.FAILED, reason, fix, code, facts=facts)
+    else:
+        finding = _writable(settings, message, facts)
+    return Report("ledger", "ledger", target, (finding,))
+
+
+def _writable(settings: LedgerSettings, message: str, facts: dict[str, Any]) -> Finding:
+    if settings.kind != "memory":
+        return Finding(CheckStep.LEDGER, Status.OK, message, facts=facts)
+    warning = "it forgets everything when the worker stops; a mail may then be sent twice"
+    fix = "Set ledger.kind to sqlite or postgres."
+    return Finding(CheckStep.LEDGER, Status.WARNING, warning, fix, facts=facts)
+
+
+def _missing(settings: LedgerSettings) -> str | None:
+    """Return a note that the worker will create the file; None when it exists, or none is used.
+
+    Raises:
+        LedgerUnavailableError: This user cannot create it.
+    """
+    if settings.kind != "sqlite":
+        return None
+    try:
+        path = settings.path.expanduser()
+    except RuntimeError:  # no home directory; opening the ledger reports it
+        return None
+    if path.exists():
+        return None
+    directory = next(parent for parent in path.absolute().parents if parent.exists())
+    if not _may_make(directory):
+        raise LedgerUnavailableError(
+            f"The ledger {path} does not exist and cannot be created in {directory}."
+        )
+    return "it does not exist yet; the worker creates it when it starts"
+
+
+def _may_make(directory: Path) -> bool:
+    return directory.is_dir() and os.access(directory, os.W_OK | os.X_OK)
+
+
+def _ledger_fix(settings: LedgerSettings) -> str:
+    if settings.kind == "postgres":
+        return "Check ledger.url (host, port, database, user and password), and that the server is running."
+    return "Set ledger.path to a file on a local disk that the worker's user may create and write."

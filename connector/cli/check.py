@@ -1,24 +1,46 @@
-"""``smtp-connector check`` as it is typed: its options and their help, light enough for every ``--help``."""
+"""``smtp-connector check``: its options, and the reports for a person at a terminal or for a program."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+import getpass
+import json
+import os
+import sys
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing, nullcontext
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from connector.cli.options import Assignments, Config, load_settings, wrong_usage
+from connector.cli.interrupt import until_interrupted
+from connector.cli.options import Assignments, Config, UsageError, load_settings, wrong_usage
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from connector.check.findings import Report
+    from connector.check.run import CheckRequest
+    from connector.model.addresses import Mailbox
+    from connector.model.server import Server
+    from connector.settings.model import Settings
 
 EXAMPLES = (
     "Examples:\n\n  smtp-connector check\n\n  smtp-connector check sales --send-to me@example.com\n\n"
     "  smtp-connector check --host smtp.example.com --username workflow --json"
 )
+_INTERRUPTED = 130
+_LONGEST = 3600  # seconds
+_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
 
 
 def check(  # noqa: PLR0913, PLR0917 - each parameter is an option of the command
     accounts: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Accounts to check. Default: all of them, the engine and the ledger.", metavar="[ACCOUNT]…"
+            help="Accounts to check. Default: all accounts, the engine and the ledger.", metavar="[ACCOUNT]…"
         ),
     ] = None,
     send_to: Annotated[
@@ -26,14 +48,16 @@ def check(  # noqa: PLR0913, PLR0917 - each parameter is an option of the comman
     ] = None,
     sender: Annotated[
         str | None,
-        typer.Option("--from", help="Sender to try, in place of the account's address.", metavar="ADDRESS"),
+        typer.Option(
+            "--from", help="Sender to try. Default: the address of each account.", metavar="ADDRESS"
+        ),
     ] = None,
     timeout: Annotated[
-        float, typer.Option(help="How long each step may take at most, in seconds.", metavar="SECONDS")
+        float, typer.Option(help="Longest duration of each step, in seconds.", metavar="SECONDS")
     ] = 15.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     host: Annotated[
-        str | None, typer.Option(help="Check this server, which is no account.", metavar="HOST")
+        str | None, typer.Option(help="Check this server instead of accounts.", metavar="HOST")
     ] = None,
     port: Annotated[int | None, typer.Option(help="Its port. Default: 587, or 465 with tls.")] = None,
     security: Annotated[
@@ -42,11 +66,13 @@ def check(  # noqa: PLR0913, PLR0917 - each parameter is an option of the comman
     ] = None,
     username: Annotated[
         str | None,
-        typer.Option(help="Log in to it. The password is asked for, or read from standard input."),
+        typer.Option(
+            help="Log in to it. The command asks for the password, or reads it from standard input."
+        ),
     ] = None,
     password_secret: Annotated[
         str | None,
-        typer.Option(help="The secret that is the password, as MAIL_PASSWORD.", metavar="NAME"),
+        typer.Option(help="The secret that holds the password, as MAIL_PASSWORD.", metavar="NAME"),
     ] = None,
     check_engine: Annotated[
         bool | None,
@@ -65,18 +91,234 @@ def check(  # noqa: PLR0913, PLR0917 - each parameter is an option of the comman
 ) -> None:
     """Check mail accounts step by step (DNS, TCP, TLS, EHLO, login, sender), the engine and the ledger.
 
-    Says for each failure why it failed and what to change. Exit code 0 when nothing failed, otherwise 1.
+    Prints for each failure its reason and what to change. Exit code 0 when nothing failed, otherwise 1.
     """
-    loaded = load_settings(config, assignments)
-    from connector.check import command
-    from connector.cli.json_file import UsageError
-
-    server = command.ServerOptions(host, port, security, username, password_secret)
-    options = command.Options(
-        tuple(accounts or ()), server, check_engine, check_ledger, sender, send_to, timeout
-    )
+    settings = load_settings(config, assignments).settings
+    server = _ServerOptions(host, port, security, username, password_secret)
+    options = _Options(tuple(accounts or ()), server, check_engine, check_ledger, sender, send_to, timeout)
     try:
-        code = command.check(options, loaded.settings, as_json=as_json)
+        code = _check(options, settings, as_json=as_json)
     except UsageError as error:
         wrong_usage(str(error))
     raise typer.Exit(code)
+
+
+@dataclass(frozen=True, slots=True)
+class _ServerOptions:
+    """The options that describe a server instead of an account, as typed."""
+
+    host: str | None
+    port: int | None
+    security: str | None
+    username: str | None
+    password_secret: str | None
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The options that were typed beside ``--host``."""
+        values = {
+            "--port": self.port,
+            "--security": self.security,
+            "--username": self.username,
+            "--password-secret": self.password_secret,
+        }
+        return tuple(name for name, value in values.items() if value is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """The command line, as typed; None for an option that was not."""
+
+    accounts: tuple[str, ...]
+    server: _ServerOptions
+    engine: bool | None
+    ledger: bool | None
+    sender: str | None
+    recipient: str | None
+    seconds: float
+
+
+def _check(options: _Options, settings: Settings, *, as_json: bool) -> int:
+    """Check everything that was asked for and print the reports.
+
+    Returns:
+        The exit code: 0 when nothing failed, 1 when something did, 130 when it was interrupted.
+
+    Raises:
+        UsageError: An account is not configured, or options contradict each other.
+    """
+    from connector.check.findings import Status
+    from connector.check.run import reports
+    from connector.observe.logs import configure_logging
+    from connector.secrets.masker import Masker
+
+    request = _request(options, settings)
+    masker = Masker()
+    configure_logging(settings.log, masker)
+    for credential in settings.credentials:
+        masker.remember(credential)
+    if request.server is not None and request.server.password is not None:
+        masker.remember(request.server.password.get_secret_value())
+    arriving = reports(request, settings, masker, os.environ)
+    found = asyncio.run(until_interrupted(_collected(arriving, as_json=as_json)))
+    if found is None:
+        return _INTERRUPTED
+    if as_json:
+        typer.echo(_json(found))
+    return 1 if any(report.status is Status.FAILED for report in found) else 0
+
+
+async def _collected(reports: AsyncGenerator[Report, None], *, as_json: bool) -> list[Report]:
+    """Collect the reports; without JSON, print each as soon as it is complete."""
+    from rich.console import Console
+
+    console = Console()
+    found: list[Report] = []
+    waiting = console.status("checking …") if not as_json and console.is_terminal else nullcontext()
+    with waiting:
+        async with aclosing(reports) as arriving:
+            async for report in arriving:
+                found.append(report)
+                if not as_json:
+                    _print(console, report)
+    return found
+
+
+# From the command line to a request
+
+
+def _request(options: _Options, settings: Settings) -> CheckRequest:
+    from connector.check.run import CheckRequest
+
+    if not 0 < options.seconds <= _LONGEST:
+        raise UsageError(f"--timeout: expected more than 0 and at most {_LONGEST} seconds")
+    named = bool(options.accounts or options.server.host)
+    accounts = options.accounts or (() if options.server.host else tuple(settings.accounts))
+    for name in accounts:
+        _require_account(name, settings)
+    sender = _mailbox("--from", options.sender)
+    recipient = _mailbox("--send-to", options.recipient)
+    return CheckRequest(
+        tuple(dict.fromkeys(accounts)),
+        _server(options),
+        options.server.password_secret,
+        not named if options.engine is None else options.engine,
+        not named if options.ledger is None else options.ledger,
+        sender,
+        recipient,
+        options.seconds,
+    )
+
+
+def _require_account(name: str, settings: Settings) -> None:
+    if name in settings.accounts:
+        return
+    nearest = get_close_matches(name, settings.accounts, n=1)
+    listed = ", ".join(settings.accounts) or "none"
+    hint = f"did you mean {nearest[0]}?" if nearest else f"the settings have: {listed}"
+    raise UsageError(f"{name}: no such account; {hint}")
+
+
+def _mailbox(option: str, text: str | None) -> Mailbox | None:
+    from connector.errors import InputError
+    from connector.model.addresses import parse_mailbox
+
+    if text is None:
+        return None
+    try:
+        return parse_mailbox(text, option)
+    except InputError as error:
+        raise UsageError(error.message) from None
+
+
+def _server(options: _Options) -> Server | None:
+    """Return the server of ``--host``, checked and completed as an account would be."""
+    from pydantic import ValidationError
+
+    from connector.model.server import Server
+    from connector.settings.accounts import AccountSettings
+
+    given = options.server
+    if given.host is None:
+        if given.given:
+            raise UsageError(f"{given.given[0]} needs --host")
+        return None
+    if options.accounts:
+        raise UsageError("--host checks a server that is no account: leave out the names of accounts")
+    if given.password_secret is not None and given.username is None:
+        raise UsageError("--password-secret needs --username")
+    if given.username is not None and given.password_secret is None:
+        password: str | None = _asked_for()
+    else:
+        password = given.password_secret  # a stand-in, so that there are two; the secret takes its place
+    values = {"host": given.host, "port": given.port, "security": given.security, "username": given.username}
+    try:
+        account = AccountSettings.model_validate({**values, "password": password})
+    except ValidationError as error:
+        raise UsageError("\n".join(map(_explained, error.errors()))) from None
+    return Server(
+        account.effective_host,
+        account.effective_port,
+        account.effective_security,
+        account.username,
+        account.password,
+    )
+
+
+def _explained(fault: Mapping[str, object]) -> str:
+    """Return what is wrong with an option, without its value, which may be the password."""
+    place = fault["loc"]
+    option = f"--{place[0]}: " if isinstance(place, tuple) and place else ""
+    return option + str(fault["msg"]).removeprefix("Value error, ")
+
+
+def _asked_for() -> str:
+    """Read the password, typed without being shown, or the first line of a piped standard input."""
+    piped = not sys.stdin.isatty()
+    password = sys.stdin.readline().rstrip("\r\n") if piped else getpass.getpass("Password: ")
+    if not password:
+        raise UsageError("--username needs a password: type it, pipe it in, or give --password-secret NAME")
+    return password
+
+
+# From the reports to the output
+
+
+def _json(reports: Iterable[Report]) -> str:
+    """Return ``{status, checks: [...]}`` as JSON text."""
+    from connector.check.findings import worst
+
+    listed = sorted(reports, key=lambda report: (report.kind, report.name))
+    status = worst(report.status for report in listed)
+    shown = {"status": status.value, "checks": [report.as_json() for report in listed]}
+    return json.dumps(shown, indent=2, ensure_ascii=False)
+
+
+def _print(console: Console, report: Report) -> None:
+    """Print a report as a table of its steps.
+
+    Text from servers is never read as ``rich`` markup, so that no server can colour or hide its lines.
+    """
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    heading = Text.assemble(
+        (report.status.value.upper(), _STYLES[report.status]),
+        " ",
+        (report.name, "bold"),
+        f" ({report.target})",
+    )
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for finding in filter(lambda finding: finding.reached, report.findings):
+        style = _STYLES[finding.status]
+        text = Text(finding.message, "dim" if finding.status == "skipped" else "")
+        if finding.fix:
+            text.append("\n").append("fix: ", "bold").append(finding.fix)
+        table.add_row(f"  {finding.step.value}", Text(finding.status.value, style), text)
+    if left := [finding.step.value for finding in report.findings if not finding.reached]:
+        table.add_row("", Text("skipped", "dim"), Text(f"{', '.join(left)}: not reached", "dim"))
+    console.print(Group(heading, table, Text()), soft_wrap=False)

@@ -1,7 +1,6 @@
-"""``smtp-connector ledger``: look at what the worker remembers of its mails, and forget what is old.
+"""``smtp-connector ledger``: show the entries of the ledger, and delete expired ones.
 
-Settings and the command's options enter, text and an exit code leave. The workers go on meanwhile: both
-commands take the ledger only for moments.
+Workers may run meanwhile: both commands lock the ledger only for moments.
 """
 
 from __future__ import annotations
@@ -10,29 +9,86 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 
-from connector.cli.json_file import UsageError
-from connector.ledger import Ledger, LedgerUnavailableError, open_ledger
-from connector.ledger.port import Entry, State
-from connector.settings.ledger import LedgerSettings
-from connector.settings.values import Duration
+from connector.cli.options import Assignments, Config, UsageError, load_settings, wrong_usage
 
+if TYPE_CHECKING:
+    from connector.ledger import Ledger
+    from connector.ledger.port import Entry
+    from connector.settings.ledger import LedgerSettings
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]}
+)
 _COLUMNS = ("key", "state", "changed", "attempt", "held until", "Message-ID")
 
 
-def show(settings: LedgerSettings, key: str | None, state: str | None, limit: int, *, as_json: bool) -> int:
-    """Print entries, the latest changed first.
+@app.command(
+    epilog="Examples:\n\n  smtp-connector ledger show --state uncertain\n\n"
+    "  smtp-connector ledger show '<default>/instance:2251799813685301' --json",
+)
+def show(  # noqa: PLR0913, PLR0917 - each parameter is an option of the command
+    key: Annotated[
+        str | None,
+        typer.Argument(help="The key of one mail, as logs and this command show it.", metavar="[KEY]"),
+    ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            help="Only mails in this state: attempting, released, committing, sent, uncertain, acknowledged.",
+            metavar="STATE",
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Largest number of mails, the latest first.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with each recorded response.")] = False,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Show the ledger's entry for one mail, or the latest entries. Exit code 1 when there is no such mail."""
+    settings = load_settings(config, assignments).settings.ledger
+    try:
+        code = _show(settings, key, state, limit, as_json=as_json)
+    except UsageError as error:
+        wrong_usage(str(error))
+    raise typer.Exit(code)
 
-    Returns:
-        The exit code: 0, or 1 when there is no such entry, or the ledger cannot be read.
 
-    Raises:
-        UsageError: There is no such state, or this ledger is in the worker's memory.
-    """
+@app.command(
+    epilog="Examples:\n\n  smtp-connector ledger prune\n\n  smtp-connector ledger prune --older-than P7D",
+)
+def prune(
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            help="Delete entries unchanged for this long, in seconds or as P7D. Default: ledger.retention.",
+            metavar="DURATION",
+        ),
+    ] = None,
+    doubtful: Annotated[
+        bool,
+        typer.Option(
+            "--doubtful",
+            help="Also delete mails whose delivery is uncertain: they may be sent again.",
+        ),
+    ] = False,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Delete expired entries of the ledger; a running worker does this every hour."""
+    settings = load_settings(config, assignments).settings.ledger
+    try:
+        code = _prune(settings, _duration(older_than, settings.retention), doubtful=doubtful)
+    except UsageError as error:
+        wrong_usage(str(error))
+    raise typer.Exit(code)
+
+
+def _show(settings: LedgerSettings, key: str | None, state: str | None, limit: int, *, as_json: bool) -> int:
+    from connector.ledger.port import State
+
     if state is not None and state not in set(State):
         raise UsageError(f"--state {state}: expected one of {', '.join(State)}")
     wanted = State(state) if state is not None else None
@@ -45,30 +101,20 @@ def show(settings: LedgerSettings, key: str | None, state: str | None, limit: in
     return _with_ledger(settings, found)
 
 
-def prune(settings: LedgerSettings, older_than: timedelta, *, doubtful: bool) -> int:
-    """Forget what has not changed for so long, and say how much that was.
-
-    Returns:
-        The exit code: 0, or 1 when the ledger cannot be written.
-
-    Raises:
-        UsageError: This ledger is in the worker's memory.
-    """
-
-    async def forgotten(ledger: Ledger) -> int:
+def _prune(settings: LedgerSettings, older_than: timedelta, *, doubtful: bool) -> int:
+    async def deleted(ledger: Ledger) -> int:
         number = await ledger.prune(older_than.total_seconds(), doubtful=doubtful)
-        typer.echo(f"{number} {'entry' if number == 1 else 'entries'} forgotten")
+        typer.echo(f"{number} {'entry' if number == 1 else 'entries'} deleted")
         return 0
 
-    return _with_ledger(settings, forgotten)
+    return _with_ledger(settings, deleted)
 
 
-def duration(text: str | None, default: timedelta) -> timedelta:
-    """Read ``--older-than``: seconds, or an ISO 8601 duration.
+def _duration(text: str | None, default: timedelta) -> timedelta:
+    from pydantic import TypeAdapter, ValidationError
 
-    Raises:
-        UsageError: It is neither.
-    """
+    from connector.settings.values import Duration
+
     try:
         return TypeAdapter(Duration).validate_python(text) if text is not None else default
     except ValidationError:
@@ -76,8 +122,10 @@ def duration(text: str | None, default: timedelta) -> timedelta:
 
 
 def _with_ledger(settings: LedgerSettings, use: Callable[[Ledger], Coroutine[Any, Any, int]]) -> int:
+    from connector.ledger import LedgerUnavailableError, open_ledger
+
     if settings.kind == "memory":
-        raise UsageError("ledger.kind is memory: what such a worker remembers cannot be seen from outside")
+        raise UsageError("ledger.kind is memory: such a ledger cannot be read from outside its worker")
 
     async def opened() -> int:
         async with open_ledger(settings) as ledger:

@@ -1,21 +1,30 @@
-"""The command line: what an operator types.
+"""The command line.
 
-Arguments enter, an exit code leaves: 0 it worked, 1 it did not, 2 wrong usage. Everything heavy is imported
-inside the command that needs it, so that ``--help`` answers at once.
+Exit code 0 means success, 1 failure, 2 wrong usage. Each command imports what it needs when it runs, so that
+``--help`` answers at once.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from functools import partial
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
-from connector.cli import check as check_command
-from connector.cli.options import Address, Assignments, Config, load_settings, overrides, wrong_usage
+from connector.cli import check, ledger, modeler, send
+from connector.cli.options import (
+    Address,
+    Assignments,
+    Config,
+    UsageError,
+    load_settings,
+    overrides,
+    read_object,
+    wrong_usage,
+)
 from connector.model import VERSION
 
 app = typer.Typer(
@@ -83,51 +92,7 @@ def run(
     raise typer.Exit(code)
 
 
-@app.command(
-    epilog="Examples:\n\n  smtp-connector send mail.json --header resultVariable=result\n\n"
-    "  echo '{…}' | smtp-connector send - --dry-run mail.eml"
-)
-def send(  # noqa: PLR0913, PLR0917 - each parameter is an option of the command
-    file: Annotated[
-        str,
-        typer.Argument(help="The job's variables as a JSON object; - for standard input.", metavar="FILE|-"),
-    ],
-    task_type: Annotated[
-        str, typer.Option("--type", help="Task type to send as.", metavar="TASK_TYPE")
-    ] = "smtp-connector:send:1",
-    headers: Annotated[
-        list[str] | None,
-        typer.Option("--header", help="A task header, as resultVariable=result.", metavar="KEY=VALUE"),
-    ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            "--key", help="Names the mail: the same key gives the same Message-ID. Default: random."
-        ),
-    ] = None,
-    dry_run: Annotated[
-        Path | None,
-        typer.Option(
-            "--dry-run", help="Write the message to this file and send nothing.", metavar="FILE.eml"
-        ),
-    ] = None,
-    config: Config = None,
-    assignments: Assignments = None,
-) -> None:
-    """Send one mail through the same pipeline as the worker, without an engine.
-
-    Prints the outcome as JSON. Exit code 0 when the task would be completed, 1 when not.
-    """
-    loaded = load_settings(config, assignments)
-    from connector.cli import send
-    from connector.cli.json_file import UsageError
-
-    try:
-        order = send.Order.read(file, task_type, tuple(headers or ()), key, dry_run)
-        code = send.send(order, loaded.settings)
-    except UsageError as error:
-        wrong_usage(str(error))
-    raise typer.Exit(code)
+app.command(epilog=send.EXAMPLES)(send.send)
 
 
 @app.command(
@@ -139,7 +104,7 @@ def send(  # noqa: PLR0913, PLR0917 - each parameter is an option of the command
 def feel(
     expression: Annotated[
         str,
-        typer.Argument(help="The expression; behind -- when it begins with a minus.", metavar="EXPRESSION"),
+        typer.Argument(help="The expression; after -- if it starts with a minus.", metavar="EXPRESSION"),
     ],
     context: Annotated[
         str | None,
@@ -150,17 +115,33 @@ def feel(
 ) -> None:
     """Try a FEEL expression, such as a task's resultExpression or errorExpression.
 
-    Prints the value as JSON, with bpmnError, jobError and ignoreError at hand. Exit code 1 when it fails.
+    Prints the value as JSON; bpmnError, jobError and ignoreError are defined. Exit code 1 when it fails.
     """
-    from connector.cli.feel import try_expression
-    from connector.cli.json_file import UsageError
+    from connector.feel import CONNECTOR_FUNCTIONS, FeelError
+    from connector.feel import compile as compile_feel
 
     try:
-        code = try_expression(expression, context)
+        variables = read_object(context, "the variables of the expression") if context is not None else {}
+        evaluation = compile_feel(expression).evaluate(variables, functions=CONNECTOR_FUNCTIONS)
     except UsageError as error:
         wrong_usage(str(error))
-    raise typer.Exit(code)
+    except FeelError as error:
+        _print(sys.stderr.buffer, f"{error}\n{error.caret()}")
+        raise typer.Exit(1) from None
+    for warning in evaluation.warnings:
+        _print(sys.stderr.buffer, f"warning: {warning}")
+    _print(sys.stdout.buffer, json.dumps(evaluation.value, indent=2, ensure_ascii=False))
 
+
+def _print(stream: BinaryIO, text: str) -> None:
+    """Write a line in UTF-8; half of a surrogate pair, which FEEL can cut off, as JSON escapes it."""
+    stream.write(f"{text}\n".encode(errors="backslashreplace"))
+    stream.flush()
+
+
+app.command(epilog=check.EXAMPLES)(check.check)
+app.command(epilog=modeler.EXAMPLES)(modeler.templates)
+app.add_typer(ledger.app, name="ledger", help="The ledger: the worker's record of the mails it has sent.")
 
 settings_app = typer.Typer(rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]})
 app.add_typer(settings_app, name="settings")
@@ -175,9 +156,9 @@ def settings(
     context: typer.Context,
     config: Config = None,
     assignments: Assignments = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Show the settings in force and where each comes from; secrets are masked."""
+    """Show the settings in force and the source of each; secrets are masked."""
     if context.invoked_subcommand is not None:
         return
     loaded = load_settings(config, assignments)
@@ -188,115 +169,10 @@ def settings(
 
 @settings_app.command("schema", epilog="Example:\n\n  smtp-connector settings schema > settings.schema.json")
 def settings_schema() -> None:
-    """Print a JSON Schema of the settings file, with which an editor completes and checks it."""
+    """Print a JSON Schema of the settings file, for editors that complete and check it."""
     from connector.settings.show import schema_text
 
     typer.echo(schema_text(), nl=False)
-
-
-app.command(epilog=check_command.EXAMPLES)(check_command.check)
-
-ledger_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]}
-)
-app.add_typer(ledger_app, name="ledger", help="What the worker remembers of the mails it has sent.")
-
-
-@ledger_app.command(
-    "show",
-    epilog="Examples:\n\n  smtp-connector ledger show --state uncertain\n\n"
-    "  smtp-connector ledger show '<default>/instance:2251799813685301' --json",
-)
-def ledger_show(  # noqa: PLR0913, PLR0917 - each parameter is an option of the command
-    key: Annotated[
-        str | None,
-        typer.Argument(help="The key of one mail, as logs and this command show it.", metavar="[KEY]"),
-    ] = None,
-    state: Annotated[
-        str | None,
-        typer.Option(
-            help="Only mails in this state: attempting, released, committing, sent, uncertain, acknowledged.",
-            metavar="STATE",
-        ),
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the latest first.")] = 100,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with each recorded response.")] = False,
-    config: Config = None,
-    assignments: Assignments = None,
-) -> None:
-    """Show what is remembered of one mail, or of the latest ones. Exit code 1 when there is no such mail."""
-    loaded = load_settings(config, assignments)
-    from connector.cli import ledger
-    from connector.cli.json_file import UsageError
-
-    try:
-        code = ledger.show(loaded.settings.ledger, key, state, limit, as_json=as_json)
-    except UsageError as error:
-        wrong_usage(str(error))
-    raise typer.Exit(code)
-
-
-@ledger_app.command(
-    "prune",
-    epilog="Examples:\n\n  smtp-connector ledger prune\n\n  smtp-connector ledger prune --older-than P7D",
-)
-def ledger_prune(
-    older_than: Annotated[
-        str | None,
-        typer.Option(
-            help="Forget what has not changed for so long, in seconds or as P7D. Default: ledger.retention.",
-            metavar="DURATION",
-        ),
-    ] = None,
-    doubtful: Annotated[
-        bool,
-        typer.Option(
-            "--doubtful",
-            help="Also mails of which nobody knows whether they were sent: they may go again.",
-        ),
-    ] = False,
-    config: Config = None,
-    assignments: Assignments = None,
-) -> None:
-    """Forget mails of long ago; a running worker does so every hour by itself."""
-    loaded = load_settings(config, assignments)
-    from connector.cli import ledger
-    from connector.cli.json_file import UsageError
-
-    try:
-        age = ledger.duration(older_than, loaded.settings.ledger.retention)
-        code = ledger.prune(loaded.settings.ledger, age, doubtful=doubtful)
-    except UsageError as error:
-        wrong_usage(str(error))
-    raise typer.Exit(code)
-
-
-@app.command(
-    epilog="Examples:\n\n  smtp-connector templates --output .camunda/element-templates\n\n"
-    "  smtp-connector templates --check"
-)
-def templates(
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", help="Where to; a modeler's directory for templates.", metavar="DIR"),
-    ] = Path("element-templates"),
-    documentation: Annotated[
-        str | None,
-        typer.Option("--documentation", help="Page that the templates link to.", metavar="URL"),
-    ] = None,
-    only_check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit code 1 when a file is not up to date.")
-    ] = False,
-) -> None:
-    """Write the element templates, which let a modeler fill in a send task."""
-    from connector.cli import modeler
-    from connector.cli.json_file import UsageError
-
-    try:
-        code = (modeler.check if only_check else modeler.write)(output, documentation)
-    except UsageError as error:
-        wrong_usage(str(error))
-    raise typer.Exit(code)
 
 
 @app.command(epilog="Example:\n\n  smtp-connector engine")
@@ -313,18 +189,18 @@ def engine() -> None:
 )
 def demo(
     example: Annotated[
-        str, typer.Option("--example", help="Which example to play; --list names them.", metavar="NAME")
+        str, typer.Option("--example", help="Example to play; --list names them.", metavar="NAME")
     ] = "notify",
     once: Annotated[
         bool,
         typer.Option(
             "--once",
-            help="Exit when it has been played; the default when standard output is no terminal.",
+            help="Exit after playing it; the default when standard output is no terminal.",
         ),
     ] = False,
-    only_list: Annotated[bool, typer.Option("--list", help="Name the examples and exit.")] = False,
+    only_list: Annotated[bool, typer.Option("--list", help="List the examples and exit.")] = False,
 ) -> None:
-    """Show mails from a real process: starts an engine, an inbox with a web page, and the worker."""
+    """Play an example process: starts an engine, an inbox with a web page, and the worker."""
     from connector.demo import examples
 
     if only_list:

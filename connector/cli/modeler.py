@@ -1,28 +1,44 @@
-"""``smtp-connector templates``: write the element templates where a modeler finds them, or compare them.
-
-A directory enters; files, or an exit code that says whether they are up to date, leave.
-"""
+"""``smtp-connector templates``: write the element templates where a modeler finds them, or compare them."""
 
 from __future__ import annotations
 
 import re
-import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
-from connector.cli.json_file import UsageError
-from connector.modeler.generate import pages
+import typer
+
+from connector.cli.options import UsageError, wrong_usage
+
+EXAMPLES = (
+    "Examples:\n\n  smtp-connector templates --output .camunda/element-templates\n\n"
+    "  smtp-connector templates --check"
+)
 
 
-def write(directory: Path, documentation: str | None) -> int:
-    """Write the templates and print their paths; 0.
+def templates(
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Directory to write to, such as a modeler's.", metavar="DIR"),
+    ] = Path("element-templates"),
+    documentation: Annotated[
+        str | None,
+        typer.Option("--documentation", help="Page that the templates link to.", metavar="URL"),
+    ] = None,
+    only_check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 when a file is not up to date.")
+    ] = False,
+) -> None:
+    """Write the element templates, with which a modeler fills in a send task."""
+    try:
+        code = (_compare if only_check else _write)(output, documentation)
+    except UsageError as error:
+        wrong_usage(str(error))
+    raise typer.Exit(code)
 
-    Args:
-        directory: Where to; made if it is not there.
-        documentation: The URL that their book icon leads to.
 
-    Raises:
-        UsageError: No such directory can be made or written to, or the URL is none.
-    """
+def _write(directory: Path, documentation: str | None) -> int:
     texts = _pages(documentation)
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -30,23 +46,20 @@ def write(directory: Path, documentation: str | None) -> int:
             (directory / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--output: {directory}: {error.strerror}") from None
-    _tell(directory, texts, "")
+    _list(directory, texts, "")
     return 0
 
 
-def check(directory: Path, documentation: str | None) -> int:
-    """Print the files that are not what :func:`write` would write; 0 when there is none, otherwise 1.
-
-    Raises:
-        UsageError: The URL is none.
-    """
+def _compare(directory: Path, documentation: str | None) -> int:
     texts = _pages(documentation)
     stale = [name for name, text in texts.items() if _text(directory / name) != text]
-    _tell(directory, stale, " is not up to date")
+    _list(directory, stale, " is not up to date")
     return 1 if stale else 0
 
 
 def _pages(documentation: str | None) -> dict[str, str]:
+    from connector.modeler.generate import pages
+
     # The official schema's rule; a modeler drops a template that breaks it.
     if documentation is not None and not re.match(r"https?://.", documentation):
         raise UsageError("--documentation: expected a URL, as https://docs.example.com/mail")
@@ -60,5 +73,6 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def _tell(directory: Path, names: dict[str, str] | list[str], what: str) -> None:
-    sys.stdout.writelines(f"{directory / name}{what}\n" for name in names)
+def _list(directory: Path, names: Iterable[str], remark: str) -> None:
+    for name in names:
+        typer.echo(f"{directory / name}{remark}")

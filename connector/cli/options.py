@@ -1,13 +1,12 @@
-"""What the commands share: the options that name settings, and how a command ends when they are wrong.
-
-Options enter, settings leave. Apart from ``cli``, whose commands may stand in files of their own.
-"""
+"""Shared by the commands: options for settings, JSON read from a file, and the end on wrong usage."""
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -25,7 +24,7 @@ Config = Annotated[
 Assignments = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", help="One setting, before all other sources, as worker.max_jobs=64.", metavar="KEY=VALUE"
+        "--set", help="One setting, as worker.max_jobs=64. Wins over all other sources.", metavar="KEY=VALUE"
     ),
 ]
 Address = Annotated[
@@ -34,8 +33,12 @@ Address = Annotated[
 ]
 
 
+class UsageError(Exception):
+    """The command line cannot be understood."""
+
+
 def load_settings(config: Path | None, assignments: list[str] | None) -> Loaded:
-    """Read the settings, or end the command as wrong usage with what is wrong with them."""
+    """Load the settings; faulty ones end the command as wrong usage, with a line for each fault."""
     from connector.settings.sources import SettingsError, load
 
     try:
@@ -45,15 +48,42 @@ def load_settings(config: Path | None, assignments: list[str] | None) -> Loaded:
 
 
 def overrides(assignments: list[str] | None, address: str | None = None) -> dict[str, str | None]:
-    """What the command line sets, by dotted path."""
+    """Return the settings of the command line, by dotted path."""
     given: dict[str, str | None] = {"engine.address": address}
     for assignment in assignments or []:
         name, found, value = assignment.partition("=")
         if not found:
-            # Not quoted: what was meant to stand behind the = may be a secret.
+            # Not quoted: the text that should stand behind the = may be a secret.
             wrong_usage("--set: expected KEY=VALUE, as worker.max_jobs=64")
         given[name.strip()] = value.strip()
     return given
+
+
+def read_object(file: str, holds: str) -> dict[str, Any]:
+    """Read a JSON object in UTF-8.
+
+    Args:
+        file: The file's path; ``-`` is standard input.
+        holds: The purpose of the object, for the message about another JSON value.
+
+    Raises:
+        UsageError: It cannot be read, or is no JSON object.
+    """
+    name = "standard input" if file == "-" else file
+    try:
+        octets = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        read = json.loads(octets.decode("utf-8"))
+    except AttributeError:  # there is no standard input
+        raise UsageError(f"{name}: it is closed") from None
+    except OSError as error:
+        raise UsageError(f"{name}: cannot read it: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{name}: not UTF-8 text") from None
+    except (ValueError, RecursionError) as error:  # also numbers too long and brackets too deep to read
+        raise UsageError(f"{name}: not valid JSON: {error}") from None
+    if not isinstance(read, dict):
+        raise UsageError(f"{name}: expected a JSON object with {holds}")
+    return read
 
 
 def wrong_usage(message: str) -> NoReturn:

@@ -28,10 +28,11 @@ from connector.secrets.providers import open_secrets
 from connector.send import outcome
 from connector.send.identity import identify
 from connector.send.once import Once
-from connector.send.submission import Stages, Submission
+from connector.send.submission import Response, Stages, Submission
 from connector.settings.model import Settings
 from connector.tasks import send_task
 from connector.tasks.headers import TaskHeaders, read_task_headers
+from connector.tasks.port import SendTask
 from connector.transport.pacing import Pacing
 from connector.transport.port import Transport
 from connector.transport.smtp.transport import SmtpTransport
@@ -81,30 +82,56 @@ class Pipeline:
             context: What is told to and heard from the worker that has the job.
         """
         headers: TaskHeaders | None = None
-        submission: Submission | None = None
         try:
-            headers = read_task_headers(job.headers)
-            task = send_task(job.type)
-            mail = await identify(job, task, self._settings.engine.namespace)
-            submission = Submission(job, task, mail.key, self._stages)
-            response = await self._once.send(mail, submission, context or JobContext())
+            headers = self._headers(job)
+            task, response = await self._sent(job, context or JobContext())
         except ConnectorError as error:
-            self._metrics.mail_failed(error.code.value, submission.account if submission else None)
             told = MaskedError(error, self._stages.masks.mask)
             return self._masked(await outcome.failed(told, job, headers, self._settings.worker), headers)
         except asyncio.CancelledError:
             # Not swallowed: the worker that cancels waits for this very outcome. CancelledError comes here
             # only while nothing can have been delivered.
             return await outcome.failed(CancelledBeforeSendError(), job, headers, self._settings.worker)
-        if response["duplicate"]:
-            self._metrics.mail_duplicate()
-        else:
-            self._metrics.mail_sent(response["account"])
         try:
             return self._masked(await outcome.succeeded(task.response(response), job, headers), headers)
         except Exception:  # noqa: BLE001 - a fault that left here would spend a retry
             _log.exception("result not made", job_key=job.key, element_id=job.element_id)
             return outcome.broken_after(response["messageId"])
+
+    async def send(self, job: Job) -> Response:
+        """Send the mail that the job asks for, for a program without an engine; its headers do not count.
+
+        Returns:
+            The response in the shape of the job's task type.
+
+        Raises:
+            ConnectorError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
+        """
+        task, response = await self._sent(job, JobContext())
+        return task.response(response)
+
+    async def _sent(self, job: Job, context: JobContext) -> tuple[SendTask, Response]:
+        submission: Submission | None = None
+        try:
+            task = send_task(job.type)
+            mail = await identify(job, task, self._settings.engine.namespace)
+            submission = Submission(job, task, mail.key, self._stages)
+            response = await self._once.send(mail, submission, context)
+        except ConnectorError as error:
+            self._metrics.mail_failed(error.code.value, submission.account if submission else None)
+            raise
+        if response["duplicate"]:
+            self._metrics.mail_duplicate()
+        else:
+            self._metrics.mail_sent(response["account"])
+        return task, response
+
+    def _headers(self, job: Job) -> TaskHeaders:
+        try:
+            return read_task_headers(job.headers)
+        except ConnectorError as error:
+            self._metrics.mail_failed(error.code.value, None)
+            raise
 
     def _masked(self, outcome: Outcome, headers: TaskHeaders | None) -> Outcome:
         """Mask what the task's own expressions wrote; the response under its name was masked when made."""

@@ -11,6 +11,7 @@ YAML, default.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +119,25 @@ def load(
     secret_files = (Path(text) for name, text in environ.items() if text and _is_secret_file(name))
     files = (*([config] if config is not None else []), *secret_files)
     return Loaded(_validate(found), {path: item.source for path, item in found.items()}, files)
+
+
+def load_settings(
+    environ: Mapping[str, str] = os.environ,
+    *,
+    config: Path | None = None,
+    overrides: Mapping[str, str | None] | None = None,
+) -> Settings:
+    """Load the settings as ``smtp-connector`` does.
+
+    Args:
+        environ: The environment; its variables are those of the reference, ``ZEEBE_ADDRESS`` among them.
+        config: The YAML file; by default the one that ``SMTP_CONNECTOR_CONFIG`` names, if any.
+        overrides: Single settings by dotted path, which win over all other sources.
+
+    Raises:
+        SettingsError: The settings cannot be used; the message has one line for each fault.
+    """
+    return load(environ, config=config, overrides=overrides).settings
 
 
 def _account_names(tree: object, overrides: Iterable[str]) -> list[str]:

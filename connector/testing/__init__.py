@@ -1,6 +1,53 @@
-"""Public doubles for people who write processes against the connector, and for its own tests and demo.
+"""Doubles for tests of processes that use the connector: an engine and a mail server.
 
-``testing.smtp`` is a mail server on a real socket that keeps what it is given and misbehaves on demand;
-``testing.engine`` is an engine in memory, behind the port that the worker talks to, with Zeebe's rules for
-jobs. Nothing here is used by a running worker.
+:class:`FakeEngine` hands out jobs by Zeebe's rules, in memory. :class:`SmtpServer` is a mail server on a real
+socket that keeps every mail, and misbehaves as a :class:`Behaviour` tells it to. pytest fixtures for both are
+in :mod:`connector.testing.fixtures`. A running worker uses nothing of this package.
 """
+
+from connector.model.job import Complete, Fail, Job, Outcome, Throw
+from connector.testing.behaviour import (
+    Append,
+    Behaviour,
+    Bytewise,
+    Delay,
+    Drop,
+    Garbage,
+    Hold,
+    Offer,
+    Reset,
+    Rule,
+    Say,
+    Silence,
+    Verb,
+)
+from connector.testing.engine import FakeEngine, JobState
+from connector.testing.smtp import SmtpServer
+from connector.testing.smtp_dialogue import ReceivedMail
+from connector.testing.smtp_wire import Connection
+
+__all__ = [
+    "Append",
+    "Behaviour",
+    "Bytewise",
+    "Complete",
+    "Connection",
+    "Delay",
+    "Drop",
+    "Fail",
+    "FakeEngine",
+    "Garbage",
+    "Hold",
+    "Job",
+    "JobState",
+    "Offer",
+    "Outcome",
+    "ReceivedMail",
+    "Reset",
+    "Rule",
+    "Say",
+    "Silence",
+    "SmtpServer",
+    "Throw",
+    "Verb",
+]

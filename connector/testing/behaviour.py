@@ -172,3 +172,53 @@ class Behaviour:
         if rule is not None and rule.times is not None:
             rule.times -= 1
         return rule
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What EHLO announces; STARTTLS also needs a context, AUTH also needs users.
+
+    Attributes:
+        size: The SIZE limit in octets, enforced (RFC 1870); 0 announces no limit, ``None`` no SIZE.
+        auth: The AUTH mechanisms; the server itself can do PLAIN and LOGIN.
+        recipients: The limit of one transaction, enforced with 452 and, as usual, not announced.
+    """
+
+    pipelining: bool = True
+    size: int | None = 52_428_800
+    eight_bit: bool = True
+    smtputf8: bool = True
+    dsn: bool = True
+    enhanced_status_codes: bool = True
+    starttls: bool = True
+    auth: tuple[str, ...] = ("PLAIN", "LOGIN")
+    recipients: int | None = None
+
+    def lines(self, *, starttls: bool, auth: bool) -> list[str]:
+        """The keyword lines of an EHLO reply."""
+        announced = {
+            "PIPELINING": self.pipelining,
+            f"SIZE {self.size}": self.size is not None,
+            "8BITMIME": self.eight_bit,
+            "SMTPUTF8": self.smtputf8,
+            "DSN": self.dsn,
+            "ENHANCEDSTATUSCODES": self.enhanced_status_codes,
+            "STARTTLS": self.starttls and starttls,
+            f"AUTH {' '.join(self.auth)}": bool(self.auth) and auth,
+        }
+        return [line for line, offered in announced.items() if offered]
+
+    def mail_parameters(self) -> set[str]:
+        """The parameters that MAIL may have."""
+        by_extension = {
+            "SIZE": self.size is not None,
+            "BODY": self.eight_bit,
+            "SMTPUTF8": self.smtputf8,
+            "RET": self.dsn,
+            "ENVID": self.dsn,
+        }
+        return {name for name, offered in by_extension.items() if offered}
+
+    def rcpt_parameters(self) -> set[str]:
+        """The parameters that RCPT may have."""
+        return {"NOTIFY", "ORCPT"} if self.dsn else set()

@@ -20,15 +20,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 
-from connector.testing.behaviour import Behaviour
-from connector.testing.smtp_dialogue import (
-    Connection,
-    Dialogue,
-    Offer,
-    ReceivedMail,
-    RecordingReader,
-    Service,
-)
+from connector.testing.behaviour import Behaviour, Offer
+from connector.testing.smtp_dialogue import Dialogue, ReceivedMail, Service
+from connector.testing.smtp_wire import Connection, RecordingReader
 
 __all__ = ["Connection", "Offer", "ReceivedMail", "SmtpServer"]
 

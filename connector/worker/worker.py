@@ -56,10 +56,11 @@ class Worker:
     It leaves logging and signals to the program around it.
 
     Args:
-        settings: All of them; see :func:`connector.load_settings`. engine: An engine in place of the gateway
-        that ``settings.engine`` names. The worker does not close it. environ: The environment in which
-        secrets are looked up. masker: Learns every credential that the worker uses, for a program that masks
-        them in its own logs.
+        settings: All of them; see :func:`connector.load_settings`.
+        engine: An engine in place of the gateway that ``settings.engine`` names. The worker does not close
+            it.
+        environ: The environment in which secrets are looked up.
+        masker: Learns every credential that the worker uses, for a program that masks them in its logs.
     """
 
     def __init__(

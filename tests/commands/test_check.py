@@ -46,7 +46,7 @@ async def test_everything_is_checked_and_shown_in_tables(tmp_path: Path) -> None
     assert f"OK sales (127.0.0.1:{server.port})" in done.stdout
     assert f"OK engine ({gateway.address})" in done.stdout
     assert "OK ledger" in done.stdout
-    assert "mail from sales@example.com is taken" in done.stdout
+    assert "mail from sales@example.com is accepted" in done.stdout
 
 
 async def test_accounts_that_are_named_are_checked_alone(tmp_path: Path) -> None:

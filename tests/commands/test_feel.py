@@ -77,9 +77,9 @@ USAGE: dict[str, tuple[tuple[str, ...], str, str]] = {
     "two expressions": (("feel", "1", "2"), "", "unexpected extra argument"),
     "unknown option": (("feel", "1", "--nonsense"), "", "No such option"),
     "no file": (("feel", "1", "--context", "/no/such.json"), "", "/no/such.json: cannot read it"),
-    "no JSON": (("feel", "1", "--context", "-"), "{", "standard input: not JSON"),
+    "no JSON": (("feel", "1", "--context", "-"), "{", "standard input: not valid JSON"),
     "no object": (("feel", "1", "--context", "-"), "[]", "expected a JSON object with the variables"),
-    "too deep": (("feel", "1", "--context", "-"), "[" * 100_000, "standard input: not JSON that can be read"),
+    "too deep": (("feel", "1", "--context", "-"), "[" * 100_000, "standard input: not valid JSON"),
 }
 
 

@@ -55,9 +55,9 @@ async def test_what_is_old_is_forgotten(tmp_path: Path) -> None:
     async with SmtpServer() as server:
         await command("send", "-", "--key", "a", stdin=json.dumps(mail(server)), environ=remembered)
     young = await command("ledger", "prune", "--older-than", "P1D", environ=remembered)
-    assert (young.code, young.stdout) == (0, "0 entries forgotten\n")
+    assert (young.code, young.stdout) == (0, "0 entries deleted\n")
     old = await command("ledger", "prune", "--older-than", "0", environ=remembered)
-    assert (old.code, old.stdout) == (0, "1 entry forgotten\n")
+    assert (old.code, old.stdout) == (0, "1 entry deleted\n")
 
 
 async def test_wrong_usage_says_what_would_be_right(tmp_path: Path) -> None:

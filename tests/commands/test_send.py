@@ -126,9 +126,9 @@ USAGE: dict[str, tuple[tuple[str, ...], str, str]] = {
         "",
         "/no/such.json: cannot read it: No such file or directory",
     ),
-    "no JSON": (("send", "-"), "{", "standard input: not JSON"),
-    "number too long": (("send", "-"), f'{{"a": {"1" * 5000}}}', "standard input: not JSON that can be read"),
-    "brackets too deep": (("send", "-"), "[" * 100_000, "standard input: not JSON that can be read"),
+    "no JSON": (("send", "-"), "{", "standard input: not valid JSON"),
+    "number too long": (("send", "-"), f'{{"a": {"1" * 5000}}}', "standard input: not valid JSON"),
+    "brackets too deep": (("send", "-"), "[" * 100_000, "standard input: not valid JSON"),
     "secret in a mistake": (
         ("send", "-", "--set", "engine.client_secret:hush"),
         "{}",

@@ -13,7 +13,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from connector import feel
-from connector.check.findings import FACTS, Step
+from connector.check.findings import FACTS, CheckStep
 from connector.errors import ErrorCode
 from connector.settings.model import Settings
 from connector.settings.show import json_schema
@@ -100,7 +100,7 @@ def test_the_page_on_checks_names_every_fact_of_every_step() -> None:
     page = (ROOT / "docs/how-to/check-an-account.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \| .*? \| (.*)\|$", page, re.MULTILINE))
     named = {step: re.findall(r"`(\w+)`", re.sub(r"\(.*\)", "", facts)) for step, facts in rows.items()}
-    assert named == {step.value: list(FACTS[step]) for step in Step}
+    assert named == {step.value: list(FACTS[step]) for step in CheckStep}
 
 
 RESULTS = ROOT / "docs/reference/results-and-errors.md"

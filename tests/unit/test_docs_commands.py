@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import importlib
 import re
 import shlex
 from collections.abc import Iterator
@@ -74,11 +76,23 @@ def test_a_line_with_an_unknown_option_or_command_is_noticed() -> None:
 
 
 def _tests_of_a_page() -> dict[str, Any]:
-    (_, source), *others = blocks("python")
-    assert others == []
+    source = dict(blocks("python"))["docs/how-to/test-your-process.md"]
     names: dict[str, Any] = {}
     exec(compile(source, str(ROOT / "docs/how-to/test-your-process.md"), "exec"), names)
     return {name: test for name, test in names.items() if name.startswith("test_")}
+
+
+@pytest.mark.parametrize(("page", "source"), blocks("python"))
+def test_python_on_a_page_uses_public_names_only(page: str, source: str) -> None:
+    tree = ast.fix_missing_locations(
+        compile(source, page, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST)
+    )
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    ours = [node for node in imports if (node.module or "").startswith("connector")]
+    assert {node.module for node in ours} <= {"connector", "connector.testing"}
+    for node in ours:
+        exported = importlib.import_module(str(node.module)).__all__
+        assert {alias.name for alias in node.names} <= set(exported)
 
 
 @pytest.mark.parametrize("name", _tests_of_a_page())

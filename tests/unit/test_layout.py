@@ -11,7 +11,7 @@ from benchmarks.structure import Module, arrows, loose, modules, mutual
 
 CHECKOUT = Path(__file__).parents[2]
 
-# What each package may import, lowest first; "" is `connector` itself, with the version. A new package
+# What each package may import, lowest first; "" is `connector` itself, the public names. A new package
 # needs a line here.
 _VALUES = {"errors", "model", "settings"}
 _TO_SERVERS = _VALUES | {"secrets", "tls", "auth"}
@@ -31,24 +31,23 @@ ALLOWED: dict[str, set[str]] = {
     "signing": _VALUES | {"message", "secrets", "tls"},
     "transport": _TO_SERVERS,
     "mailbox": _TO_SERVERS,
-    "observe": _VALUES | {"", "secrets", "ledger"},
+    "observe": _VALUES | {"secrets", "ledger"},
     "tasks": _VALUES | {"accounts", "feel", "message", "mailbox", "secrets"},
     "send": _VALUES | _STAGES | {"auth", "feel", "mailbox", "observe", "tls"},
     "engine": _VALUES | {"auth", "tls"},
     "inbound": _TO_SERVERS | {"accounts", "engine", "feel", "ledger", "mailbox", "observe", "tasks"},
     "worker": _TO_SERVERS
-    | {"", "accounts", "engine", "inbound", "ledger", "mailbox", "observe", "send", "tasks", "transport"},
+    | {"accounts", "engine", "inbound", "ledger", "mailbox", "observe", "send", "tasks", "transport"},
     "check": _TO_SERVERS
     | {"accounts", "engine", "ledger", "mailbox", "message", "observe", "signing", "tasks", "transport"},
     "modeler": {"model", "settings", "tasks"},
-    "testing": {"errors", "model", "engine", "devengine"},
+    "testing": {"errors", "model", "settings", "engine", "devengine", "worker"},
     "devengine": {"errors", "feel", "model", "settings"},
     "demo": _TO_SERVERS
     | {"accounts", "devengine", "engine", "ledger", "observe", "send", "tasks", "testing", "worker"},
     "cli": _TO_SERVERS
     | _STAGES
     | {
-        "",
         "check",
         "demo",
         "devengine",
@@ -63,11 +62,10 @@ ALLOWED: dict[str, set[str]] = {
         "worker",
     },
     "__main__": {"cli"},
-    "": {"errors", "model", "settings", "send", "worker"},
+    "": {"errors", "model", "settings", "ledger", "send", "worker"},
 }
 # To be removed by the restructuring; a line that is no longer needed fails the test.
 REMAINING = {
-    ("check", "cli"),
     ("demo", "cli"),
     ("devengine", "cli"),
 }

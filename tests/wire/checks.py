@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from connector.check import run
-from connector.check.findings import Finding, Report, Step
+from connector.check.findings import CheckStep, Finding, Report
 from connector.secrets.masker import Masker
 from connector.settings.model import Settings
 from connector.testing.smtp import SmtpServer
@@ -16,7 +16,7 @@ LOGIN: dict[str, Any] = {"username": "ada", "password": "secrets.PW"}
 ENVIRON = {"SECRET_PW": "correct horse"}
 
 
-def order(*accounts: str, **changed: Any) -> run.Order:
+def order(*accounts: str, **changed: Any) -> run.CheckRequest:
     values: dict[str, Any] = {
         "server": None,
         "secret": None,
@@ -27,15 +27,17 @@ def order(*accounts: str, **changed: Any) -> run.Order:
         "seconds": 10.0,
         **changed,
     }
-    return run.Order(accounts, **values)
+    return run.CheckRequest(accounts, **values)
 
 
-async def checked(wanted: run.Order, **settings: Any) -> list[Report]:
+async def checked(wanted: run.CheckRequest, **settings: Any) -> list[Report]:
     configured = Settings.model_validate({"smtp": {"helo_name": "client.example"}, **settings})
     return [report async for report in run.reports(wanted, configured, Masker(), ENVIRON)]
 
 
-async def sales(server: SmtpServer | None = None, wanted: run.Order | None = None, **account: Any) -> Report:
+async def sales(
+    server: SmtpServer | None = None, wanted: run.CheckRequest | None = None, **account: Any
+) -> Report:
     """Check the account sales, at this server unless told otherwise."""
     where = {"host": "localhost", "port": server.port} if server else {}
     settings = {**where, "ca_file": given.ca_file(), **account}
@@ -45,7 +47,7 @@ async def sales(server: SmtpServer | None = None, wanted: run.Order | None = Non
     return report
 
 
-def finding(report: Report, step: Step) -> Finding:
+def finding(report: Report, step: CheckStep) -> Finding:
     return next(found for found in report.findings if found.step is step)
 
 

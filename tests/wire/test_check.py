@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from connector.check import run
-from connector.check.findings import Finding, Report, Status, Step
+from connector.check.findings import CheckStep, Finding, Report, Status
 from connector.errors import ErrorCode
 from connector.model.addresses import Mailbox
 from connector.model.server import Security, Server
@@ -39,9 +39,11 @@ async def test_every_step_of_a_good_account(security: Security) -> None:
     assert statuses(report) == dict.fromkeys(good, "ok") | {"mail": "skipped"}
     assert report.status is Status.OK
     assert connection.commands[-3:] == ["MAIL FROM:<ada@example.com>", "RSET", "QUIT"]
-    assert finding(report, Step.TCP).facts["address"] in finding(report, Step.DNS).facts["addresses"]
-    assert finding(report, Step.AUTH).facts == {"mechanism": "PLAIN"}
-    assert finding(report, Step.EHLO).facts == {
+    assert (
+        finding(report, CheckStep.TCP).facts["address"] in finding(report, CheckStep.DNS).facts["addresses"]
+    )
+    assert finding(report, CheckStep.AUTH).facts == {"mechanism": "PLAIN"}
+    assert finding(report, CheckStep.EHLO).facts == {
         "size": 52_428_800,
         "pipelining": True,
         "starttls": False,  # behind STARTTLS it must not be offered again (RFC 3207 section 4.2)
@@ -57,7 +59,7 @@ async def test_the_certificates_are_those_that_the_server_sends() -> None:
     issued.configure_cert(context)
     async with SmtpServer(tls_context=context) as server:
         report = await sales(server)
-    facts = finding(report, Step.TLS).facts
+    facts = finding(report, CheckStep.TLS).facts
     own, between = facts["certificates"]
     assert own["names"] == ["localhost"]
     assert own["issuer"] == between["subject"]
@@ -73,9 +75,9 @@ async def test_a_certificate_that_ends_soon_is_a_warning(days: int, status: Stat
     given.authority().issue_cert("localhost", not_after=expires).configure_cert(context)
     async with SmtpServer(tls_context=context) as server:
         report = await sales(server)
-    tls = finding(report, Step.TLS)
+    tls = finding(report, CheckStep.TLS)
     assert (tls.status, report.status) == (status, status)
-    assert f"ends in {days} days" in tls.message
+    assert f"expires in {days} days" in tls.message
     assert (f"renew it before {expires:%Y-%m-%d}" in (tls.fix or "")) == (status is Status.WARNING)
 
 
@@ -85,7 +87,7 @@ async def test_a_test_mail_goes_all_the_way() -> None:
         report = await sales(server, wanted, address="ada@example.com", **LOGIN)
         (mail,) = server.received
     assert (mail.sender, mail.recipients) == ("ada@example.com", ("bob@example.com",))
-    facts = finding(report, Step.MAIL).facts
+    facts = finding(report, CheckStep.MAIL).facts
     assert facts["recipient"] == "bob@example.com"
     assert facts["messageId"].encode() in mail.data
     assert facts["reply"].startswith("250 ")
@@ -103,53 +105,53 @@ async def test_postfix(postfix: Postfix) -> None:
     }
     report = await sales(wanted=order("sales", recipient=Mailbox(mark)), **account)
     assert set(statuses(report).values()) == {"ok"}
-    assert finding(report, Step.EHLO).facts["size"] == 2_000_000
-    name = finding(report, Step.MAIL).facts["messageId"]
+    assert finding(report, CheckStep.EHLO).facts["size"] == 2_000_000
+    name = finding(report, CheckStep.MAIL).facts["messageId"]
     assert b"Test mail through sales" in await postfix.mail("dev", name.encode())
 
 
 # --- everything else that fails ----------------------------------------------------------------------
 
-REFUSALS: dict[str, tuple[Verb, Say, Step, ErrorCode, str]] = {
+REFUSALS: dict[str, tuple[Verb, Say, CheckStep, ErrorCode, str]] = {
     "greeting": (
         Verb.CONNECT,
         Say(554, "no"),
-        Step.EHLO,
+        CheckStep.EHLO,
         ErrorCode.CLIENT_REJECTED,
         "let this machine in",
     ),
     "EHLO": (
         Verb.EHLO,
         Say(550, "who are you"),
-        Step.EHLO,
+        CheckStep.EHLO,
         ErrorCode.CLIENT_REJECTED,
         "smtp.helo_name",
     ),
-    "STARTTLS": (Verb.STARTTLS, Say(502, "broken"), Step.TLS, ErrorCode.TLS_FAILED, "log of localhost"),
+    "STARTTLS": (Verb.STARTTLS, Say(502, "broken"), CheckStep.TLS, ErrorCode.TLS_FAILED, "log of localhost"),
     "login": (
         Verb.AUTH,
         Say(535, "5.7.8 no"),
-        Step.AUTH,
+        CheckStep.AUTH,
         ErrorCode.AUTH_FAILED,
         "Correct accounts.sales.username and accounts.sales.password.",
     ),
-    "login now": (Verb.AUTH, Say(454, "later"), Step.AUTH, ErrorCode.AUTH_UNAVAILABLE, "Wait"),
+    "login now": (Verb.AUTH, Say(454, "later"), CheckStep.AUTH, ErrorCode.AUTH_UNAVAILABLE, "Wait"),
     "sender": (
         Verb.MAIL,
         Say(553, "5.7.1 not yours"),
-        Step.SENDER,
+        CheckStep.SENDER,
         ErrorCode.SENDER_REJECTED,
         "Set accounts.sales.address",
     ),
-    "sender now": (Verb.MAIL, Say(451, "later"), Step.SENDER, ErrorCode.TEMPORARILY_REJECTED, "Wait"),
+    "sender now": (Verb.MAIL, Say(451, "later"), CheckStep.SENDER, ErrorCode.TEMPORARILY_REJECTED, "Wait"),
     "recipient": (
         Verb.RCPT,
         Say(550, "5.1.1 nobody"),
-        Step.MAIL,
+        CheckStep.MAIL,
         ErrorCode.RECIPIENT_REJECTED,
         "--send-to",
     ),
-    "message": (Verb.DOT, Say(554, "spam"), Step.MAIL, ErrorCode.MESSAGE_REJECTED, "ask the operator"),
+    "message": (Verb.DOT, Say(554, "spam"), CheckStep.MAIL, ErrorCode.MESSAGE_REJECTED, "ask the operator"),
 }
 
 
@@ -171,14 +173,14 @@ async def test_a_name_of_the_account_that_is_refused_is_to_be_changed_there() ->
     behaviour = Behaviour().on(Verb.EHLO, Say(550, "who are you"))
     async with SmtpServer(tls_context=given.good_context(), behaviour=behaviour) as server:
         report = await sales(server, helo_name="worker.example.com")
-    assert "set accounts.sales.helo_name to" in (finding(report, Step.EHLO).fix or "")
+    assert "set accounts.sales.helo_name to" in (finding(report, CheckStep.EHLO).fix or "")
 
 
 async def test_a_login_that_the_server_does_not_offer() -> None:
     offer = Offer(auth=("XOAUTH2",))
     async with SmtpServer(tls_context=given.good_context(), users=USERS, offer=offer) as server:
         report = await sales(server, **LOGIN)
-    auth = finding(report, Step.AUTH)
+    auth = finding(report, CheckStep.AUTH)
     assert auth.code is ErrorCode.AUTH_FAILED
     assert "OAuth" in (auth.fix or "")
 
@@ -189,7 +191,7 @@ async def test_a_provider_has_a_hint_of_its_own(monkeypatch: pytest.MonkeyPatch)
     async with SmtpServer(tls_context=context, implicit_tls=True, users={"ada": "another"}) as server:
         monkeypatch.setattr(socket, "getaddrinfo", leading_to(server.port))
         report = await sales(preset="gmail", **LOGIN)
-    assert "app password" in (finding(report, Step.AUTH).fix or "")
+    assert "app password" in (finding(report, CheckStep.AUTH).fix or "")
 
 
 def leading_to(port: int) -> Callable[..., list[Any]]:
@@ -202,34 +204,34 @@ async def test_a_host_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     report = await sales(host="mail.example.com")
-    dns = finding(report, Step.DNS)
+    dns = finding(report, CheckStep.DNS)
     assert dns.code is ErrorCode.DNS_FAILED
-    assert (dns.fix or "").startswith("Correct accounts.sales.host; if the name is right")
+    assert (dns.fix or "").startswith("Correct accounts.sales.host. If the name is right")
 
 
 async def test_a_port_where_nobody_listens() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         report = await sales(host="127.0.0.1", port=free.getsockname()[1])
-    tcp = finding(report, Step.TCP)
+    tcp = finding(report, CheckStep.TCP)
     assert tcp.code is ErrorCode.CONNECTION_FAILED
-    assert "no firewall stands between" in (tcp.fix or "")
+    assert "no firewall blocks the connection" in (tcp.fix or "")
 
 
 @pytest.mark.parametrize("action", [Drop(), Garbage()], ids=repr)
 async def test_something_that_is_no_mail_server(action: Drop | Garbage) -> None:
     async with SmtpServer(behaviour=Behaviour().on(Verb.CONNECT, action)) as server:
         report = await sales(server)
-    ehlo = finding(report, Step.EHLO)
+    ehlo = finding(report, CheckStep.EHLO)
     assert ehlo.code is ErrorCode.CONNECTION_FAILED
     assert "accounts.sales.port" in (ehlo.fix or "")
 
 
 HANGS = {
-    Verb.CONNECT: (Step.EHLO, "set accounts.sales.security to tls"),
-    Verb.HANDSHAKE: (Step.TLS, "try a longer --timeout"),
-    Verb.CREDENTIALS: (Step.AUTH, "try a longer --timeout"),
-    Verb.MAIL: (Step.SENDER, "try a longer --timeout"),
+    Verb.CONNECT: (CheckStep.EHLO, "set accounts.sales.security to tls"),
+    Verb.HANDSHAKE: (CheckStep.TLS, "Try a longer --timeout"),
+    Verb.CREDENTIALS: (CheckStep.AUTH, "Try a longer --timeout"),
+    Verb.MAIL: (CheckStep.SENDER, "Try a longer --timeout"),
 }
 
 
@@ -244,7 +246,7 @@ async def test_a_server_that_hangs_is_left_after_the_time_limit(verb: Verb) -> N
             report = await sales(server, order("sales", seconds=1.0), address="a@example.com", **LOGIN)
     failed = finding(report, step)
     assert failed.code is ErrorCode.CONNECTION_TIMEOUT
-    assert "--timeout, 1 s" in failed.message
+    assert "--timeout (1 s)" in failed.message
     assert fix in (failed.fix or "")
 
 
@@ -259,18 +261,18 @@ async def test_a_dead_dns_is_left_after_the_time_limit(monkeypatch: pytest.Monke
     monkeypatch.setattr(socket, "getaddrinfo", wait)
     report = await sales(wanted=order("sales", seconds=0.2), host="mail.example.com")
     answer.set()
-    dns = finding(report, Step.DNS)
+    dns = finding(report, CheckStep.DNS)
     assert dns.code is ErrorCode.CONNECTION_TIMEOUT
-    assert dns.message == "DNS did not answer for mail.example.com in 0.2 s."
+    assert dns.message == "DNS did not answer for mail.example.com within 0.2 s."
     assert "/etc/resolv.conf" in (dns.fix or "")
 
 
 async def test_a_secret_that_nobody_has() -> None:
     report = await sales(host="localhost", username="ada", password="secrets.NOPE")
     (only,) = report.findings
-    assert (only.step, only.code) == (Step.SETTINGS, ErrorCode.SECRET_NOT_FOUND)
+    assert (only.step, only.code) == (CheckStep.SETTINGS, ErrorCode.SECRET_NOT_FOUND)
     assert "accounts.sales.password: there is no secret NOPE" in only.message
-    assert (only.fix or "").startswith("Make it known at one of these places")
+    assert (only.fix or "").startswith("Store the secret in one of these places")
 
 
 async def test_a_secret_that_is_bound_to_another_server() -> None:
@@ -291,7 +293,7 @@ async def test_a_provider_of_secrets_that_hangs(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("connector.secrets.providers.EnvironmentSecrets.get", never)
     report = await sales(wanted=order("sales", seconds=0.2), host="localhost", **LOGIN)
     (only,) = report.findings
-    assert (only.step, only.code) == (Step.SETTINGS, ErrorCode.SECRETS_UNAVAILABLE)
+    assert (only.step, only.code) == (CheckStep.SETTINGS, ErrorCode.SECRETS_UNAVAILABLE)
     assert "in 0.2 s" in only.message
 
 
@@ -312,7 +314,7 @@ async def test_a_secret_in_what_a_server_offers_is_masked() -> None:
     behaviour = Behaviour().on(Verb.EHLO, Say(250, "mail.example", "AUTH LOGIN HUSH-HUSH"))
     async with SmtpServer(users={"ada": "x"}, behaviour=behaviour) as server:
         report = await sales(server, security="none", username="ada", password="HUSH-HUSH")
-    assert finding(report, Step.EHLO).facts["auth"] == ["LOGIN", MASK]
+    assert finding(report, CheckStep.EHLO).facts["auth"] == ["LOGIN", MASK]
     assert "HUSH" not in str(report)
 
 
@@ -330,8 +332,8 @@ async def test_an_account_without_an_address_cannot_send_a_test_mail() -> None:
     async with SmtpServer(tls_context=given.good_context()) as server:
         report = await sales(server, order("sales", recipient=Mailbox("bob@example.com")))
         assert server.received == []
-    assert finding(report, Step.SENDER).status is Status.SKIPPED
-    assert finding(report, Step.MAIL).fix == "Set accounts.sales.address, or give --from ADDRESS."
+    assert finding(report, CheckStep.SENDER).status is Status.SKIPPED
+    assert finding(report, CheckStep.MAIL).fix == "Set accounts.sales.address, or give --from ADDRESS."
 
 
 async def test_a_slow_server_does_not_hold_up_the_others() -> None:
@@ -358,13 +360,13 @@ async def test_a_server_of_the_command_line_names_its_options() -> None:
         given_by_hand = Server("localhost", server.port, Security.STARTTLS)
         (report,) = await checked(order(server=given_by_hand))
     assert (report.kind, report.name) == ("server", "server")
-    assert "Set --port to 587, or to 465 with --security tls" in (finding(report, Step.TLS).fix or "")
+    assert "Set --port to 587, or to 465 with --security tls" in (finding(report, CheckStep.TLS).fix or "")
 
 
 def test_what_is_masked_leaves_the_words_of_programs_alone() -> None:
     masker = Masker()
     masker.remember("failed")
-    found = Finding(Step.TLS, Status.FAILED, "it failed", facts={"cipher": "failed"})
+    found = Finding(CheckStep.TLS, Status.FAILED, "it failed", facts={"cipher": "failed"})
     shown = Report("account", "sales", "x:1", (found,)).masked(masker.mask).as_json()
     assert shown["steps"][0] | {"seconds": None} == {
         "step": "tls",

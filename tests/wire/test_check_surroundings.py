@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from connector.check.findings import Finding, Status, Step
+from connector.check.findings import CheckStep, Finding, Status
 from connector.errors import ErrorCode
 from connector.testing.engine import FakeEngine
 from tests.servers.gateway import FakeGateway
@@ -17,7 +17,7 @@ from tests.wire.checks import checked, finding, order
 
 async def engine(**settings: Any) -> Finding:
     (report,) = await checked(order(engine=True, seconds=2.0), engine=settings)
-    return finding(report, Step.ENGINE)
+    return finding(report, CheckStep.ENGINE)
 
 
 async def test_the_engine_tells_its_version() -> None:
@@ -42,26 +42,26 @@ async def test_an_engine_that_is_away() -> None:
         free.bind(("127.0.0.1", 0))
         found = await engine(address=f"localhost:{free.getsockname()[1]}")
     assert found.status is Status.FAILED
-    assert "that engine.tls, which is off, is as the gateway has it" in (found.fix or "")
+    assert "that engine.tls, which is off, matches the gateway" in (found.fix or "")
 
 
 async def test_an_engine_that_hangs() -> None:
     async with FakeGateway(FakeEngine()) as gateway:
         gateway.hang("Topology")
         found = await engine(address=gateway.address)
-    assert found.message == f"{gateway.address} did not answer in 2 s."
+    assert found.message == f"{gateway.address} did not answer within 2 s."
 
 
 async def ledger(**settings: Any) -> Finding:
     (report,) = await checked(order(ledger=True), ledger=settings)
-    return finding(report, Step.LEDGER)
+    return finding(report, CheckStep.LEDGER)
 
 
 async def test_a_ledger_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     path = tmp_path / "state/ledger.db"
     found = await ledger(path=path)
     assert found.status is Status.OK
-    assert "not there yet" in found.message
+    assert "does not exist yet" in found.message
     assert not path.parent.exists()
 
 

@@ -1,0 +1,104 @@
+"""One mail without an engine, through the same stages as a worker's jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from connector.errors import Reply
+from connector.model.envelope import Message
+from connector.model.job import Job
+from connector.model.receipt import Delivery, Receipt
+from connector.model.server import Route
+from connector.secrets.masker import Masker
+from connector.send.pipeline import open_pipeline
+from connector.settings.model import SEND_TASK_TYPE, Settings
+from connector.settings.sources import load_settings
+from connector.transport.port import Committing
+
+_RETRIES = 3  # of a task that sets none
+_LEASE = 3600.0
+
+
+async def send_mail(
+    variables: Mapping[str, Any],
+    settings: Settings | None = None,
+    *,
+    task_type: str = SEND_TASK_TYPE,
+    key: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Mapping[str, Any]:
+    """Send one mail without an engine.
+
+    Args:
+        variables: The inputs of the task, as JSON values: ``smtpEmailToRecipients`` and the others.
+        settings: Accounts, secret providers, ledger and limits; :func:`~connector.load_settings` by default.
+        task_type: The task type whose inputs the variables are.
+        key: Names the mail, at most 200 characters. Of all calls and jobs with the same key only one sends
+            it, as long as the ledger keeps its entry. Without a key each call sends a mail.
+        environ: The environment in which secrets are looked up.
+
+    Returns:
+        The response: ``status``, ``messageId``, ``accepted``, ``rejected`` and the other keys that a task
+        gets. ``duplicate`` is true where an earlier call has sent the mail.
+
+    Raises:
+        ConnectorError: The mail was not sent, except under ``DELIVERY_UNCERTAIN``; ``code`` says why.
+        LedgerUnavailableError: The ledger of the settings cannot be opened.
+        SettingsError: The settings that were loaded by default are invalid.
+    """
+    settings = settings or load_settings(environ)
+    async with open_pipeline(settings, Masker(), environ) as pipeline:
+        return await pipeline.send(job_of(variables, task_type=task_type, key=key))
+
+
+def job_of(
+    variables: Mapping[str, Any],
+    *,
+    task_type: str = SEND_TASK_TYPE,
+    headers: Mapping[str, str] | None = None,
+    key: str | None = None,
+) -> Job:
+    """Make a job as an engine would hand it out, with keys that no other job has."""
+    number = secrets.randbits(62)
+    return Job(
+        key=number,
+        type=task_type,
+        process_instance_key=number,
+        bpmn_process_id="smtp-connector-send",
+        process_definition_version=1,
+        element_id="send",
+        element_instance_key=number,
+        headers=headers or {},
+        retries=_RETRIES,
+        deadline=time.time() + _LEASE,
+        variables=variables if key is None else {**variables, "smtpEmailIdempotencyKey": key},
+        tenant_id="<default>",
+    )
+
+
+class EmlFile:
+    """A transport that writes the message to a file.
+
+    Args:
+        path: The file; an existing one is replaced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def submit(self, message: Message, route: Route, committing: Committing) -> Receipt:
+        """Write the message as it would be sent along ``route``.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        await committing(Delivery(message.envelope.recipients))
+        await asyncio.to_thread(self._path.write_bytes, message.data)
+        reply = Reply(250, f"written to {self._path}, not sent to {route}")
+        return Receipt(reply, message.envelope.recipients, transport="file")
