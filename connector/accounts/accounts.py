@@ -76,6 +76,11 @@ class Accounts:
             for name, account in settings.accounts.items()
         }
 
+    @property
+    def all(self) -> tuple[Account, ...]:
+        """All accounts in the settings, in their order."""
+        return tuple(self._accounts.values())
+
     def configured(self, name: str) -> Account:
         """The account of a name that is in the settings, whoever may use it: for operators.
 

@@ -14,7 +14,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from connector.cli import check, ledger, modeler, send
+from connector.cli import check, keys, ledger, modeler, send
 from connector.cli.options import (
     Address,
     Assignments,
@@ -141,6 +141,7 @@ def _print(stream: BinaryIO, text: str) -> None:
 
 app.command(epilog=check.EXAMPLES)(check.check)
 app.command(epilog=modeler.EXAMPLES)(modeler.templates)
+app.add_typer(keys.app, name="keys", help="The keys with which mails are signed.")
 app.add_typer(ledger.app, name="ledger", help="The ledger: the worker's record of the mails it has sent.")
 
 settings_app = typer.Typer(rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]})

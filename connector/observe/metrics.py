@@ -50,6 +50,12 @@ class Metrics:
         self._ledger_seconds = self._histogram("ledger_seconds", "Writing a group of steps to the ledger.")
         self._in_flight = self._gauge("jobs_in_flight", "Jobs in hand.")
         self._connections = self._gauge("smtp_connections", "Connections to mail servers that are open.")
+        self._keys = self._gauge(
+            "key_expires_timestamp_seconds",
+            "When the certificate of an account's key ends, in seconds since 1970.",
+            "account",
+            "file",
+        )
         self._build = self._gauge("build_info", "1, with the version as label.", "version", "python")
         self._build.labels(VERSION, platform.python_version()).set(1)
         self._pools: dict[object, Callable[[], int]] = {}
@@ -107,6 +113,12 @@ class Metrics:
         finally:
             del self._pools[key]
 
+    def keys_expire(self, moments: Mapping[tuple[str, str], float]) -> None:
+        """Set when the keys of accounts expire, by account and file; the ones known before are forgotten."""
+        self._keys.clear()
+        for labels, moment in moments.items():
+            self._keys.labels(*labels).set(moment)
+
     # The ledger
 
     @contextmanager
@@ -158,7 +170,7 @@ class MeasuredStore:
 _Sample: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...]]
 _Totals: TypeAlias = dict[_Sample, float]
 # The same in every process, and wrong as a sum.
-_SAME = frozenset({"smtp_connector_build_info"})
+_SAME = frozenset({"smtp_connector_build_info", "smtp_connector_key_expires_timestamp_seconds"})
 
 
 class Addition:

@@ -25,6 +25,7 @@ from connector.model.server import Server
 from connector.observe.metrics import Metrics
 from connector.secrets.masker import MaskedError, Masker, masked
 from connector.secrets.providers import open_secrets
+from connector.secrets.resolve import SecretResolver
 from connector.send import outcome
 from connector.send.identity import identify
 from connector.send.once import Once
@@ -184,9 +185,12 @@ async def open_pipeline(
         secrets = await stack.enter_async_context(
             open_secrets(settings.secrets, environ, _remembering(masker, masks))
         )
+        accounts = Accounts(settings)
+        if any(account.signing.keys or account.signing.dkim for account in accounts.all):
+            await stack.enter_async_context(_watching_keys(accounts, secrets, shared.metrics))
         stages = Stages(
             settings,
-            Accounts(settings),
+            accounts,
             secrets,
             content,
             _protector(),
@@ -198,6 +202,20 @@ async def open_pipeline(
             _now,
         )
         yield Pipeline(stages, Once(shared.upkeep, settings.ledger))
+
+
+@asynccontextmanager
+async def _watching_keys(
+    accounts: Accounts, secrets: SecretResolver, metrics: Metrics
+) -> AsyncIterator[None]:
+    from connector.send.expiry import ExpiryWatch  # noqa: PLC0415 - loads a library
+
+    watch = asyncio.create_task(ExpiryWatch(accounts, secrets, metrics, _now).run())
+    try:
+        yield
+    finally:
+        watch.cancel()
+        await asyncio.wait({watch})
 
 
 def _protector() -> Callable[[], Protector]:

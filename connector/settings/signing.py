@@ -12,7 +12,7 @@ from connector.model.signing import Digest, Padding, Protection
 from connector.settings.values import DomainName, ReadableFile, Section, from_json
 
 # A label, or several, of the DNS (RFC 6376 section 3.1).
-_SELECTOR = r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$"
+SELECTOR = r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$"
 
 
 def _directory(path: Path) -> Path:
@@ -22,7 +22,7 @@ def _directory(path: Path) -> Path:
 
 
 Directory = Annotated[Path, AfterValidator(_directory)]
-Selector = Annotated[str, Field(pattern=_SELECTOR, max_length=190)]
+Selector = Annotated[str, Field(pattern=SELECTOR, max_length=190)]
 
 
 class KeySettings(Section):

@@ -49,12 +49,18 @@ def comparable(address: str) -> str:
     return address.strip().casefold()
 
 
-def signing_fault(certificate: x509.Certificate, address: str, now: datetime) -> str | None:
+def purposes(certificate: x509.Certificate) -> list[str]:
+    """List what the extensions of a certificate allow: ``signing``, ``encryption``."""
+    allowed = {"signing": _may_sign, "encryption": _may_encrypt}
+    return [name for name, bits in allowed.items() if _purpose_fault(certificate, name, bits) is None]
+
+
+def signing_fault(certificate: x509.Certificate, address: str | None, now: datetime) -> str | None:
     """Say why a certificate cannot sign the mail of an address; None if it can.
 
     Args:
         certificate: The signer's.
-        address: Whose mail it is: readers compare it with the From field (RFC 8550 section 3).
+        address: Whose mail it is: readers compare it with the From field (RFC 8550 section 3). None for any.
         now: The present, with its zone.
     """
     try:
@@ -62,7 +68,7 @@ def signing_fault(certificate: x509.Certificate, address: str, now: datetime) ->
             _signer_fault(certificate)
             or _date_fault(certificate, now)
             or _purpose_fault(certificate, "signing", _may_sign)
-            or _address_fault(certificate, address)
+            or (_address_fault(certificate, address) if address is not None else None)
         )
     except ValueError:
         return _DAMAGED
@@ -74,7 +80,7 @@ def encryption_fault(certificate: x509.Certificate, now: datetime) -> str | None
         return (
             _receiver_fault(certificate)
             or _date_fault(certificate, now)
-            or _purpose_fault(certificate, "encryption", lambda usage: usage.key_encipherment)
+            or _purpose_fault(certificate, "encryption", _may_encrypt)
         )
     except ValueError:
         return _DAMAGED
@@ -118,6 +124,10 @@ def _date_fault(certificate: x509.Certificate, now: datetime) -> str | None:
 
 def _may_sign(usage: x509.KeyUsage) -> bool:
     return usage.digital_signature or usage.content_commitment
+
+
+def _may_encrypt(usage: x509.KeyUsage) -> bool:
+    return usage.key_encipherment
 
 
 def _purpose_fault(

@@ -44,11 +44,15 @@ class UnreadableKeyError(Exception):
     Args:
         file: Which file.
         reason: Why, without a full stop; what to change where that is not plain.
+
+    Attributes:
+        locked: A password is missing or wrong.
     """
 
     def __init__(self, file: Path, reason: str) -> None:
         super().__init__(f"{file}: {reason}")
         self.reason = reason
+        self.locked = reason.startswith((_WRONG_PASSWORD, _NO_PASSWORD))
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,8 +89,8 @@ EXPLANATIONS = {
     ErrorCode.SIGNING_FAILED: Explanation(
         "The mail must be signed, and no key can: a wrong password, an expired certificate, one that is not "
         "for signing mail or not for the sender's address; or a DKIM key that cannot be read.",
-        "The message names each key's file with the reason: see [Sign and encrypt mails]"
-        "(../how-to/sign-and-encrypt.md).",
+        "The message names each key's file with the reason. `smtp-connector keys show ACCOUNT` shows what an "
+        "account's keys are good for; see [Sign and encrypt mails](../how-to/sign-and-encrypt.md).",
     ),
     ErrorCode.ENCRYPTION_FAILED: Explanation(
         "The mail must be encrypted, and a recipient, or the sender, has no usable certificate: none, an "

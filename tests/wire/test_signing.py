@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from structlog.testing import capture_logs
 
+from connector.accounts.accounts import Accounts
 from connector.model.job import Complete, Fail, Outcome
+from connector.observe.metrics import Metrics
 from connector.secrets.masker import Masker
+from connector.secrets.providers import open_secrets
+from connector.send.expiry import ExpiryWatch
 from connector.send.pipeline import Pipeline, open_pipeline
 from connector.settings.model import Settings
 from connector.testing.behaviour import Behaviour, Say, Verb
@@ -25,6 +31,7 @@ from tests.servers import opendkim
 from tests.servers.availability import require
 from tests.servers.openssl import decrypted, verified
 from tests.unit.signing.records import record_of
+from tests.wire.test_metrics import value
 
 AUTHORITY = MailAuthority()
 ANN = AUTHORITY.leaf()
@@ -350,3 +357,72 @@ async def test_a_password_is_found_nowhere(
     for text in (told, repr(outcome), *capsys.readouterr()):
         assert PASSWORD not in text
         assert "PRIVATE KEY" not in text
+
+
+# --- keys that expire --------------------------------------------------------------------------------
+
+
+async def looked_at(
+    signing: Mapping[str, Any], metrics: Metrics, secret: str = PASSWORD
+) -> list[dict[str, Any]]:
+    """Let the watch look once; what it logs."""
+    account = {"host": "localhost", "signing": signing}
+    settings = Settings.model_validate({"accounts": {"sales": account}})
+    async with open_secrets(settings.secrets, {"SECRET_KEY_PASSWORD": secret}, lambda _: None) as secrets:
+        watch = ExpiryWatch(Accounts(settings), secrets, metrics, lambda: datetime.now(UTC))
+        with capture_logs() as logs:
+            await watch.look()
+    return [dict(log) for log in logs]
+
+
+def renewed(site: Site, **more: Any) -> Leaf:
+    leaf = AUTHORITY.leaf(**more)
+    site.key.write_bytes(leaf.pkcs12())
+    return leaf
+
+
+async def test_a_key_that_expires_is_warned_of_in_log_and_metrics(site: Site) -> None:
+    metrics, leaf = Metrics(), renewed(site, ends=timedelta(days=12, hours=1))
+    (log,) = await looked_at(site.signing(**site.dkim()), metrics)
+    assert log == {
+        "event": "signing key expires",
+        "log_level": "warning",
+        "account": "sales",
+        "file": str(site.key),
+        "days_left": 12,
+    }
+    sample = f'smtp_connector_key_expires_timestamp_seconds{{account="sales",file="{site.key}"}}'
+    assert value(metrics, sample) == leaf.certificate.not_valid_after_utc.timestamp()
+
+
+async def test_a_key_with_time_left_is_counted_and_not_logged(site: Site) -> None:
+    metrics = Metrics()
+    assert await looked_at(site.signing(), metrics) == []
+    assert "smtp_connector_key_expires_timestamp_seconds{" in metrics.text().decode()
+
+
+async def test_a_key_that_cannot_be_used_is_logged(site: Site) -> None:
+    (log,) = await looked_at(site.signing(), Metrics(), secret="wrong")
+    assert (log["event"], log["reason"]) == ("signing key unusable", "the password does not open it")
+
+
+async def test_a_coming_key_is_no_fault(site: Site) -> None:
+    renewed(site, begins=timedelta(days=3))
+    assert await looked_at(site.signing(), Metrics()) == []
+
+
+async def test_a_secret_that_is_missing_is_logged(site: Site) -> None:
+    own = {"file": str(site.key), "password": "secrets.ABSENT"}
+    (log,) = await looked_at({"keys": [own]}, Metrics())
+    assert (log["event"], log["code"]) == ("keys not looked at", "SECRET_NOT_FOUND")
+
+
+async def test_a_worker_watches_the_keys_of_its_accounts(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = asyncio.Event()
+
+    async def look(_: ExpiryWatch) -> None:
+        looked.set()
+
+    monkeypatch.setattr(ExpiryWatch, "look", look)
+    async with SmtpServer() as server, pipeline(server, site.signing()):
+        await asyncio.wait_for(looked.wait(), 10)
