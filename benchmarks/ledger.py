@@ -20,7 +20,7 @@ from time import perf_counter
 from benchmarks.figures import Row, arguments, percentile, report
 from connector.ledger.ledger import Ledger
 from connector.ledger.memory import MemoryStore
-from connector.ledger.port import Granted, Sent, Store
+from connector.ledger.port import Granted, Mark, Sent, Store
 from connector.ledger.postgres import PostgresStore
 from connector.ledger.sqlite import SqliteStore
 from tests.servers import postgres
@@ -29,6 +29,8 @@ _SECONDS = 3.0
 _IN_FLIGHT = (1, 16, 64)
 _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _RESPONSE = '{"status": "SUCCESS", "message": "Mail sent successfully", "messageId": "<' + "x" * 400 + '>"}'
+
+_MARK = Mark(("ada@example.com",), mail=("ada@example.com",), built="2026-11-27T08:00:00+01:00")
 
 
 def main() -> None:
@@ -93,7 +95,7 @@ async def _mail(ledger: Ledger | None, key: str) -> None:
         return
     decision = await ledger.begin(key, _HASH, 60)
     assert isinstance(decision, Granted)
-    await ledger.committing(decision.attempt)
+    await ledger.committing(decision.attempt, _MARK)
     await ledger.settle(decision.attempt, Sent(_RESPONSE))
 
 

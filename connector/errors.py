@@ -187,6 +187,7 @@ class ConnectorError(Exception):
         spends_retry: Whether a failed attempt costs the job one of its retries.
         retry_after: The pause before the next attempt, where the cause knows it: the shortest one, or, for
             an attempt that costs nothing, the pause itself.
+        accepted: The recipients who have the mail already; a retry sends it to the others.
     """
 
     def __init__(self, code: ErrorCode, message: str) -> None:
@@ -196,11 +197,30 @@ class ConnectorError(Exception):
         self.retryable = code.retryable
         self.spends_retry = True
         self.retry_after: timedelta | None = None
+        self.accepted: tuple[str, ...] = ()
 
     def add(self, sentence: str) -> None:
         """Tell more: what its place of origin could not know."""
         self.message = f"{self.message} {sentence}"
         self.args = (self.message,)
+
+    def reached(self, accepted: tuple[str, ...], recipients: int) -> None:
+        """Say that some recipients have the mail, by this attempt or earlier ones.
+
+        What is no matter of time is then an incident at once: only a person can tell whether the others are
+        still to get the mail.
+
+        Args:
+            accepted: Those who have it; nothing happens when there are none.
+            recipients: How many the mail has.
+        """
+        if not accepted:
+            return
+        self.accepted = accepted
+        have = "has" if len(accepted) == 1 else "have"
+        self.add(f"{len(accepted)} of {recipients} recipients {have} the mail; a retry serves the others.")
+        passing = self.code in {ErrorCode.TEMPORARILY_REJECTED, ErrorCode.RATE_LIMITED}
+        self.retryable = self.retryable and (passing or not self.spends_retry)
 
     @property
     def type(self) -> str:
@@ -210,7 +230,8 @@ class ConnectorError(Exception):
     @property
     def variables(self) -> dict[str, Any]:
         """``error.variables``: JSON values, the same keys for every error of a kind."""
-        return {"retryable": self.retryable}
+        partly = {"accepted": list(self.accepted), "partial": True} if self.accepted else {}
+        return {"retryable": self.retryable, **partly}
 
 
 class _FieldError(ConnectorError):

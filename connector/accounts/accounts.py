@@ -170,7 +170,12 @@ def _server(name: str, settings: AccountSettings, timeouts: TimeoutSettings) -> 
         ),
         helo_name=settings.helo_name,
         timeouts=_completed(settings.timeouts, timeouts),
-        quota=Quota(settings.rate, settings.max_wait.total_seconds(), settings.max_connections),
+        quota=Quota(
+            settings.rate,
+            settings.max_wait.total_seconds(),
+            settings.max_connections,
+            settings.effective_max_recipients,
+        ),
     )
 
 

@@ -26,6 +26,7 @@ from connector.ledger.port import (
     Entry,
     Granted,
     LedgerUnavailableError,
+    Mark,
     Operation,
     Released,
     Settlement,
@@ -86,14 +87,14 @@ class Ledger:
         assert not isinstance(answer, Exception)  # noqa: S101 - errors are raised
         return answer
 
-    async def committing(self, attempt: Attempt) -> None:
-        """Mark, durably, that the mail's last bytes are about to go out; holds it for another lease.
+    async def committing(self, attempt: Attempt, mark: Mark) -> None:
+        """Mark, durably, that the last bytes of a delivery are about to go out; holds it for another lease.
 
         Raises:
             OvertakenError: Another attempt has the mail; it must not be sent.
             LedgerUnavailableError: It must not be sent. Settle the attempt as ``Released``.
         """
-        await self._enqueue(Operation(attempt.key, partial(rules.commit, attempt), durable=True))
+        await self._enqueue(Operation(attempt.key, partial(rules.commit, attempt, mark), durable=True))
 
     async def extend(self, attempts: Iterable[Attempt]) -> None:
         """Hold each attempt for another lease from now; one that was overtaken is left to its successor.

@@ -16,6 +16,10 @@ acknowledged  ``settle(Acknowledged)``              ``HeldElsewhere``; later ``G
                                                     whose incident it was, to others ``Uncertain``
 ============  ====================================  =====================================
 
+A mail may take several *deliveries*, each to some of its recipients; its :class:`Progress` says who has it.
+Each delivery is one *committing*: after the reply to one that is not the last, ``settle(Delivered)`` makes
+the mail *attempting* again.
+
 "Later" is when the lease has ended. Only between *committing* and its settlement can a mail have been
 delivered without our knowing it (RFC 1047), so only a lease that ends there leaves doubt; one that ends in
 *attempting* is simply taken over. ``rules`` holds the transitions, a :class:`Store` keeps the entries, and
@@ -24,10 +28,11 @@ delivered without our knowing it (RFC 1047), so only a lease that ends there lea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 class State(StrEnum):
@@ -53,6 +58,7 @@ class Entry(NamedTuple):
         held_until: When its lease ends, in seconds since the epoch on the store's clock.
         changed: When the mail came into this state, on the same clock.
         response: JSON text of the response, once sent.
+        progress: JSON text of the :class:`Progress`, from the first *committing* until it is sent.
     """
 
     key: str
@@ -64,6 +70,7 @@ class Entry(NamedTuple):
     held_until: float
     changed: float
     response: str | None = None
+    progress: str | None = None
 
 
 def require_storable(text: str) -> None:
@@ -75,6 +82,79 @@ def require_storable(text: str) -> None:
     if "\0" in text:
         raise ValueError("text with NUL in it cannot be recorded in a ledger")
     text.encode()
+
+
+# --- what deliveries leave behind -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Who has the mail already, and from what the message was built. Empty before the first *committing*.
+
+    Attributes:
+        recipients: All recipients of the mail, fixed by its first *committing*.
+        built: The moment for which the message was built, as ISO 8601 with its zone.
+        digest: Of the message's unsigned octets at that time.
+        delivered: The recipients whose delivery the server accepted.
+        assumed: Those of them for whom no reply is known, and who are taken to have the mail.
+        refused: Recipients that the server refused for good, as the response lists them.
+        pending: The recipients of the delivery whose reply is not known.
+        reference: How the transport finds that delivery again; empty where it cannot.
+        reply: The server's reply to the last delivery.
+        sent_at: When that reply came, as ISO 8601.
+    """
+
+    recipients: tuple[str, ...] = ()
+    built: str = ""
+    digest: str = ""
+    delivered: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+    refused: tuple[Mapping[str, Any], ...] = ()
+    pending: tuple[str, ...] = ()
+    reference: str = ""
+    reply: str | None = None
+    sent_at: str | None = None
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """The recipients for whom a delivery is still to be made, in the mail's order."""
+        settled = {*self.delivered, *(str(one["address"]) for one in self.refused)}
+        return tuple(address for address in self.recipients if address not in settled)
+
+    def text(self) -> str:
+        """As JSON, without what is empty."""
+        return json.dumps({name: value for name in self.__slots__ if (value := getattr(self, name))})
+
+    @classmethod
+    def read(cls, text: str | None) -> Progress:
+        """Read what :meth:`text` wrote; None is the empty progress."""
+        if text is None:
+            return NO_PROGRESS
+        values: dict[str, Any] = json.loads(text)
+        values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**values)
+
+
+NO_PROGRESS = Progress()
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a *committing* records: a delivery, and on the first one the mail that it belongs to.
+
+    Attributes:
+        recipients: Those who get the message by this delivery.
+        reference: See :class:`Progress`.
+        mail: All recipients of the mail.
+        built: See :class:`Progress`.
+        digest: See :class:`Progress`.
+    """
+
+    recipients: tuple[str, ...] = ()
+    reference: str = ""
+    mail: tuple[str, ...] = ()
+    built: str = ""
+    digest: str = ""
 
 
 # --- what begin answers -----------------------------------------------------------------------------
@@ -102,10 +182,12 @@ class Granted:
     Attributes:
         crashes: How many attempts just before this one ended without a word: a job that kills its workers
             shows here.
+        progress: What earlier attempts have achieved.
     """
 
     attempt: Attempt
     crashes: int = 0
+    progress: Progress = NO_PROGRESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +213,14 @@ class Uncertain:
     """The final dot of an earlier attempt went out and no reply is known: the policy decides.
 
     Attributes:
-        attempt: The one in doubt: settle it as ``Sent`` (assume-sent) or ``Acknowledged`` (incident).
+        attempt: The one in doubt: settle it as ``Assumed`` (assume-sent) or ``Acknowledged`` (incident).
         since: When the mark for the dot, or the loss of its reply, was recorded; seconds since the epoch.
+        progress: Its ``pending`` recipients are the ones in doubt.
     """
 
     attempt: Attempt
     since: float
+    progress: Progress = NO_PROGRESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +228,8 @@ class DifferentRequest:
     """Something else was, or may have been, sent under the same key.
 
     Attributes:
-        state: Of that mail: sent, committing, uncertain or acknowledged.
+        state: Of that mail: sent, committing, uncertain or acknowledged; any other where some of its
+            recipients have it.
     """
 
     state: State
@@ -176,13 +261,36 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """It failed, and certainly nothing was delivered.
+    """It ended, and certainly nothing was delivered but what is recorded as *delivered*.
 
     Attributes:
-        crashes: The count of crashes to go on from; whoever has really tried begins it anew.
+        crashes: The count of crashes to go on from; an attempt that was really made begins it anew.
+        refused: Recipients that were refused for good while others have the mail: the next attempt leaves
+            them out.
     """
 
     crashes: int = 0
+    refused: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The server took one delivery, and more of the same mail follow.
+
+    Attributes:
+        recipients: Those who have the mail by it.
+        reply: The server's reply.
+        at: When it came, as ISO 8601.
+    """
+
+    recipients: tuple[str, ...]
+    reply: str | None = None
+    at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """The delivery in doubt is taken for delivered, as the policy says; what is left can be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +313,7 @@ class Acknowledged:
     task: str = ""
 
 
-Settlement = Sent | Released | Unanswered | Acknowledged
+Settlement = Sent | Released | Delivered | Assumed | Unanswered | Acknowledged
 
 
 # --- what can go wrong ------------------------------------------------------------------------------

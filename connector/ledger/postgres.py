@@ -25,12 +25,12 @@ from connector.ledger.port import Answer, Entry, LedgerUnavailableError, Operati
 from connector.ledger.postgres_server import NOW, PostgresServer
 
 _TABLE = "smtp_connector_ledger"
-_COLUMNS = "key, state, request_hash, attempt, crashes, owner, held_until, changed, response"
+_COLUMNS = "key, state, request_hash, attempt, crashes, owner, held_until, changed, response, progress"
 _SWAP = f"""
     INSERT INTO {_TABLE} AS kept ({_COLUMNS}, follows, version)
-    SELECT offered.*, $11::bigint FROM unnest(
+    SELECT offered.*, $12::bigint FROM unnest(
         $1::text[], $2::text[], $3::text[], $4::integer[], $5::integer[], $6::text[],
-        $7::double precision[], $8::double precision[], $9::text[], $10::bigint[]
+        $7::double precision[], $8::double precision[], $9::text[], $10::text[], $11::bigint[]
     ) AS offered ({_COLUMNS}, follows)
     -- What was forgotten meanwhile is not brought back. (Not EXISTS: that may be planned as a scan of all.)
     WHERE follows = 0 OR (SELECT true FROM {_TABLE} AS known WHERE known.key = offered.key)
@@ -38,7 +38,7 @@ _SWAP = f"""
     ON CONFLICT (key) DO UPDATE SET
         state = excluded.state, request_hash = excluded.request_hash, attempt = excluded.attempt,
         crashes = excluded.crashes, owner = excluded.owner, held_until = excluded.held_until,
-        changed = excluded.changed, response = excluded.response,
+        changed = excluded.changed, response = excluded.response, progress = excluded.progress,
         follows = excluded.follows, version = excluded.version
     WHERE kept.version = excluded.follows
     RETURNING key, {NOW} AS now
@@ -191,4 +191,5 @@ def _entry(row: Mapping[str, Any]) -> Entry:
         row["held_until"],
         row["changed"],
         row["response"],
+        row["progress"],
     )

@@ -4,26 +4,32 @@ An entry (or none) and the present enter, the changed entry and an answer leave.
 nobody else can change the entry meanwhile. Two rules hold everywhere:
 
 - An attempt is named by its owner and number, so that one who was overtaken cannot speak for its successor.
-- That a mail was sent is a fact: it is recorded from whatever state, and final.
+- That a mail was sent, or delivered to some of its recipients, is a fact: it is recorded from any state, and
+  final.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connector.ledger.port import (
+    NO_PROGRESS,
     Acknowledged,
     AlreadySent,
     Answer,
+    Assumed,
     Attempt,
     Decision,
+    Delivered,
     DifferentRequest,
     Entry,
     Granted,
     HeldElsewhere,
+    Mark,
     Operation,
     OvertakenError,
+    Progress,
     Released,
     Sent,
     Settlement,
@@ -57,19 +63,21 @@ class Request:
 def begin(request: Request, entry: Entry | None, now: float) -> tuple[Entry | None, Decision]:
     """Decide whether the mail may be sent, and reserve it if so."""
     if entry is None:
-        return _grant(request, now, number=1, crashes=0)
+        return _grant(request, now, number=1)
     same = entry.request_hash == request.request_hash
     if entry.state is State.SENT:
         return entry, AlreadySent(entry.response or "{}") if same else DifferentRequest(entry.state)
     if entry.held_until > now:
         return entry, HeldElsewhere(entry.held_until - now)
-    if _in_doubt(request, entry):
-        if not same:
-            return entry, DifferentRequest(entry.state)
-        if not request.resend:
-            return _doubt(entry, request.lease)
+    progress = Progress.read(entry.progress)
+    doubt = _in_doubt(request, entry)
+    if not same and (doubt or progress.delivered):
+        return entry, DifferentRequest(entry.state)
+    if doubt and not request.resend:
+        return _doubt(entry, progress, request.lease)
     crashes = entry.crashes + (entry.state in _UNSETTLED)
-    return _grant(request, now, number=entry.attempt + 1, crashes=crashes)
+    progress = replace(progress, pending=(), reference="") if same else NO_PROGRESS
+    return _grant(request, now, entry.attempt + 1, crashes, progress)
 
 
 def _in_doubt(request: Request, entry: Entry) -> bool:
@@ -79,9 +87,16 @@ def _in_doubt(request: Request, entry: Entry) -> bool:
     return entry.state in _DOUBTFUL
 
 
-def _grant(request: Request, now: float, *, number: int, crashes: int) -> tuple[Entry, Granted]:
+def _grant(
+    request: Request, now: float, number: int, crashes: int = 0, progress: Progress = NO_PROGRESS
+) -> tuple[Entry, Granted]:
     attempt = Attempt(request.key, number, request.owner, request.request_hash, request.lease)
-    return _entry(attempt, State.ATTEMPTING, now, crashes), Granted(attempt, crashes)
+    entry = _entry(attempt, State.ATTEMPTING, now, crashes)._replace(progress=_kept(progress))
+    return entry, Granted(attempt, crashes, progress)
+
+
+def _kept(progress: Progress) -> str | None:
+    return None if progress == NO_PROGRESS else progress.text()
 
 
 def _entry(attempt: Attempt, state: State, now: float, crashes: int = 0) -> Entry:
@@ -97,7 +112,7 @@ def _entry(attempt: Attempt, state: State, now: float, crashes: int = 0) -> Entr
     )
 
 
-def _doubt(entry: Entry, lease: float) -> tuple[Entry, Uncertain]:
+def _doubt(entry: Entry, progress: Progress, lease: float) -> tuple[Entry, Uncertain]:
     """Say that nobody knows; a lease that ended in committing has crashed and becomes uncertain here.
 
     When it changed stays as it was: a person looks in the server's log for the moment of the dot.
@@ -106,18 +121,30 @@ def _doubt(entry: Entry, lease: float) -> tuple[Entry, Uncertain]:
     if entry.state is State.COMMITTING:
         crashes = entry.crashes + 1
         entry = entry._replace(state=State.UNCERTAIN, crashes=crashes, held_until=0.0)
-    return entry, Uncertain(attempt, entry.changed)
+    return entry, Uncertain(attempt, entry.changed, progress)
 
 
-def commit(attempt: Attempt, entry: Entry | None, now: float) -> tuple[Entry | None, OvertakenError | None]:
-    """Mark that the final dot is about to go out, and hold the key for another lease.
+def commit(
+    attempt: Attempt, mark: Mark, entry: Entry | None, now: float
+) -> tuple[Entry | None, OvertakenError | None]:
+    """Mark that the last octets of a delivery are about to go out, and hold the key for another lease.
 
-    A lease that ended is no obstacle as long as nobody took the key over. The same mark twice is one: the
-    answer to the first may have been lost.
+    A lease that ended is no obstacle as long as no other attempt took the key over. The same mark twice is
+    one: the answer to the first may have been lost. Recipients who have the mail already, by a reply that
+    came late to an earlier attempt, are never served again.
     """
     if entry is None or not _is_latest(attempt, entry) or entry.state not in _UNSETTLED:
         return entry, OvertakenError(f"{attempt.key}: another attempt has taken this mail over")
-    return entry._replace(state=State.COMMITTING, held_until=now + attempt.lease, changed=now), None
+    progress = Progress.read(entry.progress)
+    if not set(mark.recipients).isdisjoint(progress.delivered):
+        return entry, OvertakenError(f"{attempt.key}: an earlier attempt has delivered to these recipients")
+    if not progress.built:
+        progress = Progress(mark.mail, mark.built, mark.digest)
+    progress = replace(progress, pending=mark.recipients, reference=mark.reference)
+    held = now + attempt.lease
+    return entry._replace(
+        state=State.COMMITTING, held_until=held, changed=now, progress=_kept(progress)
+    ), None
 
 
 def extend(attempt: Attempt, entry: Entry | None, now: float) -> tuple[Entry | None, None]:
@@ -133,6 +160,8 @@ def settle(
     """Record what became of an attempt; of one that was overtaken only that it was sent matters."""
     if entry is not None and entry.state is State.SENT:
         return entry, None
+    if isinstance(settlement, Delivered):
+        return _delivered(attempt, settlement, entry, now), None
     if isinstance(settlement, Sent):
         # Also where the entry is gone or is a successor's: a successor that has not let go of its own
         # final dot yet is stopped by this. What it wants to send may be something else by now.
@@ -144,10 +173,52 @@ def settle(
     return _settle_latest(settlement, entry, now), None
 
 
-def _settle_latest(settlement: Released | Unanswered | Acknowledged, entry: Entry, now: float) -> Entry:
+def _delivered(attempt: Attempt, settlement: Delivered, entry: Entry | None, now: float) -> Entry | None:
+    """Record that some recipients have the mail, from whatever state: it is a fact as a sent mail is.
+
+    A reply that comes late, to an attempt whose delivery was in doubt, ends that doubt.
+    """
+    if entry is None or entry.request_hash != attempt.request_hash:
+        return entry
+    progress = Progress.read(entry.progress)
+    news = tuple(address for address in settlement.recipients if address not in progress.delivered)
+    settles = bool(progress.pending) and set(progress.pending) <= set(settlement.recipients)
+    progress = replace(
+        progress,
+        delivered=progress.delivered + news,
+        pending=() if settles else progress.pending,
+        reference="" if settles else progress.reference,
+        reply=settlement.reply,
+        sent_at=settlement.at,
+    )
+    entry = entry._replace(progress=_kept(progress))
+    if not settles:
+        return entry
+    if entry.state is State.COMMITTING and _is_latest(attempt, entry):
+        return entry._replace(state=State.ATTEMPTING, held_until=now + attempt.lease, changed=now, crashes=0)
+    return _settled(entry, State.RELEASED, now) if entry.state is State.UNCERTAIN else entry
+
+
+def _settle_latest(
+    settlement: Released | Assumed | Unanswered | Acknowledged, entry: Entry, now: float
+) -> Entry:
     match settlement:
-        case Released(crashes) if entry.state in _UNSETTLED | _DOUBTFUL:
+        case Released(crashes, refused) if entry.state in _UNSETTLED | _DOUBTFUL:
+            progress = Progress.read(entry.progress)
+            progress = replace(progress, pending=(), reference="", refused=progress.refused + refused)
+            entry = entry._replace(progress=_kept(progress))
             return _settled(entry, State.RELEASED, now)._replace(crashes=crashes)
+        case Assumed() if entry.state in _DOUBTFUL:
+            progress = Progress.read(entry.progress)
+            progress = replace(
+                progress,
+                delivered=progress.delivered + progress.pending,
+                assumed=progress.assumed + progress.pending,
+                pending=(),
+                reference="",
+                reply=None,
+            )
+            return _settled(entry._replace(progress=_kept(progress)), State.RELEASED, now)
         case Unanswered() if entry.state in _UNSETTLED:
             return _settled(entry, State.UNCERTAIN, now)
         case Acknowledged(hold, task) if entry.state in {State.UNCERTAIN, State.ACKNOWLEDGED}:
@@ -157,7 +228,10 @@ def _settle_latest(settlement: Released | Unanswered | Acknowledged, entry: Entr
 
 def _settled(entry: Entry, state: State, now: float, response: str | None = None) -> Entry:
     """Leave the lease, and begin counting crashes anew: whoever settles has not crashed."""
-    return entry._replace(state=state, held_until=0.0, changed=now, crashes=0, response=response)
+    progress = None if state is State.SENT else entry.progress
+    return entry._replace(
+        state=state, held_until=0.0, changed=now, crashes=0, response=response, progress=progress
+    )
 
 
 def _is_latest(attempt: Attempt, entry: Entry) -> bool:

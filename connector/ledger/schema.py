@@ -24,6 +24,10 @@ SQLITE: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE TABLE probes (id INTEGER NOT NULL PRIMARY KEY, at REAL NOT NULL)",
     ),
+    (
+        "ALTER TABLE entries ADD COLUMN progress TEXT",
+        "CREATE INDEX entries_by_change ON entries (changed)",
+    ),
 )
 
 # `version` is another number at every write and `follows` the one that the writer had read: together they
@@ -49,6 +53,10 @@ POSTGRES: tuple[tuple[str, ...], ...] = (
     ),
     # OAuth tokens, encrypted by the workers.
     ("CREATE TABLE smtp_connector_tokens (name text NOT NULL PRIMARY KEY, sealed text NOT NULL)",),
+    (
+        "ALTER TABLE smtp_connector_ledger ADD COLUMN progress text",
+        "CREATE INDEX smtp_connector_ledger_by_change ON smtp_connector_ledger (changed)",
+    ),
 )
 
 

@@ -47,18 +47,18 @@ _REMEDIES = {
     "SQLITE_PERM": "it may not be opened: let the worker's user write the file and its directory",
 }
 _T = TypeVar("_T")
-_COLUMNS = "key, state, request_hash, attempt, crashes, owner, held_until, changed, response"
+_COLUMNS = "key, state, request_hash, attempt, crashes, owner, held_until, changed, response, progress"
 _READ = f"""
     SELECT json_group_array(json_array({_COLUMNS})) FROM entries
     WHERE key IN (SELECT value FROM json_each(?))
 """  # noqa: S608 - a constant
 _WRITE = f"""
     INSERT INTO entries ({_COLUMNS})
-    SELECT {", ".join(f"json_extract(value, '$[{n}]')" for n in range(9))} FROM json_each(?) WHERE true
+    SELECT {", ".join(f"json_extract(value, '$[{n}]')" for n in range(10))} FROM json_each(?) WHERE true
     ON CONFLICT (key) DO UPDATE SET
         state = excluded.state, request_hash = excluded.request_hash, attempt = excluded.attempt,
         crashes = excluded.crashes, owner = excluded.owner, held_until = excluded.held_until,
-        changed = excluded.changed, response = excluded.response
+        changed = excluded.changed, response = excluded.response, progress = excluded.progress
 """  # noqa: S608 - a constant
 _LIST = f"""
     SELECT {_COLUMNS} FROM entries WHERE (:key IS NULL OR key = :key) AND (:state IS NULL OR state = :state)
@@ -291,5 +291,5 @@ class SqliteStore:
 
 
 def _entry(row: Sequence[object]) -> Entry:
-    key, state, request_hash, attempt, crashes, owner, held_until, changed, response = row
-    return Entry(key, State(state), request_hash, attempt, crashes, owner, held_until, changed, response)  # type: ignore[arg-type]
+    key, state, *others = row
+    return Entry(key, State(state), *others)  # type: ignore[arg-type]

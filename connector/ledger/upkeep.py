@@ -16,7 +16,7 @@ from functools import partial
 import structlog
 
 from connector.ledger.ledger import Ledger
-from connector.ledger.port import Attempt, LedgerUnavailableError, Settlement
+from connector.ledger.port import Attempt, Delivered, LedgerUnavailableError, Settlement
 from connector.model.backoff import Backoff
 
 _log = structlog.get_logger(__name__)
@@ -77,7 +77,7 @@ class Upkeep:
         """Record what became of an attempt as soon as the ledger can be written; after what came before."""
         record = asyncio.create_task(self._write(attempt, settlement, self._records.get(attempt)))
         self._records[attempt] = record
-        record.add_done_callback(partial(self._written, attempt))
+        record.add_done_callback(partial(self._written, attempt, isinstance(settlement, Delivered)))
         return record
 
     async def _write(
@@ -93,10 +93,11 @@ class Upkeep:
                 _log.warning("ledger not written, trying again", key=attempt.key, reason=str(error))
                 await asyncio.sleep(backoff.next())
 
-    def _written(self, attempt: Attempt, record: asyncio.Task[None]) -> None:
+    def _written(self, attempt: Attempt, goes_on: bool, record: asyncio.Task[None]) -> None:
         if self._records.get(attempt) is record:
             del self._records[attempt]
-            self.let_go(attempt)
+            if not goes_on:
+                self.let_go(attempt)
         if record.cancelled():
             _log.error("ledger not told what became of a mail", key=attempt.key)
         elif (fault := record.exception()) is not None:

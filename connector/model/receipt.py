@@ -15,9 +15,11 @@ class Delivery:
 
     Attributes:
         recipients: Those who get the message by it.
+        reference: How the transport finds it again after a lost reply; empty where it cannot.
     """
 
     recipients: tuple[str, ...]
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,9 @@ class Receipt:
         rejected: The recipients it refused, with its words for each.
         transport: What carried it, as the response names it.
         account: The account that it went through; None when the task gave the server.
-        warnings: What was asked for and could not be had, such as DSN on a server without it; one begins
-            with ``partial: `` when somebody was refused, with ``uncertain: `` when some of them may have it.
+        warnings: What was asked for and is not possible, such as DSN on a server without it; one begins with
+            ``uncertain: `` when some of the accepted may not have the mail.
+        left: The recipients for whom there was no room in this delivery, and is in another one.
     """
 
     reply: Reply | None
@@ -41,3 +44,4 @@ class Receipt:
     warnings: tuple[str, ...] = ()
     transport: str = "smtp"
     account: str | None = None
+    left: tuple[str, ...] = ()

@@ -77,11 +77,13 @@ class Quota:
         rate: Mails per second.
         max_wait: Seconds that a mail waits for its turn before its job goes back to the engine.
         max_connections: Connections at a time.
+        max_recipients: Recipients of one delivery; a mail with more takes several.
     """
 
     rate: float | None = None
     max_wait: float = 5.0
     max_connections: int | None = None
+    max_recipients: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from connector.secrets.masker import Masker
 from connector.send.pipeline import open_pipeline
 from connector.settings.model import SEND_TASK_TYPE, Settings
 from connector.settings.sources import load_settings
-from connector.transport.port import Committing
+from connector.transport.port import Deliveries
 
 _RETRIES = 3  # of a task that sets none
 _LEASE = 3600.0
@@ -92,13 +92,13 @@ class EmlFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    async def submit(self, message: Message, route: Route, committing: Committing) -> Receipt:
+    async def submit(self, message: Message, route: Route, deliveries: Deliveries) -> Receipt:
         """Write the message as it would be sent along ``route``.
 
         Raises:
             OSError: The file cannot be written.
         """
-        await committing(Delivery(message.envelope.recipients))
+        await deliveries.committing(Delivery(message.envelope.recipients))
         await asyncio.to_thread(self._path.write_bytes, message.data)
         reply = Reply(250, f"written to {self._path}, not sent to {route}")
         return Receipt(reply, message.envelope.recipients, transport="file")

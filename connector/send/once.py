@@ -4,19 +4,23 @@ The identity of a mail and a submission enter; the response to the task leaves, 
 earlier one that had already sent the mail. Apart from the rest because what may be done with a mail depends
 on what the ledger says and on nothing else. ::
 
-    begin ─► submission (… committing … final dot …) ─► settle
+    begin ─► submission (… committing … final dot … delivered …) ─► settle
 
-What fails before the commit was certainly not delivered, and is released for the next attempt. Between the
-final dot and the reply it cannot be known (RFC 1047), and the policy decides. Afterwards the mail is out, and
-no failure changes that: its record is written with patience, behind the job's back where it must be.
+A mail takes one delivery or several, each to some of its recipients. What fails before the commit of a
+delivery was certainly not delivered, and is released for the next attempt, which serves those who are left.
+Between a final dot and its reply it cannot be known (RFC 1047), and the policy decides about the recipients
+of that delivery. Afterwards they have the mail, and no failure changes that: its record is written with
+patience, behind the job's back where it must be.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 from connector.errors import (
     CancelledBeforeSendError,
@@ -25,18 +29,23 @@ from connector.errors import (
     HeldElsewhereError,
     InputError,
     LedgerError,
+    TransportError,
     UncertainError,
     WorkerCrashedError,
 )
 from connector.ledger import LedgerUnavailableError, Upkeep
 from connector.ledger.port import (
+    NO_PROGRESS,
     Acknowledged,
     AlreadySent,
+    Assumed,
     Attempt,
     Decision,
+    Delivered,
     DifferentRequest,
     Granted,
     HeldElsewhere,
+    Mark,
     OvertakenError,
     Released,
     Sent,
@@ -46,11 +55,9 @@ from connector.ledger.port import (
 )
 from connector.model.job import JobContext
 from connector.model.mail import WhenUncertain
-from connector.model.receipt import Delivery
 from connector.send.identity import Identity
 from connector.send.submission import Response, Submission
 from connector.settings.ledger import LedgerSettings
-from connector.transport.port import Committing
 
 # A job whose mail another attempt holds is offered again after so many seconds: soon enough for a mail that
 # is sent in the meantime, seldom enough for one that waits ten minutes for its server.
@@ -109,14 +116,15 @@ class Once:
             await self._upkeep.recorded(attempt, Released())  # counted anew: a person looks at it now
             raise WorkerCrashedError(decision.crashes)
         self._upkeep.hold(attempt)
+        record = _Record(self._upkeep, attempt, context)
         try:
-            response = await submission.submit(self._committing(attempt, context))
+            response = await submission.submit(decision.progress, record)
         except BaseException as error:
             if isinstance(error, ConnectorError) and error.code is ErrorCode.DELIVERY_UNCERTAIN:
-                return await self._unanswered(attempt, error, submission, context, mail.task)
+                return await self._unanswered(attempt, error, mail, submission, context)
             await self._not_sent(attempt, error, context)
             raise
-        await self._upkeep.recorded(attempt, _sent(response))
+        await self._upkeep.recorded(attempt, Sent(json.dumps(response)))
         return response
 
     # Before the attempt
@@ -157,35 +165,15 @@ class Once:
         async with self._one_suspect:
             return await self.send(mail, submission, context, alone=True)
 
-    def _committing(self, attempt: Attempt, context: JobContext) -> Committing:
-        marked = False
-
-        async def committing(_: Delivery) -> None:
-            nonlocal marked
-            if marked:  # the ledger has one mark for a mail, at its first delivery
-                return
-            marked = True
-            try:
-                await self._ledger.committing(attempt)
-            except LedgerUnavailableError as error:
-                raise LedgerError(str(error)) from error
-            except OvertakenError as error:
-                raise CancelledBeforeSendError from error
-            if context.lost:  # since the mark was asked for
-                raise CancelledBeforeSendError
-            context.committed = True
-
-        return committing
-
     # After an attempt that failed
 
     async def _not_sent(self, attempt: Attempt, error: BaseException, context: JobContext) -> None:
-        """Let go of a mail that was certainly not delivered; of one in doubt only where a fault is ours."""
+        """Let go of what was certainly not delivered; of what is in doubt only where a fault is ours."""
         if isinstance(error, LedgerError):
             self._upkeep.record(attempt, Released())  # not waited for: the ledger is down
         elif isinstance(error, ConnectorError | asyncio.CancelledError):
             # Waited for, or the job might come again before its mail is free.
-            await self._upkeep.recorded(attempt, Released())
+            await self._upkeep.recorded(attempt, Released(refused=_refused(error)))
         elif context.committed:
             # A fault of ours. Once the dot may be out, the end of the lease says rightly what is in doubt.
             self._upkeep.let_go(attempt)
@@ -193,28 +181,41 @@ class Once:
             self._upkeep.record(attempt, Released())
 
     async def _unanswered(
-        self, attempt: Attempt, error: ConnectorError, submission: Submission, context: JobContext, task: str
+        self,
+        attempt: Attempt,
+        error: ConnectorError,
+        mail: Identity,
+        submission: Submission,
+        context: JobContext,
     ) -> Response:
-        """Deal with a mail whose final dot has just gone out, with no reply."""
-        policy = await submission.policy()
-        if policy is WhenUncertain.ASSUME_SENT:
-            return await self._assume(attempt, submission)
+        """Deal with a delivery whose final dot has just gone out, with no reply."""
         await self._upkeep.recorded(attempt, Unanswered())
-        self._apply(policy, attempt, error, context, task)
+        policy = await submission.policy(NO_PROGRESS)
+        if policy is WhenUncertain.ASSUME_SENT:
+            return await self._assume(attempt, mail, submission, context)
+        self._apply(policy, attempt, error, context, mail.task)
         raise error
 
     async def _in_doubt(
         self, doubt: Uncertain, mail: Identity, submission: Submission, context: JobContext
     ) -> Response:
-        """Deal with a mail whose earlier attempt ended between the final dot and the reply."""
-        policy = await submission.policy()
+        """Deal with a delivery whose attempt ended between the final dot and the reply."""
+        policy = await submission.policy(doubt.progress)
         if policy is WhenUncertain.ASSUME_SENT:
-            return await self._assume(doubt.attempt, submission)
+            return await self._assume(doubt.attempt, mail, submission, context)
         if policy is WhenUncertain.RESEND:
             return await self.send(mail, submission, context, resend=True, alone=True)
         error = UncertainError(f"{datetime.fromtimestamp(doubt.since, UTC):%Y-%m-%dT%H:%M:%SZ}")
+        error.reached(doubt.progress.delivered, len(doubt.progress.recipients))
         self._apply(policy, doubt.attempt, error, context, mail.task)
         raise error
+
+    async def _assume(
+        self, attempt: Attempt, mail: Identity, submission: Submission, context: JobContext
+    ) -> Response:
+        """Take a delivery for done, and send to those who are left."""
+        await self._upkeep.recorded(attempt, Assumed())
+        return await self.send(mail, submission, context, alone=True)
 
     def _apply(
         self, policy: WhenUncertain, attempt: Attempt, error: ConnectorError, context: JobContext, task: str
@@ -231,14 +232,49 @@ class Once:
         acknowledged = Acknowledged(self._upkeep.lease, task)
         context.when_taken = partial(self._upkeep.record, attempt, acknowledged)
 
-    async def _assume(self, attempt: Attempt, submission: Submission) -> Response:
-        response = await submission.assumed()
-        await self._upkeep.recorded(attempt, _sent(response))
-        return response
+
+class _Record:
+    """What the ledger hears of one attempt while it is under way.
+
+    Args:
+        upkeep: The ledger, and patience with it.
+        attempt: Which one.
+        context: Hears when there is no way back.
+    """
+
+    def __init__(self, upkeep: Upkeep, attempt: Attempt, context: JobContext) -> None:
+        self._upkeep = upkeep
+        self._attempt = attempt
+        self._context = context
+
+    async def committing(self, mark: Mark) -> None:
+        """Record, durably, that the last octets of a delivery are about to leave.
+
+        Raises:
+            LedgerError: They must not leave: the ledger is down.
+            CancelledBeforeSendError: They must not leave: another attempt has the mail.
+        """
+        try:
+            await self._upkeep.ledger.committing(self._attempt, mark)
+        except LedgerUnavailableError as error:
+            raise LedgerError(str(error)) from error
+        except OvertakenError as error:
+            raise CancelledBeforeSendError from error
+        if self._context.lost:  # since the mark was asked for
+            raise CancelledBeforeSendError
+        self._context.committed = True
+
+    async def delivered(self, delivery: Delivered) -> None:
+        """Record the reply to a delivery that is not the last; until the next one there is a way back."""
+        await self._upkeep.recorded(self._attempt, delivery)
+        self._context.committed = False
 
 
-def _sent(response: Response) -> Sent:
-    return Sent(json.dumps(response))
+def _refused(error: BaseException) -> tuple[Mapping[str, Any], ...]:
+    """The recipients that the next attempt leaves out: refused for good while others have the mail."""
+    if not isinstance(error, TransportError) or not error.accepted:
+        return ()
+    return tuple(one.as_variable() for one in error.rejected if not one.reply.transient)
 
 
 def _different(state: State) -> InputError:

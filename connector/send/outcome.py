@@ -50,6 +50,7 @@ def response(message_id: str, receipt: Receipt, now: datetime, mask: Callable[[s
         "transport": receipt.transport,
         "accepted": masked(list(receipt.accepted), mask),
         "rejected": _rejected(receipt, mask),
+        "partial": bool(receipt.rejected),
         "reply": mask(str(receipt.reply)) if receipt.reply else None,
         "sentAt": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "duplicate": False,

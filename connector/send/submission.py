@@ -11,39 +11,38 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from connector.accounts.accounts import Accounts, Origin, with_key_passwords, with_secrets
-from connector.errors import ConnectorError, ErrorCode
+from connector.errors import ConnectorError, ErrorCode, Phase, TransportError
+from connector.ledger.port import Progress
 from connector.message.build import build, message_id
 from connector.message.content.reader import ContentReader
 from connector.model.envelope import Message
 from connector.model.hosts import listed
 from connector.model.job import Job
-from connector.model.mail import SendRequest, WhenUncertain
+from connector.model.mail import LoadedContent, SendRequest, WhenUncertain
 from connector.model.receipt import Receipt
 from connector.model.server import Route
 from connector.observe.metrics import Metrics
 from connector.secrets.masker import Masker
 from connector.secrets.resolve import SecretResolver, Use
 from connector.send import outcome
+from connector.send.deliveries import Deliveries, Record
 from connector.settings.model import Settings
 from connector.tasks.port import ReadContext, SendTask
 from connector.transport.pacing import Pacing
-from connector.transport.port import Committing, Transport
+from connector.transport.port import Transport
 
 if TYPE_CHECKING:
     from connector.signing.protection import Protector
 
 _log = structlog.get_logger(__name__)
 
-_ASSUMED = (
-    "uncertain: the server's reply is not known, the mail may not have been delivered; taken for sent, as "
-    "smtpEmailWhenUncertain, the account's uncertain or ledger.uncertain says"
-)
 _UNDESCRIBED = "The mail was sent, and the worker failed to describe it; its log has the details."
 # Octets of content above which encoding them would hold up the other jobs for milliseconds (1 MB takes 2 ms).
 _LARGE = 100_000
@@ -102,54 +101,71 @@ class Submission:
         """The account's name in the settings; None until it is known, and where the task names a server."""
         return self._request.route.account if self._request is not None else None
 
-    async def policy(self) -> WhenUncertain:
+    async def policy(self, progress: Progress) -> WhenUncertain:
         """What to do when it is not known whether an earlier attempt has delivered the mail.
 
         Raises:
             ConnectorError: The task cannot be read.
         """
-        return (await self._read()).when_uncertain or self._stages.settings.ledger.uncertain
+        return (await self._read(progress)).when_uncertain or self._stages.settings.ledger.uncertain
 
-    async def submit(self, committing: Committing) -> Response:
-        """Send the mail and describe what became of it.
-
-        A login that the server refuses is tried once more if the secrets behind it have changed meanwhile.
+    async def submit(self, progress: Progress, record: Record) -> Response:
+        """Send the mail to those who do not have it yet, and describe what became of it.
 
         Args:
-            committing: See :class:`~connector.transport.port.Transport`.
+            progress: What earlier attempts have achieved.
+            record: Hears of each delivery.
 
         Raises:
-            ConnectorError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
-            asyncio.CancelledError: Nothing was delivered.
+            ConnectorError: Nothing was delivered but what ``record`` heard of as delivered, and perhaps the
+                last delivery, under ``DELIVERY_UNCERTAIN``.
+            asyncio.CancelledError: As above, without doubt about the last delivery.
+        """
+        deliveries = Deliveries(progress, record, self._stages.clock)
+        try:
+            receipt = await self._handed_over(progress, deliveries)
+        except ConnectorError as error:
+            done = deliveries.refused(error, last=self._job.retries <= 1)
+            if done is None:
+                error.reached(deliveries.accepted, deliveries.recipients)
+                raise
+            receipt = done
+        request = await self._read(progress)
+        if self._job.retries > 1 and any(one.reply.transient for one in receipt.rejected):
+            await deliveries.end(receipt)
+            raise _deferred(receipt, request.route, deliveries)
+        return self._response(request, deliveries.joined(receipt))
+
+    async def _handed_over(self, progress: Progress, deliveries: Deliveries) -> Receipt:
+        """Build the message and submit it to those who are left.
+
+        A login that the server refuses is tried once more if the secrets behind it have changed meanwhile.
         """
         stages = self._stages
         for last in (False, True):
-            request = await self._read()
-            message, warnings = await self._protected(await self._build(request), request)
+            request = await self._read(progress)
+            message = deliveries.begin(*await self._build(request), self._moment)
+            if not message.envelope.recipients:
+                break
+            message, warnings = await self._protected(message, request)
             try:
                 with stages.metrics.submitting():
                     await stages.pacing.turn(request.route)
                     transport = stages.transports[request.route.transport]
-                    receipt = await transport.submit(message, request.route, committing)
-                break
+                    receipt = await transport.submit(message, request.route, deliveries)
+                return replace(receipt, warnings=(*warnings, *message.warnings, *receipt.warnings))
             except ConnectorError as error:
-                if last or error.code is not ErrorCode.AUTH_FAILED or not await self._login_changed():
+                if last or error.code is not ErrorCode.AUTH_FAILED or not await self._login_changed(progress):
                     raise
-        receipt = replace(receipt, warnings=(*warnings, *message.warnings, *receipt.warnings))
-        return self._response(message.message_id, request, receipt)
-
-    async def assumed(self) -> Response:
-        """Describe a mail that is taken for sent although no reply to it is known."""
-        request = await self._read()
-        name = message_id(request, self._key, self._stages.settings.message)
-        recipients = tuple(dict.fromkeys(box.address for box in (*request.to, *request.cc, *request.bcc)))
-        return self._response(name, request, Receipt(None, recipients, warnings=(_ASSUMED,)))
+        return Receipt(None, ())
 
     # From the job to the request: secrets, task, account
 
-    async def _read(self) -> SendRequest:
+    async def _read(self, progress: Progress) -> SendRequest:
         if self._request is None:
             stages = self._stages
+            # A message that some recipients may have is written as of the same moment again.
+            self._moment = datetime.fromisoformat(progress.built) if progress.built else stages.clock()
             resolved = await stages.secrets.resolve(self._job.variables)
             request = self._task.read(resolved.value, self._context())
             stages.secrets.permit(resolved.uses, request.route.hostname, request.route.port)
@@ -166,7 +182,7 @@ class Submission:
         settings = self._stages.settings
         return ReadContext(
             settings.message,
-            self._stages.clock(),
+            self._moment,
             self._stages.accounts,
             Origin(self._job.bpmn_process_id, self._job.tenant_id),
             settings.smtp.foreign_starttls_optional,
@@ -189,22 +205,22 @@ class Submission:
             self._stages.masks.remember(password)
         return replace(request, signing=signing)
 
-    async def _login_changed(self) -> bool:
+    async def _login_changed(self, progress: Progress) -> bool:
         """Ask anew for the secrets that the server refused: a password may have been rotated just now."""
-        former, self._request = await self._read(), None
+        former, self._request = await self._read(progress), None
         self._stages.secrets.forget(self._uses, self._looked_up)
         try:
-            return self._uses != () and (await self._read()).route != former.route
+            return self._uses != () and (await self._read(progress)).route != former.route
         except ConnectorError:  # the refusal of the login is what has to be told
             self._request = former
             return False
 
     # From the request to the message, and from the receipt to the response
 
-    async def _build(self, request: SendRequest) -> Message:
+    async def _build(self, request: SendRequest) -> tuple[Message, str]:
+        """Write the message, and a digest of its octets."""
         content = await self._stages.content.load(request)
-        settings, now = self._stages.settings.message, self._stages.clock()
-        compose = partial(build, request, content, self._key, settings, now)
+        compose = partial(self._composed, request, content)
         return await asyncio.to_thread(compose) if content.size > _LARGE else compose()
 
     async def _protected(self, message: Message, request: SendRequest) -> tuple[Message, tuple[str, ...]]:
@@ -214,10 +230,15 @@ class Submission:
         protected = await self._stages.protector().protect(message, request)
         return protected.message, protected.warnings
 
-    def _response(self, name: str, request: SendRequest, receipt: Receipt) -> Response:
+    def _composed(self, request: SendRequest, content: LoadedContent) -> tuple[Message, str]:
+        message = build(request, content, self._key, self._stages.settings.message, self._moment)
+        return message, sha256(message.data).hexdigest()
+
+    def _response(self, request: SendRequest, receipt: Receipt) -> Response:
         """Describe the mail, which is out: an error here must not look like a failed attempt."""
         warnings = (*request.warnings, *receipt.warnings)
         receipt = replace(receipt, warnings=warnings, account=request.route.account)
+        name = message_id(request, self._key, self._stages.settings.message)
         now, mask = self._stages.clock(), self._stages.masks.mask
         follow_up = {"followUpAt": request.follow_up.isoformat()} if request.follow_up else {}
         try:
@@ -225,3 +246,17 @@ class Submission:
         except Exception:  # noqa: BLE001 - see above
             _log.exception("response not made", job_key=self._job.key, element_id=self._job.element_id)
             return outcome.response(name, Receipt(None, (), warnings=(_UNDESCRIBED,)), now, str)
+
+
+def _deferred(receipt: Receipt, route: Route, deliveries: Deliveries) -> TransportError:
+    """Say that the server does not take the mail for some recipients yet, and who has it."""
+    error = TransportError(
+        ErrorCode.TEMPORARILY_REJECTED,
+        "The server does not take the mail for some recipients yet.",
+        phase=Phase.RCPT,
+        server=str(route),
+        reply=next(one.reply for one in receipt.rejected if one.reply.transient),
+        rejected=receipt.rejected,
+    )
+    error.reached(deliveries.accepted, deliveries.recipients)
+    return error

@@ -133,6 +133,12 @@ class AccountSettings(Section):
         description="How long a mail waits here for its turn; then its job goes back with a pause.",
     )
     max_connections: int | None = Field(None, ge=1, description="Connections at a time, from each worker.")
+    max_recipients: int | None = Field(
+        None,
+        ge=1,
+        description="Recipients of one delivery; a mail with more takes several. Default: what the preset's "
+        "provider documents, otherwise what the server says.",
+    )
     defaults: MessageDefaults = MessageDefaults()
     signing: SigningSettings = SigningSettings()
     process_ids: tuple[str, ...] = Field(
@@ -186,6 +192,11 @@ class AccountSettings(Section):
     def effective_host(self) -> str:
         """The mail server, the preset's where none is set."""
         return self.host or PRESETS[self.preset].host_in(self.region)
+
+    @property
+    def effective_max_recipients(self) -> int | None:
+        """Recipients of one delivery: as set, or as the preset's provider documents."""
+        return self.max_recipients or PRESETS[self.preset].max_recipients
 
     @property
     def effective_security(self) -> Security:

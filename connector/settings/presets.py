@@ -25,12 +25,14 @@ class Provider:
     Attributes:
         host: Its mail server; ``{region}`` stands for the region.
         regions: Host by region, where those are few; the first is the default.
+        max_recipients: Recipients that it takes in one message, where its documentation gives a limit.
     """
 
     host: str | None = None
     port: int | None = None
     security: Security | None = None
     regions: tuple[tuple[str, str], ...] = ()
+    max_recipients: int | None = None
 
     def host_in(self, region: str | None) -> str:
         """The mail server of a region that :meth:`region_fault` found right; empty when there is none."""
@@ -50,18 +52,19 @@ class Provider:
 
 PRESETS: MappingProxyType[Preset, Provider] = MappingProxyType(
     {
-        "office365": Provider("smtp.office365.com", 587, Security.STARTTLS),
+        "office365": Provider("smtp.office365.com", 587, Security.STARTTLS, max_recipients=500),
         "outlook": Provider("smtp-mail.outlook.com", 587, Security.STARTTLS),
-        "gmail": Provider("smtp.gmail.com", 465, Security.TLS),
-        "ses": Provider("email-smtp.{region}.amazonaws.com", 587, Security.STARTTLS),
-        "sendgrid": Provider("smtp.sendgrid.net", 587, Security.STARTTLS),
+        "gmail": Provider("smtp.gmail.com", 465, Security.TLS, max_recipients=100),
+        "ses": Provider("email-smtp.{region}.amazonaws.com", 587, Security.STARTTLS, max_recipients=50),
+        "sendgrid": Provider("smtp.sendgrid.net", 587, Security.STARTTLS, max_recipients=1000),
         "mailgun": Provider(
             "smtp.mailgun.org",
             587,
             Security.STARTTLS,
             regions=(("us", "smtp.mailgun.org"), ("eu", "smtp.eu.mailgun.org")),
+            max_recipients=1000,
         ),
-        "postmark": Provider("smtp.postmarkapp.com", 587, Security.STARTTLS),
+        "postmark": Provider("smtp.postmarkapp.com", 587, Security.STARTTLS, max_recipients=50),
         "custom": Provider(),
     }
 )

@@ -41,9 +41,10 @@ _KEYS = {
     "transport": "What carried it: `smtp`; `file` in a dry run.",
     "accepted": "The recipients that the server took.",
     "rejected": "Those it refused, each as `{address, code, enhancedCode, text}`.",
+    "partial": "Whether some recipients do not get the mail; `rejected` lists them.",
     "reply": (
         "The server's reply; null when the mail was only "
-        "[taken for sent](../explanation/no-mail-twice.md#when-nobody-can-know)."
+        "[taken for sent](../explanation/no-mail-twice.md#when-the-outcome-is-not-known)."
     ),
     "sentAt": "When the server took it, in UTC.",
     "duplicate": (
@@ -84,7 +85,6 @@ def _example() -> dict[str, object]:
         Reply(250, "2.0.0 Ok: queued as 4F1"),
         ("jane@example.org",),
         (refused,),
-        ("partial: 1 of 2 recipients was refused; see rejected",),
     )
     when = datetime(2026, 11, 20, 20, 50, 33, tzinfo=UTC)
     return response("<b3f1c0d2@example.com>", receipt, when, str)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from connector.ledger.ledger import Ledger
-from connector.ledger.port import Attempt, Granted
+from connector.ledger.port import Attempt, Granted, Mark
 
 KEY = "<default>/2251799813685249"
 HASH = "9f86d081884c7d65"
 OTHER = "60303ae22b998861"
+MARK = Mark(("ada",), mail=("ada",), built="2026-11-27T08:00:00+01:00", digest="d1")
 LONG = 3600.0
 OVER = 0.0
 RESPONSE = (
@@ -25,5 +26,5 @@ async def begun(ledger: Ledger, lease: float = LONG, key: str = KEY, *, resend: 
 async def committed(ledger: Ledger, lease: float = LONG, key: str = KEY) -> Attempt:
     """Begin, and mark that the final dot goes out."""
     attempt = await begun(ledger, lease, key)
-    await ledger.committing(attempt)
+    await ledger.committing(attempt, MARK)
     return attempt

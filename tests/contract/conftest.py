@@ -14,6 +14,7 @@ from connector.ledger.memory import MemoryStore
 from connector.ledger.port import AlreadySent, Granted, Sent, Store
 from connector.ledger.postgres import PostgresStore
 from connector.ledger.sqlite import SqliteStore
+from tests.contract.attempts import MARK
 from tests.servers.postgres import Postgres
 
 Open = Callable[[], Ledger]
@@ -70,6 +71,6 @@ async def works(ledger: Ledger, key: str) -> bool:
     await ledger.check()
     decision = await ledger.begin(key, "h", 60)
     assert isinstance(decision, Granted)
-    await ledger.committing(decision.attempt)
+    await ledger.committing(decision.attempt, MARK)
     await ledger.settle(decision.attempt, Sent("{}"))
     return await ledger.begin(key, "h", 60) == AlreadySent("{}")

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from connector.ledger import Ledger, open_ledger
 from connector.ledger.port import Granted, Sent
 from connector.settings.ledger import LedgerSettings
+from tests.contract.attempts import MARK
 
 IN_FLIGHT = 8
 
@@ -43,7 +44,7 @@ async def _slot(ledger: Ledger, keys: Iterator[str]) -> None:
         if not isinstance(decision, Granted):
             continue
         _say("granted", key)
-        await ledger.committing(decision.attempt)
+        await ledger.committing(decision.attempt, MARK)
         _say("committing", key)
         await ledger.settle(decision.attempt, Sent(f'"{key}"'))
         _say("sent", key)

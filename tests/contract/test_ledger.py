@@ -25,7 +25,7 @@ from connector.ledger.port import (
     Unanswered,
     Uncertain,
 )
-from tests.contract.attempts import HASH, KEY, LONG, OTHER, OVER, RESPONSE, begun, committed
+from tests.contract.attempts import HASH, KEY, LONG, MARK, OTHER, OVER, RESPONSE, begun, committed
 from tests.contract.conftest import Open
 
 
@@ -70,7 +70,7 @@ async def test_a_changed_request_replaces_one_that_failed_safely(ledger: Ledger)
     await ledger.settle(await begun(ledger), Released())
     decision = await ledger.begin(KEY, OTHER, LONG)
     assert isinstance(decision, Granted)
-    await ledger.committing(decision.attempt)
+    await ledger.committing(decision.attempt, MARK)
     await ledger.settle(decision.attempt, Sent("{}"))
     assert await ledger.begin(KEY, OTHER, LONG) == AlreadySent("{}")
     assert await ledger.begin(KEY, HASH, LONG) == DifferentRequest(State.SENT)
@@ -103,7 +103,7 @@ async def test_who_was_overtaken_must_not_send(ledger: Ledger, open_one: Open) -
     late = await begun(ledger, OVER)
     await begun(open_one())
     with pytest.raises(OvertakenError, match=KEY):
-        await ledger.committing(late)
+        await ledger.committing(late, MARK)
     await ledger.settle(late, Released())  # nor has it a say in what becomes of the mail
     await ledger.settle(late, Unanswered())
     assert await state(ledger) is State.ATTEMPTING
@@ -113,9 +113,9 @@ async def test_who_was_overtaken_by_a_later_attempt_of_its_own_must_not_send(led
     late = await begun(ledger, OVER)
     second = await begun(ledger)
     with pytest.raises(OvertakenError):
-        await ledger.committing(late)
+        await ledger.committing(late, MARK)
     await ledger.settle(late, Unanswered())
-    await ledger.committing(second)
+    await ledger.committing(second, MARK)
 
 
 @pytest.mark.parametrize("later", [Released(), Unanswered(), Acknowledged(), Sent('"another reply"')])
@@ -130,13 +130,13 @@ async def test_a_lease_that_ended_is_renewed_by_committing_if_nobody_came(
     ledger: Ledger, open_one: Open
 ) -> None:
     attempt = await begun(ledger, OVER)
-    await ledger.committing(replace(attempt, lease=LONG))
+    await ledger.committing(replace(attempt, lease=LONG), MARK)
     assert isinstance(await open_one().begin(KEY, HASH, LONG), HeldElsewhere)
 
 
 async def test_committing_twice_is_committing_once(ledger: Ledger) -> None:
     attempt = await committed(ledger)
-    await ledger.committing(attempt)
+    await ledger.committing(attempt, MARK)
     assert await state(ledger) is State.COMMITTING
 
 
@@ -145,7 +145,7 @@ async def test_a_settled_attempt_cannot_commit(ledger: Ledger, settlement: Sent 
     attempt = await begun(ledger)
     await ledger.settle(attempt, settlement)
     with pytest.raises(OvertakenError):
-        await ledger.committing(attempt)
+        await ledger.committing(attempt, MARK)
 
 
 async def test_a_lease_that_ends_in_committing_leaves_doubt(ledger: Ledger, open_one: Open) -> None:
@@ -260,7 +260,7 @@ async def test_a_late_reply_stops_a_second_copy_that_is_not_out_yet(ledger: Ledg
     second = await begun(other, resend=True)
     await ledger.settle(late, Sent(RESPONSE))
     with pytest.raises(OvertakenError):
-        await other.committing(second)
+        await other.committing(second, MARK)
     await other.settle(second, Released())
     assert await other.begin(KEY, HASH, LONG) == AlreadySent(RESPONSE)
 
@@ -274,7 +274,7 @@ async def test_a_reply_is_recorded_even_if_its_entry_is_gone(ledger: Ledger) -> 
 
 async def test_leases_are_extended_many_at_once(ledger: Ledger, open_one: Open) -> None:
     attempts = [await begun(ledger, OVER, key=f"k{number}") for number in range(20)]
-    await ledger.committing(attempts[0])
+    await ledger.committing(attempts[0], MARK)
     await ledger.extend(replace(attempt, lease=LONG) for attempt in attempts)
     other = open_one()
     for attempt in attempts:
@@ -321,7 +321,9 @@ async def test_one_that_fails_does_not_harm_those_recorded_with_it(ledger: Ledge
     late = await begun(ledger, OVER, key="late")
     await begun(open_one(), key="late")
     good = [await begun(ledger, key=f"k{number}") for number in range(10)]
-    results = await asyncio.gather(*map(ledger.committing, [late, *good]), return_exceptions=True)
+    results = await asyncio.gather(
+        *(ledger.committing(attempt, MARK) for attempt in [late, *good]), return_exceptions=True
+    )
     assert isinstance(results[0], OvertakenError)
     assert results[1:] == [None] * 10
     assert len(await ledger.entries(state=State.COMMITTING)) == 10
@@ -339,7 +341,7 @@ async def test_two_owners_on_a_thousand_keys_send_each_once(open_one: Open) -> N
         decision = await ledger.begin(key, HASH, LONG)
         if isinstance(decision, Granted):
             granted[key] += 1
-            await ledger.committing(decision.attempt)
+            await ledger.committing(decision.attempt, MARK)
             await ledger.settle(decision.attempt, Sent("{}"))
         else:
             assert isinstance(decision, HeldElsewhere | AlreadySent)

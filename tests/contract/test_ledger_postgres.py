@@ -19,6 +19,7 @@ from connector.ledger.port import (
 )
 from connector.ledger.postgres import PostgresStore
 from connector.settings.ledger import LedgerSettings
+from tests.contract.attempts import MARK
 from tests.contract.conftest import database, works
 from tests.servers.postgres import Postgres
 
@@ -31,7 +32,7 @@ async def test_a_server_that_crashes_is_said_and_recovered_from(own_postgres: Po
     async with open_ledger(in_postgres(own_postgres.create_database())) as ledger:
         decision = await ledger.begin("held", "h", 3600)
         assert isinstance(decision, Granted)
-        await ledger.committing(decision.attempt)
+        await ledger.committing(decision.attempt, MARK)
         await asyncio.to_thread(own_postgres.stop)
         try:
             for operation in (ledger.check(), ledger.begin("k", "h", 60), ledger.entries(), ledger.prune(0)):
@@ -69,10 +70,10 @@ async def test_a_server_that_forgot_a_begin_lets_nobody_send_twice(postgres: Pos
         assert isinstance(overtaking, Granted)
         attempts = {d.attempt.key: d.attempt for d in forgotten if isinstance(d, Granted)}
         with pytest.raises(OvertakenError):
-            await first.committing(attempts["a"])
+            await first.committing(attempts["a"], MARK)
         with pytest.raises(OvertakenError):
-            await first.committing(attempts["b"])
-        await second.committing(overtaking.attempt)
+            await first.committing(attempts["b"], MARK)
+        await second.committing(overtaking.attempt, MARK)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ async def test_only_a_mark_and_a_settlement_wait_for_the_servers_disk(
         decision = await ledger.begin("k", "h", 60)
         assert isinstance(decision, Granted)
         monkeypatch.setattr("connector.ledger.postgres._SWAP_SOON", "SELECT 'not waiting' WHERE broken")
-        await ledger.committing(decision.attempt)
+        await ledger.committing(decision.attempt, MARK)
         await ledger.settle(decision.attempt, Sent("{}"))
         with pytest.raises(LedgerUnavailableError):
             await ledger.begin("other", "h", 60)

@@ -25,6 +25,7 @@ from connector.ledger.port import (
     State,
 )
 from connector.ledger.sqlite import SqliteStore
+from tests.contract.attempts import MARK
 from tests.contract.conftest import works
 
 
@@ -90,12 +91,12 @@ async def test_a_write_that_fails_is_not_recorded(tmp_path: Path) -> None:
     assert isinstance(held, Granted)
     with files_limited_to(path.with_name("ledger.db-wal").stat().st_size):
         results = await asyncio.gather(
-            ledger.committing(held.attempt), ledger.begin("new", "h", 60), return_exceptions=True
+            ledger.committing(held.attempt, MARK), ledger.begin("new", "h", 60), return_exceptions=True
         )
         assert [type(result) for result in results] == [LedgerUnavailableError] * 2
         assert "ledger.db cannot be used" in str(results[0])
     assert [(entry.key, entry.state) for entry in await ledger.entries()] == [("held", State.ATTEMPTING)]
-    await ledger.committing(held.attempt)
+    await ledger.committing(held.attempt, MARK)
     assert await works(ledger, "new")
     await ledger.aclose()
 
@@ -183,7 +184,7 @@ async def test_a_file_that_was_moved_away_is_not_written_any_more(tmp_path: Path
     for name in ("ledger.db", "ledger.db-wal", "ledger.db-shm"):
         shutil.move(tmp_path / name, tmp_path / f"moved-{name}")
     with pytest.raises(OvertakenError):
-        await ledger.committing(decision.attempt)
+        await ledger.committing(decision.attempt, MARK)
     await ledger.settle(decision.attempt, Sent("{}"))
     assert await ledger.begin("k", "h", 60) == AlreadySent("{}")
     await ledger.aclose()
@@ -227,7 +228,7 @@ async def test_only_what_must_survive_a_loss_of_power_waits_for_the_disk(tmp_pat
     assert isinstance(decision, Granted)
     normal, full = 1, 2
     assert synchronous() == normal
-    await ledger.committing(decision.attempt)
+    await ledger.committing(decision.attempt, MARK)
     assert synchronous() == full
     await ledger.extend([decision.attempt])
     assert synchronous() == normal

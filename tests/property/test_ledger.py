@@ -33,6 +33,7 @@ from connector.ledger.port import (
 )
 from connector.ledger.postgres import PostgresStore
 from connector.ledger.sqlite import SqliteStore
+from tests.contract.attempts import MARK
 from tests.servers.postgres import Postgres
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ class Histories(RuleBasedStateMachine):
     @rule(attempt=attempts, owner=OWNERS, lease=LEASES)
     def commit(self, attempt: Attempt, owner: int, lease: float) -> None:
         attempt = replace(attempt, lease=lease)
-        real, model = (self.run(_lost(ledger.committing(attempt))) for ledger in self.pairs[owner])
+        real, model = (self.run(_lost(ledger.committing(attempt, MARK))) for ledger in self.pairs[owner])
         assert real == model
 
     @rule(attempt=attempts, owner=OWNERS, settlement=SETTLEMENTS)

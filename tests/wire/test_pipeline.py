@@ -57,6 +57,7 @@ async def test_the_response_has_what_the_contract_promises() -> None:
         "transport",
         "accepted",
         "rejected",
+        "partial",
         "reply",
         "sentAt",
         "duplicate",

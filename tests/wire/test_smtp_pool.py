@@ -23,6 +23,7 @@ from connector.testing.behaviour import (
     Verb,
 )
 from connector.testing.smtp import Offer, SmtpServer
+from connector.transport.port import Unrecorded
 from tests.wire.pooling import pooling, second, turn
 from tests.wire.smtp_submission import as_ada, good_context, message, to
 
@@ -148,11 +149,12 @@ async def test_any_other_failure_on_a_kept_connection_is_told(
         await smtp.submit(message(), to(server))
         commits: list[str] = []
 
-        async def committing(_: Delivery) -> None:
-            commits.append("second")
+        class Second(Unrecorded):
+            async def committing(self, delivery: Delivery) -> None:
+                commits.append("second")
 
         with pytest.raises(TransportError) as caught:
-            await smtp.submit(second(), to(server), committing)
+            await smtp.submit(second(), to(server), Second())
         assert caught.value.code is code
         assert len(server.connections) == 1
         assert len(commits) <= 1

@@ -7,10 +7,12 @@ import dataclasses
 
 import pytest
 
-from connector.errors import ErrorCode, Phase, TransportError
-from connector.model.receipt import Receipt
+from connector.errors import ErrorCode, Phase, Reply, TransportError
+from connector.model.receipt import Delivery, Receipt
+from connector.model.server import Quota
 from connector.testing.behaviour import Action, Behaviour, Drop, Hold, Say, Silence, Verb
 from connector.testing.smtp import Offer, SmtpServer
+from connector.transport.port import Unrecorded
 from connector.transport.smtp.transaction import GROUP_SIZE
 from tests.wire.smtp_submission import failure, message, to, transport
 
@@ -81,7 +83,7 @@ async def test_refused_for_good_is_refused_once() -> None:
         assert server.connections[0].commands.count("RCPT TO:<r1@x.example>") == 1
     assert receipt.accepted == ("r0@x.example", "r2@x.example", "r3@x.example")
     assert refused(receipt) == {"r1@x.example": "550 5.1.1 No such user"}
-    assert receipt.warnings == ("partial: 1 of 4 recipients was refused; see rejected",)
+    assert receipt.warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -123,15 +125,14 @@ async def test_a_warning_is_given_once_for_all_transactions() -> None:
     ]
 
 
-async def test_a_transaction_that_accepts_nobody_is_the_last() -> None:
+async def test_a_server_that_has_room_for_none_of_the_rest_is_asked_once() -> None:
     behaviour = Behaviour().on(Verb.RCPT, Say(452, "4.5.3 No more of you"), containing="bad")
     async with SmtpServer(behaviour=behaviour) as server, transport() as smtp:
         receipt = await smtp.submit(message("a@x", "bad1@x", "bad2@x"), to(server))
-        await server.wait_until_idle()
         assert sum(line.startswith("MAIL") for line in server.connections[0].commands) == 2
         assert taken(server) == [("a@x",)]
     assert refused(receipt) == dict.fromkeys(("bad1@x", "bad2@x"), "452 4.5.3 No more of you")
-    assert receipt.warnings == ("partial: 2 of 3 recipients were refused; see rejected",)
+    assert receipt.warnings == ()
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
@@ -160,63 +161,125 @@ AGAIN = Say(451, "4.3.0 Not now")
 CLOSING = Say(421, "4.7.0 Enough", close=True)
 
 
+class Heard(Unrecorded):
+    """Keeps what a ledger would hear."""
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[str, ...]] = []
+        self.done: list[tuple[str, ...]] = []
+
+    async def committing(self, delivery: Delivery) -> None:
+        self.begun.append(delivery.recipients)
+
+    async def delivered(self, delivery: Delivery, reply: Reply) -> None:
+        self.done.append(delivery.recipients)
+
+
+async def test_each_delivery_is_heard_of_before_and_after() -> None:
+    heard = Heard()
+    async with limited(2) as server, transport() as smtp:
+        receipt = await smtp.submit(message(*people(5)), to(server), heard)
+    groups = [people(5)[:2], people(5)[2:4], people(5)[4:]]
+    assert heard.begun == groups
+    assert heard.done == groups[:-1], "the last one is the receipt's"
+    assert receipt.accepted == people(5)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 6])
+async def test_an_accounts_limit_makes_deliveries(limit: int) -> None:
+    async with SmtpServer() as server, transport() as smtp:
+        route = dataclasses.replace(to(server), quota=Quota(max_recipients=limit))
+        receipt = await smtp.submit(message(*people(5)), route)
+        assert max(len(recipients) for recipients in taken(server)) == min(limit, 5)
+        assert sum(taken(server), ()) == receipt.accepted == people(5)
+        assert len(server.connections) == 1
+
+
+async def test_an_accounts_limit_is_no_way_around_all_or_none() -> None:
+    async with SmtpServer() as server:
+        route = dataclasses.replace(to(server), quota=Quota(max_recipients=2))
+        error = await failure(message(*people(5), require_all=True), route)
+        assert server.connections == []
+    assert error.code is ErrorCode.MESSAGE_REJECTED
+    assert "takes 2 recipients of one mail, this one has 5" in error.message
+
+
+async def test_a_delivery_that_is_refused_as_a_whole_stops_no_other() -> None:
+    behaviour = Behaviour().on(Verb.RCPT, REFUSED, containing="r1@")
+    async with SmtpServer(behaviour=behaviour) as server, transport() as smtp:
+        route = dataclasses.replace(to(server), quota=Quota(max_recipients=1))
+        receipt = await smtp.submit(message(*people(3)), route)
+        assert len(server.connections) == 1
+    assert receipt.accepted == ("r0@x.example", "r2@x.example")
+    assert refused(receipt) == {"r1@x.example": "550 5.1.1 No such user"}
+
+
+async def test_a_mail_that_every_delivery_refuses_fails_for_the_one_to_try_again() -> None:
+    behaviour = Behaviour().on(Verb.RCPT, AGAIN, containing="r1@").on(Verb.RCPT, REFUSED)
+    async with SmtpServer(behaviour=behaviour) as server:
+        route = dataclasses.replace(to(server), quota=Quota(max_recipients=1))
+        error = await failure(message(*people(3)), route)
+    assert error.code is ErrorCode.TEMPORARILY_REJECTED
+    assert tuple(refused(error)) == people(3)
+
+
+@pytest.mark.parametrize("action", [CLOSING, Drop()], ids=str)
+async def test_a_connection_that_ends_between_deliveries_is_renewed(action: Action) -> None:
+    behaviour = Behaviour().on(Verb.MAIL, GOOD, times=1).on(Verb.MAIL, action, times=1)
+    async with limited(1, behaviour) as server, transport() as smtp:
+        receipt = await smtp.submit(message(*people(3)), to(server))
+        assert sum(taken(server), ()) == people(3)
+    assert receipt.accepted == people(3)
+
+
 @pytest.mark.parametrize(
-    ("verb", "action", "told"),
+    ("verb", "action", "code"),
     [
-        (Verb.MAIL, AGAIN, "451 4.3.0 Not now"),
-        (Verb.MAIL, CLOSING, "421 4.7.0 Enough"),
-        (Verb.RCPT, Say(550, "5.1.1 No"), "550 5.1.1 No"),
-        (Verb.RCPT, CLOSING, "421 4.7.0 Enough"),
-        (Verb.DATA, AGAIN, "451 4.3.0 Not now"),
-        (Verb.DOT, Say(554, "5.7.1 Spam"), "554 5.7.1 Spam"),
-        (Verb.MAIL, Drop(), "451 4.4.2 The connection to "),
-        (Verb.DATA, Silence(), "451 4.4.2 127.0.0.1:"),
+        (Verb.MAIL, AGAIN, ErrorCode.TEMPORARILY_REJECTED),
+        (Verb.RCPT, CLOSING, ErrorCode.TEMPORARILY_REJECTED),
+        (Verb.DATA, AGAIN, ErrorCode.TEMPORARILY_REJECTED),
+        (Verb.DOT, Say(554, "5.7.1 Spam"), ErrorCode.MESSAGE_REJECTED),
+        (Verb.DATA, Silence(), ErrorCode.CONNECTION_TIMEOUT),
+        (Verb.DOT, Silence(), ErrorCode.DELIVERY_UNCERTAIN),
     ],
     ids=str,
 )
-async def test_a_later_transaction_that_fails_takes_nothing_back(
-    verb: Verb, action: Action, told: str
+async def test_a_later_delivery_that_fails_takes_nothing_back(
+    verb: Verb, action: Action, code: ErrorCode
 ) -> None:
     behaviour = Behaviour().on(verb, GOOD if verb is not Verb.DATA else Say(354, "Go on"), times=1)
     if verb is Verb.RCPT:
         behaviour = Behaviour().on(verb, GOOD, containing="r0@")
-    async with limited(1, behaviour.on(verb, action)) as server, transport(command=0.3) as smtp:
-        receipt = await smtp.submit(message(*people(3)), to(server))
-        assert taken(server) == [("r0@x.example",)]
-    assert receipt.accepted == ("r0@x.example",)
-    assert list(refused(receipt)) == ["r1@x.example", "r2@x.example"]
-    assert refused(receipt)["r1@x.example"].startswith(told)
-    assert receipt.warnings == ("partial: 2 of 3 recipients were refused; see rejected",)
+    heard = Heard()
+    async with limited(1, behaviour.on(verb, action)) as server, transport(command=0.3, dot=0.3) as smtp:
+        with pytest.raises(TransportError) as caught:
+            await smtp.submit(message(*people(3)), to(server), heard)
+        assert taken(server)[0] == ("r0@x.example",)
+    assert caught.value.code is code
+    assert heard.done == [("r0@x.example",)]
 
 
-@pytest.mark.parametrize("action", [Drop(), Silence()], ids=str)
-async def test_a_later_transaction_of_unknown_outcome_is_a_warning(action: Action) -> None:
-    behaviour = Behaviour().on(Verb.DOT, GOOD, times=1).on(Verb.DOT, action, keep=True)
-    async with limited(2, behaviour) as server, transport(dot=0.3) as smtp:
-        receipt = await smtp.submit(message(*people(6)), to(server))
-        assert len(server.received) == 2
-    assert receipt.accepted == people(6)[:2]
-    told = refused(receipt)
-    assert tuple(told) == people(6)[2:]
-    assert told["r4@x.example"] == "452 4.5.3 Error: too many recipients"
-    assert "may or may not have been delivered" in told["r2@x.example"]
-    partial, uncertain = receipt.warnings
-    assert partial == "partial: 4 of 6 recipients were refused; see rejected"
-    assert uncertain.startswith("uncertain: 2 of those in rejected may have got the mail. ")
+async def test_a_refusal_is_told_with_the_ones_before_it() -> None:
+    behaviour = Behaviour().on(Verb.RCPT, REFUSED, containing="r0@")
+    behaviour.on(Verb.DOT, GOOD, times=1).on(Verb.DOT, Say(554, "5.7.1 Spam"))
+    async with SmtpServer(behaviour=behaviour) as server, transport() as smtp:
+        route = dataclasses.replace(to(server), quota=Quota(max_recipients=1))
+        with pytest.raises(TransportError) as caught:
+            await smtp.submit(message(*people(3)), route)
+    assert refused(caught.value) == {"r0@x.example": "550 5.1.1 No such user"}
 
 
-@pytest.mark.parametrize(("verb", "told"), [(Verb.MAIL, "451 4.3.2 This"), (Verb.DOT, "451 4.4.2 The whole")])
-async def test_cancelled_in_a_later_transaction(verb: Verb, told: str) -> None:
-    """``CancelledError`` would mean that nobody has it, and the job would go back to be done again."""
+async def test_cancelled_between_deliveries_it_goes_back() -> None:
     pause = Hold()
-    behaviour = Behaviour().on(verb, GOOD, times=1).on(verb, pause)
+    behaviour = Behaviour().on(Verb.MAIL, GOOD, times=1).on(Verb.MAIL, pause)
+    heard = Heard()
     async with limited(1, behaviour) as server, transport() as smtp:
-        sending = asyncio.create_task(smtp.submit(message(*people(2)), to(server)))
+        sending = asyncio.create_task(smtp.submit(message(*people(2)), to(server), heard))
         await pause.reached.wait()
         sending.cancel()
-        receipt = await sending
-    assert receipt.accepted == ("r0@x.example",)
-    assert refused(receipt)["r1@x.example"].startswith(told)
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+    assert heard.done == [("r0@x.example",)]
 
 
 async def test_who_was_refused_before_the_server_broke_off_is_named() -> None:

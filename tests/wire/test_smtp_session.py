@@ -12,7 +12,7 @@ import pytest
 from connector.errors import ErrorCode, TransportError
 from connector.model.server import Security, Server, TlsPolicy
 from connector.testing.behaviour import Behaviour, Drop, Say, Silence, Verb
-from connector.testing.smtp import Offer, SmtpServer
+from connector.testing.smtp import SmtpServer
 from connector.tls.trust import build_context
 from connector.transport.smtp.opening import Client, clear_text_warnings, open_session
 from connector.transport.smtp.session import Session
@@ -70,18 +70,6 @@ async def test_a_server_that_waits_for_content_cannot_be_reset() -> None:
         assert not kept.usable
         await server.wait_until_idle()
         assert server.connections[0].received_bytes.endswith(b"DATA\r\n")
-
-
-async def test_a_later_transaction_that_fails_ends_the_session() -> None:
-    """Its caller has a receipt and no error, and so does not know that it would have to reset it."""
-    behaviour = Behaviour().on(Verb.DATA, Say(354, "Go on"), times=1).on(Verb.DATA, Say(451, "4.3.0 Not now"))
-    async with (
-        SmtpServer(behaviour=behaviour, offer=Offer(recipients=1)) as server,
-        session(server) as kept,
-    ):
-        receipt = await kept.submit(message("a@x.example", "b@x.example"))
-        assert receipt.accepted == ("a@x.example",)
-        assert not kept.usable
 
 
 async def test_replies_out_of_step_end_the_session() -> None:

@@ -50,6 +50,26 @@ def name_refused(error: TransportError, recipients: int) -> None:
         error.add(f"Refused for good: {len(refused)} of {recipients} recipients ({names}).")
 
 
+def too_many(server: str, limit: int, recipients: int, reply: Reply | None = None) -> TransportError:
+    """The error for more recipients than one transaction takes, where all or none must get the mail.
+
+    Args:
+        server: ``host:port``.
+        limit: How many it takes.
+        recipients: How many there are.
+        reply: What it said of one too many, as it may be shown; None where the account sets the limit.
+    """
+    return TransportError(
+        ErrorCode.MESSAGE_REJECTED,
+        f"The server takes {limit} recipients of one mail, this one has {recipients}, and all of them are "
+        "required. Name fewer, or set smtpEmailRequireAllRecipients to false: then the mail goes out in "
+        "several transactions.",
+        phase=Phase.RCPT,
+        server=server,
+        reply=reply,
+    )
+
+
 def broken(phase: Phase, server: str, cause: Exception) -> TransportError:
     """The error for a connection that ended, or never began, before the final dot."""
     code, message = ErrorCode.CONNECTION_FAILED, f"The connection to {server} failed: {_reason(cause)}."

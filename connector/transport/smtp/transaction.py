@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Iterator
 from connector.errors import ErrorCode, Phase, Rejection, Reply, TransportError
 from connector.model.envelope import Message
 from connector.model.receipt import Delivery, Receipt
-from connector.transport.port import Committing
+from connector.transport.port import Deliveries
 from connector.transport.smtp import failures
 from connector.transport.smtp.conversation import Conversation
 from connector.transport.smtp.replies import Capabilities
@@ -96,17 +96,18 @@ class Transaction:
         talk: A conversation that waits for MAIL.
         capabilities: What the server offers.
         message: What to send.
-        committing: Awaited before the final dot is let go; what it raises breaks the connection off.
+        deliveries: Hears of the delivery before the final dot is let go; what it raises breaks the connection
+            off.
     """
 
     def __init__(
-        self, talk: Conversation, capabilities: Capabilities, message: Message, committing: Committing
+        self, talk: Conversation, capabilities: Capabilities, message: Message, deliveries: Deliveries
     ) -> None:
         self._talk = talk
         self._capabilities = capabilities
         self._message = message
         self._data, self._eight_bit, self._warnings = message.form(eight_bit=capabilities.eight_bit)
-        self._committing = committing
+        self._deliveries = deliveries
         self._envelope = message.envelope
         self._unsent: deque[str] = deque()
         self._accepted: list[str] = []
@@ -114,11 +115,6 @@ class Transaction:
         self._first_final: tuple[str, Reply] | None = None
         self._first_passing: tuple[str, Reply] | None = None
         self._no_room: list[str] = []
-
-    @property
-    def no_room(self) -> tuple[str, ...]:
-        """The recipients that the server would take in another transaction; they are rejected in this one."""
-        return tuple(self._no_room)
 
     async def run(self) -> Receipt:
         """Hand the message over.
@@ -225,14 +221,14 @@ class Transaction:
             self._accepted.append(address)
         elif reply.code < 400 or reply.code == 421:
             raise self._refused(Phase.RCPT, reply, address)
+        elif self._has_no_room(reply):
+            self._no_room.append(address)
         else:
             self._rejected.append(Rejection(address, self._talk.concealment.shown(reply)))
             if reply.transient:
                 self._first_passing = self._first_passing or (address, reply)
             else:
                 self._first_final = self._first_final or (address, reply)
-            if self._has_no_room(reply):
-                self._no_room.append(address)
 
     def _has_no_room(self, reply: Reply) -> bool:
         """Whether the server has taken all that it takes in one transaction, and another may have the rest.
@@ -254,26 +250,17 @@ class Transaction:
             return
         final, passing = self._first_final, self._first_passing
         if self._accepted and passing and not final and _is_full(passing[1]):
-            raise self._too_many(passing[1])
+            taken, all_of_them = len(self._accepted), len(self._envelope.recipients)
+            shown = self._talk.concealment.shown(passing[1])
+            raise failures.too_many(self._talk.server, taken, all_of_them, shown)
         # One that may be taken later is worth an attempt; where all must be, one final refusal decides.
         decisive = final or passing if self._message.require_all_recipients else passing or final
         if decisive is not None:
             raise self._refused(Phase.RCPT, decisive[1], decisive[0])
 
-    def _too_many(self, reply: Reply) -> TransportError:
-        message = (
-            f"The server takes {len(self._accepted)} recipients of one mail, this one has "
-            f"{len(self._envelope.recipients)}, and all of them are required. Name fewer, or set "
-            "smtpEmailRequireAllRecipients to false: then the mail goes out in several transactions."
-        )
-        shown = self._talk.concealment.shown(reply)
-        return TransportError(
-            ErrorCode.MESSAGE_REJECTED, message, phase=Phase.RCPT, server=self._talk.server, reply=shown
-        )
-
     async def _release_dot(self) -> Reply:
         try:
-            await self._committing(Delivery(tuple(self._accepted)))
+            await self._deliveries.committing(Delivery(tuple(self._accepted)))
         except BaseException:
             self._talk.abort()  # whatever followed would be taken for content
             raise
@@ -302,7 +289,9 @@ class Transaction:
                 f"{self._talk.server} offers no delivery receipts (DSN): none was asked for.",
             )
         shown = self._talk.concealment.shown(reply)
-        return Receipt(shown, tuple(self._accepted), tuple(self._rejected), warnings)
+        return Receipt(
+            shown, tuple(self._accepted), tuple(self._rejected), warnings, left=tuple(self._no_room)
+        )
 
 
 def xtext(text: str) -> str:

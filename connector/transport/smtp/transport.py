@@ -12,13 +12,15 @@ import re
 import socket
 from dataclasses import replace
 
-from connector.errors import ErrorCode, Phase, TransportError
+from connector.errors import ErrorCode, Phase, Rejection, Reply, TransportError
 from connector.model.envelope import Message
-from connector.model.receipt import Receipt
+from connector.model.receipt import Delivery, Receipt
 from connector.model.server import Route, Server, TlsPolicy
 from connector.settings.model import SmtpSettings
 from connector.tls.trust import Contexts, Trust, UnusableTrustError
-from connector.transport.port import Committing, nothing_to_record
+from connector.transport.port import UNRECORDED, Deliveries
+from connector.transport.smtp import failures
+from connector.transport.smtp.lane import Connection
 from connector.transport.smtp.opening import Client, open_session
 from connector.transport.smtp.pool import Pool
 from connector.transport.smtp.session import Session
@@ -44,33 +46,71 @@ class SmtpTransport:
         self._naming = asyncio.Lock()
         self._pool = Pool(settings.pool, self._open)
 
-    async def submit(
-        self, message: Message, route: Route, committing: Committing = nothing_to_record
-    ) -> Receipt:
+    async def submit(self, message: Message, route: Route, deliveries: Deliveries = UNRECORDED) -> Receipt:
         """Hand the message over, once, on a connection of its own or on one that was used before.
 
-        Cancelling it closes the connection: before the final dot nothing was delivered and
-        ``CancelledError`` goes on; after it the outcome is ``DELIVERY_UNCERTAIN``.
+        It takes several deliveries where the account or the server limits the recipients of one. Cancelling
+        it closes the connection: before a final dot ``CancelledError`` goes on, and after it the outcome is
+        ``DELIVERY_UNCERTAIN``.
 
         Returns:
-            The receipt. Recipients that were refused, also those refused for now, are in ``rejected``
-            unless the message requires all of them.
+            The receipt of all deliveries. Recipients that were refused, also those refused for now, are in
+            ``rejected`` unless the message requires all of them.
 
         Raises:
-            TransportError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
+            TransportError: None of those who were left got the message by this delivery, except under
+                ``DELIVERY_UNCERTAIN``; earlier ones stand.
             PostponedError: A limit of our own leaves no room now; nothing was sent.
         """
+        recipients = message.envelope.recipients
+        limit = route.quota.max_recipients or len(recipients)
+        if message.require_all_recipients and len(recipients) > limit:
+            raise failures.too_many(str(route), limit, len(recipients))
         connection = await self._pool.take(route)
+        joint = _JointReceipt()
         try:
-            try:
-                return await connection.session.submit(message, committing)
-            except TransportError as error:
-                if not (connection.mails and _closed_while_idle(error)):
-                    raise
-            await self._pool.renew(connection)
-            return await connection.session.submit(message, committing)
+            left = recipients
+            while left:
+                group, left = left[:limit], left[limit:]
+                left = await self._deliver(connection, _to(message, group), deliveries, joint) + left
+                if left and joint.last is not None:
+                    await deliveries.delivered(*joint.last)
+            return joint.receipt()
+        except TransportError as error:
+            error.rejected = (*joint.rejected, *error.rejected)
+            failures.name_refused(error, len(recipients))
+            raise
         finally:
             self._pool.give_back(connection)
+
+    async def _deliver(
+        self, connection: Connection, message: Message, deliveries: Deliveries, joint: _JointReceipt
+    ) -> tuple[str, ...]:
+        """Make one delivery; gives those of its recipients who need another one."""
+        joint.last = None
+        try:
+            receipt = await self._submitted(connection, message, deliveries, joint)
+        except TransportError as error:
+            if not _refused_each(error, message):
+                raise
+            joint.refuse(error)
+            return ()
+        joint.add(receipt)
+        return receipt.left
+
+    async def _submitted(
+        self, connection: Connection, message: Message, deliveries: Deliveries, joint: _JointReceipt
+    ) -> Receipt:
+        """Submit on a kept connection, and on a new one if that had ended before this delivery began."""
+        try:
+            if joint.begun and not connection.session.ready:
+                await connection.session.reset()
+            return await connection.session.submit(message, deliveries)
+        except TransportError as error:
+            if not ((connection.mails or joint.begun) and _closed_while_idle(error)):
+                raise
+        await self._pool.renew(connection)
+        return await connection.session.submit(message, deliveries)
 
     def connections(self) -> int:
         """How many connections are open."""
@@ -119,6 +159,65 @@ class SmtpTransport:
             if self._name is None:
                 self._name = await _qualified_name() or ""
         return self._name or None
+
+
+class _JointReceipt:
+    """What became of all deliveries of one message so far.
+
+    Attributes:
+        last: The latest delivery that the server took, with its reply.
+    """
+
+    def __init__(self) -> None:
+        self.accepted: tuple[str, ...] = ()
+        self.rejected: tuple[Rejection, ...] = ()
+        self.last: tuple[Delivery, Reply] | None = None
+        self._reply: Reply | None = None
+        self._warnings: dict[str, None] = {}
+        self._refusal: TransportError | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether there has been a delivery."""
+        return self._reply is not None or self._refusal is not None
+
+    def add(self, receipt: Receipt) -> None:
+        """Add a delivery that the server took."""
+        self.accepted += receipt.accepted
+        self.rejected += receipt.rejected
+        self._warnings |= dict.fromkeys(receipt.warnings)
+        self._reply = receipt.reply
+        if receipt.reply is not None:
+            self.last = Delivery(receipt.accepted), receipt.reply
+
+    def refuse(self, error: TransportError) -> None:
+        """Add a delivery in which every recipient was refused; one for now is worth another attempt."""
+        self.rejected += error.rejected
+        if self._refusal is None or (error.retryable and not self._refusal.retryable):
+            self._refusal = error
+
+    def receipt(self) -> Receipt:
+        """One receipt for all.
+
+        Raises:
+            TransportError: No recipient was accepted.
+        """
+        if not self.accepted and self._refusal is not None:
+            self._refusal.rejected = ()
+            raise self._refusal
+        return Receipt(self._reply, self.accepted, self.rejected, tuple(self._warnings))
+
+
+def _to(message: Message, recipients: tuple[str, ...]) -> Message:
+    if recipients == message.envelope.recipients:
+        return message
+    return replace(message, envelope=replace(message.envelope, recipients=recipients))
+
+
+def _refused_each(error: TransportError, message: Message) -> bool:
+    """Whether the server refused every recipient of a delivery one by one, and can take another delivery."""
+    each = len(error.rejected) == len(message.envelope.recipients)
+    return error.phase is Phase.RCPT and each and not message.require_all_recipients
 
 
 def _closed_while_idle(error: TransportError) -> bool:

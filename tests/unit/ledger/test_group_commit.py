@@ -18,6 +18,7 @@ from connector.ledger.port import (
     Sent,
     State,
 )
+from tests.contract.attempts import MARK
 
 
 class Gate(MemoryStore):
@@ -102,7 +103,7 @@ async def test_a_begin_that_was_not_granted_gives_nothing_back() -> None:
         await beginning
     gate.open.set()
     assert isinstance(await ledger.begin("a", "h", 3600), HeldElsewhere)
-    await ledger.committing(held.attempt)
+    await ledger.committing(held.attempt, MARK)
     await ledger.settle(held.attempt, Sent("{}"))
 
 

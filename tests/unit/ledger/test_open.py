@@ -11,6 +11,7 @@ from pydantic import SecretStr, ValidationError
 from connector.ledger import LedgerUnavailableError, open_ledger
 from connector.ledger.port import Granted
 from connector.settings.ledger import LedgerSettings
+from tests.contract.attempts import MARK
 
 
 async def test_opening_touches_nothing_and_the_first_use_makes_the_file(
@@ -34,7 +35,7 @@ async def test_leaving_writes_what_is_queued(tmp_path: Path) -> None:
     async with open_ledger(settings) as ledger:
         decision = await ledger.begin("k", "h", 60)
         assert isinstance(decision, Granted)
-        queued = ledger.committing(decision.attempt)
+        queued = ledger.committing(decision.attempt, MARK)
         queued.send(None)  # asks, and waits for nothing
         queued.close()
     async with open_ledger(settings) as ledger:

@@ -76,6 +76,7 @@ def test_the_response_of_a_native_task() -> None:
         "transport": "smtp",
         "accepted": ["a@x"],
         "rejected": [{"address": "b@x", "code": 550, "enhancedCode": "5.1.1", "text": "5.1.1 no such user"}],
+        "partial": True,
         "reply": "250 2.0.0 Ok",
         "sentAt": "2026-11-20T20:50:33Z",
         "duplicate": False,

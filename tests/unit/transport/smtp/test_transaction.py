@@ -10,6 +10,7 @@ from connector.errors import CancelledBeforeSendError
 from connector.model.envelope import Envelope, Message
 from connector.model.receipt import Delivery
 from connector.model.server import TimeLimits
+from connector.transport.port import Unrecorded
 from connector.transport.smtp.conversation import Conversation
 from connector.transport.smtp.replies import Capabilities
 from connector.transport.smtp.transaction import (
@@ -118,8 +119,9 @@ class Agreeable(asyncio.Transport):
 async def test_a_commit_that_is_refused_ends_the_conversation() -> None:
     """The server waits for content: the next command would be taken for a part of it."""
 
-    async def refusing(_: Delivery) -> None:
-        raise CancelledBeforeSendError
+    class Refusing(Unrecorded):
+        async def committing(self, delivery: Delivery) -> None:
+            raise CancelledBeforeSendError
 
     talk = Conversation("mail.example:25", TimeLimits(10, 10, 10, 10, 10, 10, 10))
     talk.unanswered = 0  # the greeting and EHLO are over
@@ -127,6 +129,6 @@ async def test_a_commit_that_is_refused_ends_the_conversation() -> None:
     talk.connection_made(server)
     message = Message(Envelope("ada@x.example", ("bob@x.example",)), b"Subject: a\r\n\r\n", "<1@x>")
     with pytest.raises(CancelledBeforeSendError):
-        await Transaction(talk, Capabilities(), message, refusing).run()
+        await Transaction(talk, Capabilities(), message, Refusing()).run()
     assert talk.broken
     assert server.heard.endswith(b"Subject: a\r\n\r\n"), "and no dot"

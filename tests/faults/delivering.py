@@ -1,0 +1,76 @@
+"""A worker's pipeline for one mail of several deliveries, made to die at one marked point.
+
+``python -m tests.faults.delivering LEDGER PORT KEY POLICY RECIPIENTS [POINT NUMBER]`` sends one mail and
+prints the outcome; with a point it dies by SIGKILL when it comes there for the given time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from connector.ledger.ledger import Ledger
+from connector.ledger.port import Delivered, Sent
+from connector.secrets.masker import Masker
+from connector.send.pipeline import open_pipeline
+from connector.settings.sources import load
+from tests.jobs import job
+
+# The points between two operations of the ledger; the wire is the server's to hold up.
+POINTS: dict[str, tuple[str, bool, Callable[..., bool]]] = {
+    "before the commit": ("committing", True, lambda *_: True),
+    "after the commit": ("committing", False, lambda *_: True),
+    "before the reply is recorded": ("settle", True, lambda _, what: isinstance(what, Delivered | Sent)),
+    "after the reply is recorded": ("settle", False, lambda _, what: isinstance(what, Delivered | Sent)),
+}
+
+
+def die_at(point: str, number: int) -> None:
+    """Have the process die when the ledger comes to a point for this time."""
+    name, before, here = POINTS[point]
+    method: Callable[..., Awaitable[Any]] = getattr(Ledger, name)
+    times = 0
+
+    @functools.wraps(method)
+    async def trapped(self: Ledger, *args: Any) -> Any:
+        nonlocal times
+        times += here(*args)
+        fatal = here(*args) and times == number
+        if fatal and before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        answer = await method(self, *args)
+        if fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answer
+
+    setattr(Ledger, name, trapped)
+
+
+async def main(place: str, port: int, key: str, policy: str, recipients: int) -> None:
+    """Send the mail."""
+    where = {"ledger.url": place, "ledger.kind": "postgres"} if "://" in place else {"ledger.path": place}
+    given = {**where, "ledger.uncertain": policy, "worker.lease": "0.2", "ledger.max_crashes": "1000"}
+    variables = {
+        "authentication": {"hostname": "127.0.0.1", "port": port},
+        "smtpEmailMailBoxName": "a@x.example",
+        "smtpEmailToRecipients": [f"r{number}-{key}@x.example" for number in range(recipients)],
+        "smtpEmailSubject": key,
+        "smtpEmailContent": "Hello.",
+        "smtpEmailIdempotencyKey": key,
+    }
+    async with open_pipeline(load({}, overrides=given).settings, Masker(), {}) as pipeline:
+        outcome = await pipeline.handle(job(variables, retries=3))
+    print(json.dumps([type(outcome).__name__, dict(outcome.variables), getattr(outcome, "message", "")]))  # noqa: T201
+
+
+if __name__ == "__main__":
+    place, port, key, policy, recipients, *trap = sys.argv[1:]
+    if trap:
+        die_at(trap[0], int(trap[1]))
+    asyncio.run(main(place, int(port), key, policy, int(recipients)))

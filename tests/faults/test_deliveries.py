@@ -1,0 +1,110 @@
+"""A worker is killed at each point between the deliveries of one mail, and another one goes on.
+
+No recipient may get the mail twice, but those of a delivery in doubt under ``resend``; none may be lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import Process
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.testing.behaviour import Behaviour, Hold, Say, Verb
+from connector.testing.smtp import Offer, SmtpServer
+from tests.faults.delivering import POINTS
+from tests.servers.postgres import Postgres
+
+RECIPIENTS = 3
+ROUNDS = [1, pytest.param(5, marks=[pytest.mark.long, pytest.mark.timeout(1800)])]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty ledger."""
+    if request.param == "sqlite":
+        return str(tmp_path / "ledger.db")
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.create_database()
+
+
+async def started(place: str, server: SmtpServer, key: str, policy: str, *trap: str) -> Process:
+    command = [sys.executable, "-m", "tests.faults.delivering", place, str(server.port), key, policy]
+    return await asyncio.create_subprocess_exec(
+        *command, str(RECIPIENTS), *trap, stdout=asyncio.subprocess.PIPE
+    )
+
+
+async def run(place: str, server: SmtpServer, key: str, policy: str, *trap: str) -> list[Any] | None:
+    """Run a worker for the mail; the outcome, or None when it died."""
+    process = await started(place, server, key, policy, *trap)
+    output, _ = await process.communicate()
+    if process.returncode != 0:
+        assert process.returncode == -9, "it died of something else"
+        return None
+    found: list[Any] = json.loads(output.splitlines()[-1])  # logs come before
+    return found
+
+
+async def finish(place: str, server: SmtpServer, key: str, policy: str) -> list[Any]:
+    """Let workers come until the job is over; a lease that a dead one left has to end first."""
+    async with asyncio.timeout(30):
+        while True:
+            outcome = await run(place, server, key, policy)
+            assert outcome is not None
+            if not (outcome[0] == "Fail" and outcome[2].startswith("CANCELLED")):
+                return outcome
+
+
+def copies(server: SmtpServer, key: str) -> Counter[str]:
+    return Counter(
+        address for mail in server.received for address in mail.recipients if f"-{key}@" in address
+    )
+
+
+def everyone(key: str) -> Counter[str]:
+    return Counter(f"r{one}-{key}@x.example" for one in range(RECIPIENTS))
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
+@pytest.mark.parametrize("number", [2, *(pytest.param(number, marks=pytest.mark.long) for number in (1, 3))])
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_kill_between_deliveries(place: str, point: str, number: int, rounds: int) -> None:
+    async with SmtpServer(offer=Offer(recipients=1)) as server:
+        for turn in range(rounds):
+            for policy in ("resend", "assume-sent"):
+                key = f"k{turn}{policy}"
+                assert await run(place, server, key, policy, point, str(number)) is None
+                outcome = await finish(place, server, key, policy)
+                assert outcome[0] == "Complete", outcome
+                extra = copies(server, key) - everyone(key)
+                missing = everyone(key) - copies(server, key)
+                in_doubt = Counter([f"r{number - 1}-{key}@x.example"])
+                # In doubt are a mark whose dot may be out, and a reply that was not recorded.
+                assert extra == (
+                    in_doubt if (point, policy) == ("before the reply is recorded", "resend") else {}
+                )
+                assert missing == (in_doubt if (point, policy) == ("after the commit", "assume-sent") else {})
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
+@pytest.mark.parametrize("verb", [Verb.MAIL, Verb.DATA])
+async def test_a_kill_on_the_wire_of_a_later_delivery(place: str, verb: Verb, rounds: int) -> None:
+    good = Say(354, "Go on") if verb is Verb.DATA else Say(250, "2.0.0 Ok")
+    for turn in range(rounds):
+        key, hold = f"w{turn}", Hold()
+        behaviour = Behaviour().on(verb, good, times=1).on(verb, hold, times=1)
+        async with SmtpServer(offer=Offer(recipients=1), behaviour=behaviour) as server:
+            process = await started(place, server, key, "incident")
+            async with asyncio.timeout(20):
+                await hold.reached.wait()
+            process.kill()
+            await process.wait()
+            outcome = await finish(place, server, key, "incident")
+            assert outcome[0] == "Complete", outcome
+            assert copies(server, key) == everyone(key)
