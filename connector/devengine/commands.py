@@ -43,7 +43,7 @@ class CommandRefusedError(Exception):
 
 
 def shortened(text: str) -> str:
-    """Cut a text to what a gRPC status, or the message of an incident, can hold: 4 KB of UTF-8."""
+    """Cut a text to what a gRPC status can hold: 4 KB of UTF-8."""
     encoded = text.encode("utf-8", "replace")
     if len(encoded) <= _LONGEST_TEXT:
         return text

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from connector.devengine.clock import Clock
-from connector.devengine.commands import CommandRefusedError, Rejection, shortened
+from connector.devengine.commands import CommandRefusedError, Rejection
 from connector.devengine.recorder import Recorder
 from connector.devengine.state import ElementInstance, Incident, Job, State
+
+_LONGEST_TEXT = 10_000
 
 
 class IncidentKind(StrEnum):
@@ -49,7 +51,7 @@ class Incidents:
         job: Job | None = None,
     ) -> None:
         """Stop an element instance with an incident."""
-        incident = Incident(self._state.next_key(), fault.kind, shortened(fault.text), where, retry)
+        incident = Incident(self._state.next_key(), fault.kind, fault.text[:_LONGEST_TEXT], where, retry)
         incident.job = job
         incident.created = self._clock.now()
         where.incident = incident

@@ -158,8 +158,6 @@ class Interpreter:
 
     def finish(self, where: ElementInstance, variables: Mapping[str, Any] | None = None) -> None:
         """Complete an element instance with what its job, event or process brings."""
-        if where.phase >= Phase.COMPLETING:
-            return
         self._mark_activated(where)
         if variables:
             self._scopes.take_result(where, variables)

@@ -18,6 +18,7 @@ from connector.devengine.expressions import type_of
 from connector.devengine.incidents import IncidentKind, StepFailedError
 from connector.devengine.interpreter import Interpreter
 from connector.devengine.model import Definition, Element, Expression, MessageEvent
+from connector.devengine.starts import Starts
 from connector.devengine.state import ElementInstance, Opening, ProcessInstance
 
 Topic = tuple[str, str]  # name and correlation key
@@ -67,7 +68,7 @@ class Messages:
         self._interpreter = interpreter
         self._catching = catching
         self._subscriptions: dict[Topic, dict[Subscription, None]] = defaultdict(dict)
-        self._starts: dict[str, dict[str, tuple[Definition, Element]]] = defaultdict(dict)
+        self._starts = Starts()
         self._kept: dict[Topic, dict[int, Message]] = defaultdict(dict)
         self._ids: set[tuple[str, str, str]] = set()
         # By process id and correlation key: at most one instance that a message has started.
@@ -119,16 +120,12 @@ class Messages:
                 del self._subscriptions[subscription.topic]
 
     def prepare_start(self, start: Element, event: MessageEvent) -> Opening:
-        """Evaluate the name of a start event now; what is returned opens it, and returns what closes it.
+        """Evaluate the name of a start event now; what is returned opens it.
 
         Raises:
             StepFailedError: The name cannot be evaluated.
         """
-        return partial(self._open_start, self._evaluator.text(event.name, {}), start)
-
-    def _open_start(self, name: str, start: Element, definition: Definition) -> Callable[[], object]:
-        self._starts[name][definition.process.id] = (definition, start)
-        return partial(self._starts[name].pop, definition.process.id, None)
+        return self._starts.prepare(self._evaluator.text(event.name, {}), start)
 
     # Messages
 
@@ -145,7 +142,7 @@ class Messages:
         for subscription in list(self._subscriptions.get(topic, ())):
             if subscription.process_id not in message.reached:
                 self._correlate(message, subscription)
-        for definition, start in list(self._starts.get(published.name, {}).values()):
+        for definition, start in self._starts.waiting_for(published.name):
             self._start(message, definition, start)
         if published.ttl > 0:
             self._keep(message, topic)
@@ -195,14 +192,13 @@ class Messages:
             return
         del self._running[process_id, key]
         kept = [
-            (message.key, message, starts[process_id])
-            for name, starts in self._starts.items()
-            if process_id in starts
+            (message.key, message, definition, start)
+            for name, definition, start in self._starts.of(process_id)
             for message in self._kept.get((name, key), {}).values()
             if process_id not in message.reached
         ]
         if kept:
-            _, message, (definition, start) = min(kept, key=lambda entry: entry[0])
+            _, message, definition, start = min(kept, key=lambda entry: entry[0])
             self._start(message, definition, start)
 
     def _record(self, message: Message, intent: str) -> None:

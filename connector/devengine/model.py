@@ -186,7 +186,7 @@ class Element:
         interrupting: Whether a boundary event, or the start of an event subprocess, ends what it interrupts.
         default: The id of a gateway's default flow.
         incoming: How many flows lead to it.
-        start: For a scope, the id of its none start event; for an event subprocess, of its start event.
+        start: For a scope, the id of its none start event; an event subprocess has none.
         event_starts: For a scope, the ids of the start events of its event subprocesses.
         boundaries: The ids of the events attached to it.
         attached_to: For a boundary event, the id of the activity.

@@ -278,10 +278,8 @@ class _ProcessReader:
         return (node for node in self._inside[scope] if node.kind is Kind.START_EVENT)
 
     def _start(self, node: _Node) -> str:
-        """Return the start event that is entered with a scope: of a process, the one without an event."""
-        any_start = node.kind is Kind.EVENT_SUB_PROCESS
-        found = (s.id for s in self._starts(node.id) if any_start or s.id not in self._events)
-        return next(found, "")
+        """Return the start event that is entered with a scope: the one without an event."""
+        return next((start.id for start in self._starts(node.id) if start.id not in self._events), "")
 
     def _event_starts(self, node: _Node) -> Iterator[str]:
         for child in self._inside[node.id]:

@@ -10,7 +10,8 @@ from typing import Any
 from connector.devengine.catching import Catching
 from connector.devengine.core import Core
 from connector.devengine.interpreter import Interpreter
-from connector.devengine.model import Definition, Element, SignalEvent
+from connector.devengine.model import Element, SignalEvent
+from connector.devengine.starts import Starts
 from connector.devengine.state import ElementInstance, Opening
 
 
@@ -40,7 +41,7 @@ class Signals:
         self._interpreter = interpreter
         self._catching = catching
         self._listeners: dict[str, dict[Listener, None]] = defaultdict(dict)
-        self._starts: dict[str, dict[str, tuple[Definition, Element]]] = defaultdict(dict)
+        self._starts = Starts()
 
     def prepare(
         self, host: ElementInstance, catch: Element, event: SignalEvent, seen: Mapping[str, Any]
@@ -56,16 +57,12 @@ class Signals:
         host.waits[catch.id] = Listener(self._listeners[name], host, catch)
 
     def prepare_start(self, start: Element, event: SignalEvent) -> Opening:
-        """Evaluate the name of a start event now; what is returned opens it, and returns what closes it.
+        """Evaluate the name of a start event now; what is returned opens it.
 
         Raises:
             StepFailedError: The name cannot be evaluated.
         """
-        return partial(self._open_start, self._evaluator.text(event.name, {}), start)
-
-    def _open_start(self, name: str, start: Element, definition: Definition) -> Callable[[], object]:
-        self._starts[name][definition.process.id] = (definition, start)
-        return partial(self._starts[name].pop, definition.process.id, None)
+        return self._starts.prepare(self._evaluator.text(event.name, {}), start)
 
     def broadcast(self, name: str, variables: Mapping[str, Any]) -> int:
         """Trigger everything that waits for a signal; returns its key."""
@@ -74,6 +71,6 @@ class Signals:
         self._recorder.event("SIGNAL", "BROADCASTED", key, value)
         for listener in list(self._listeners.get(name, ())):
             self._catching.trigger(listener.host, listener.catch, variables)
-        for definition, start in list(self._starts.get(name, {}).values()):
+        for definition, start in self._starts.waiting_for(name):
             self._interpreter.start(definition, variables, start)
         return key

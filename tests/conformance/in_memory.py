@@ -41,7 +41,7 @@ class InMemory:
     """Runs each command at once; nothing lags behind."""
 
     patience = 0.0
-    seconds_ahead = 0.0
+    seconds_ahead = 0.001  # FEEL's now() counts in microseconds, and may round up
 
     def __init__(self, version: EngineVersion) -> None:
         self._clock = Clock()

@@ -145,3 +145,17 @@ def test_a_receive_task_waits_for_its_message_and_may_be_interrupted() -> None:
     bench.advance(3600)
     assert (bench.ended_in(answered), bench.ended_in(late)) == (["end"], ["told"])
     assert bench.variables(answered) == {"key": "1", "text": "yes"}
+
+
+def test_a_step_that_is_tried_again_waits_once() -> None:
+    guard = boundary("guard", "task", message("tell"), interrupting=False)
+    flows = path("start", "task") + path("guard", "told")
+    nodes = (start(), task(job_type="=kind"), guard, end("told"), flows)
+    bench = Bench(diagram(*nodes, shared=a_message("tell")))
+    instance = bench.start(key="1")
+    bench.engine.set_variables(instance, {"kind": "work"})
+    bench.engine.resolve_incident(bench.incident(instance).key)
+    bench.publish("tell", "1")
+    assert bench.ended_in(instance) == ["told"]
+    bench.complete()
+    assert bench.engine._messages._subscriptions == {}

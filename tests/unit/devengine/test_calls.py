@@ -143,3 +143,12 @@ def test_calls_may_be_nested_deeply() -> None:
     assert len(list(bench.engine.instances())) == 1_000
     bench.engine.cancel_instance(instance)
     assert {view.state for view in bench.engine.instances()} == {"TERMINATED"}
+
+
+def test_a_call_that_has_come_back_is_cancelled_without_what_it_called() -> None:
+    bench = Bench(CHILD, caller(inside=mapped(outputs={"answer": "=assert(result, false)"})))
+    instance = bench.start()
+    bench.complete()
+    assert bench.incident(instance).kind == "IO_MAPPING_ERROR"
+    bench.engine.cancel_instance(instance)
+    assert [view.state for view in bench.engine.instances()] == ["TERMINATED", "COMPLETED"]

@@ -237,8 +237,7 @@ def test_a_failure_without_a_message_has_a_text_of_its_own(bench: Bench) -> None
 def test_a_long_message_is_kept_shorter(bench: Bench) -> None:
     instance = bench.start()
     bench.fail(message="x" * 20_000)
-    assert len(view(bench, instance).error_message) == 10_000
-    assert len(bench.incident(instance).text.encode()) <= 10_000
+    assert view(bench, instance).error_message == bench.incident(instance).text == "x" * 10_000
 
 
 def test_nothing_is_taken_for_a_job_while_its_incident_stands(bench: Bench) -> None:

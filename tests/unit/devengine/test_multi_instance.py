@@ -185,3 +185,9 @@ def test_receive_tasks_wait_for_a_message_each() -> None:
     assert bench.ended_in(instance) == []
     bench.publish("reply", "1")
     assert bench.ended_in(instance) == ["end"]
+
+
+def test_an_instance_needs_no_variable_for_its_item() -> None:
+    bench = many(loop(item=None))
+    bench.start(items=["a"])
+    assert bench.job().variables == {"items": ["a"], "loopCounter": 1}

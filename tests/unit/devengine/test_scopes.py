@@ -81,7 +81,7 @@ def test_a_literal_of_two_megabytes_is_no_problem() -> None:
 
 def test_the_text_of_an_incident_is_cut() -> None:
     bench = one({"body": f'=assert("{"x" * 100_000}", false, "{"y" * 100_000}")'})
-    assert len(bench.incident(bench.start()).text.encode()) == 4_096
+    assert len(bench.incident(bench.start()).text) == 10_000
 
 
 def test_an_input_without_a_source_means_null_from_8_8_on() -> None:

@@ -253,3 +253,31 @@ def test_an_escalation_may_start_an_event_subprocess_beside_the_flow() -> None:
     )
     instance = bench.start()
     assert bench.waits_in(instance) == ["on", "task", "on_task"]
+
+
+def test_of_two_interrupting_events_at_once_the_first_wins() -> None:
+    shared = a_signal("go") + element("signal", "same", name='="go"')
+    bench = events(on(signal("go"), name="one"), on(signal("same"), name="two"), shared=shared)
+    instance = bench.start()
+    bench.engine.broadcast_signal("go")
+    assert bench.waits_in(instance) == ["one", "one_task"]
+
+
+def test_a_token_on_its_way_ends_with_its_scope() -> None:
+    inside = (
+        start("in"),
+        element("parallelGateway", "fork"),
+        throw("warn", escalation("late")),
+        element("task", "beside"),
+        task(),
+        path("in", "fork", "beside", "task"),
+        path("fork", "warn"),
+    )
+    flows = path("start", "sub") + path("caught", "told")
+    guard = boundary("caught", "sub", escalation("late"))
+    nodes = (start(), subprocess("sub", *inside), guard, end("told"), flows)
+    bench = Bench(diagram(*nodes, shared=an_escalation("late")))
+    instance = bench.start()
+    assert bench.ended_in(instance) == ["told"]
+    assert bench.state(instance) == "COMPLETED"
+    assert list(bench.engine.jobs()) == []
