@@ -1,6 +1,7 @@
-"""An engine for development and tests: a real Zeebe, fetched, started and stopped on this machine.
+"""A development engine that speaks the Zeebe gateway protocol: for development and tests, not for production.
 
-``local`` is the way in; ``distribution`` and ``java`` come by the files, ``broker`` and ``warden`` run them.
-It stands apart from ``connector.engine``, which talks to whatever engine there is: a running worker never
-imports anything from here.
+The core (``process_engine`` and what it uses) is synchronous and in memory. Around it, ``service`` lets time
+run and keeps the journal, ``gateway`` and ``rest`` are its two doors, ``process`` runs both as a program,
+``local`` starts that program, and ``in_memory`` puts the engine behind a worker's port without any socket.
+A running worker never imports anything from here; ``connector.engine`` talks to whatever engine there is.
 """

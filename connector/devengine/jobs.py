@@ -160,9 +160,8 @@ class Jobs:
         job.retries = max(failure.retries, 0)
         job.error_message = failure.message[:_LONGEST_MESSAGE]
         backoff = failure.backoff if job.retries else 0.0
-        self._recorder.job(
-            job, "FAILED", retryBackoff=round(backoff * 1000), variables=dict(failure.variables)
-        )
+        asked_for = round(failure.backoff * 1000)
+        self._recorder.job(job, "FAILED", retryBackoff=asked_for, variables=dict(failure.variables))
         self._scopes.set_local(job.element_instance, failure.variables)
         if not job.retries:
             self._stop(job, StepFailedError(IncidentKind.JOB_NO_RETRIES, job.error_message or _NO_MESSAGE))

@@ -1,139 +1,111 @@
-"""A real engine for development, without Docker and with nothing installed by hand.
+"""The development engine as a process of its own, and ``smtp-connector engine``.
 
-Nothing enters but a few options; an address leaves, and behind it a complete Zeebe broker that is gone,
-data included, as soon as it is no longer wanted. It stands apart from the worker: only here an engine is
-started rather than talked to.
+Options enter; addresses leave, and behind them an engine that is gone as soon as it is no longer wanted.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
-from collections.abc import AsyncIterator, Mapping
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from time import monotonic
 from types import TracebackType
-from typing import Self
-from uuid import uuid4
+from typing import IO, Self
 
-from rich.console import Console
-from rich.markup import escape
-
-from connector.cli.interrupt import until_interrupted
-from connector.devengine.broker import HOST, Broker
-from connector.devengine.distribution import VERSION, Installation, LocalEngineError, cache_directory
-from connector.devengine.java import find_java
-from connector.devengine.progress import download_progress
+from connector.devengine.commands import EngineVersion
 from connector.settings.model import EngineSettings
 
-__all__ = ["LocalEngine", "LocalEngineError", "engine_for_development", "run_engine"]
+__all__ = ["LocalEngine", "LocalEngineError", "engine_for_development"]
 
-_PORT_ATTEMPTS = 3
-_PORT_TAKEN = "Address already in use"
-_PROBE_INTERVAL = 0.1
+HOST = "127.0.0.1"
+_PATIENCE = 5  # seconds between SIGTERM and SIGKILL
+_LOG_LINES = 25
+# Nothing else of our environment reaches the engine.
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH")
+
+
+class LocalEngineError(Exception):
+    """The engine cannot be started; the message says why."""
 
 
 class LocalEngine:
-    """A Zeebe broker with its gateway, on free loopback ports, for as long as the context lasts.
+    """An engine in a process of its own, on loopback ports, for as long as the context lasts.
 
-    When this process dies, even by SIGKILL, the engine stops and its data goes too (see ``warden``).
+    When this process dies, even by SIGKILL, the engine ends as well. A process that was killed can be started
+    again, at the same ports; with a journal it knows everything that it knew.
 
     Args:
-        durable: The vendor's own durability, threads and compiler, for measurements; otherwise settings that
-            start fast and use little.
-        records: Have the engine write each of its records to its log as a line of JSON, for tests that read
-            incidents.
-        environ: Where ``JAVA_HOME`` and ``LOCAL_ENGINE_…`` are looked up.
-        console: Shows a download; by default standard error.
-        deadline: Seconds from the start of the broker until it must be ready; a download has its own time.
+        version: The version whose behaviour is imitated where versions differ.
+        journal: Where accepted commands are kept; without one, the engine forgets everything at its end.
+        records: Where each record is written as a JSON line, for tests that read what happened.
+        deadline: Seconds until it must be ready.
     """
 
     def __init__(
         self,
         *,
-        durable: bool = False,
-        records: bool = False,
-        environ: Mapping[str, str] = os.environ,
-        console: Console | None = None,
-        deadline: float = 120,
+        version: EngineVersion = "8.6",
+        journal: Path | None = None,
+        records: Path | None = None,
+        deadline: float = 60,
     ) -> None:
-        self._durable = durable
-        self._records = records
-        self._environ = environ
-        self._console = console or Console(stderr=True)
+        self._version = version
+        self._files = {"--journal": journal, "--records": records}
         self._deadline = deadline
-        self._broker: Broker | None = None
+        self._ports: dict[str, int] = {}
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def grpc_address(self) -> str:
         """``host:port`` of the gateway, as ``ZEEBE_ADDRESS`` wants it."""
-        return f"{HOST}:{self._running.ports.grpc}"
+        return f"{HOST}:{self._at('grpc')}"
 
     @property
     def rest_address(self) -> str:
-        """Base URL of the gateway's REST interface."""
-        return f"http://{HOST}:{self._running.ports.rest}"
-
-    @property
-    def log(self) -> Path:
-        """The file that the broker writes its log to."""
-        return self._running.log
+        """Base URL of the REST API."""
+        return f"http://{HOST}:{self._at('rest')}"
 
     @property
     def pid(self) -> int:
-        """The process that watches over the broker; the JVM is its only child."""
-        return self._running.pid
-
-    @property
-    def _running(self) -> Broker:
-        if self._broker is None:
-            raise LocalEngineError("The engine is not running.")
-        return self._broker
-
-    async def install(self) -> Path:
-        """Have the engine's files on this machine, downloading them if need be.
+        """Its process.
 
         Raises:
-            LocalEngineError: They cannot be had.
+            LocalEngineError: It is not running.
         """
-        installation = Installation(
-            cache_directory(self._environ),
-            repository=self._environ.get("LOCAL_ENGINE_REPOSITORY"),
-            say=lambda line: self._console.print(line, highlight=False, markup=False),
-            progress=download_progress(self._console),
-        )
-        try:
-            return await asyncio.to_thread(installation.complete)
-        finally:
-            installation.cancelled.set()  # a thread cannot be cancelled, only asked
+        if self._process is None:
+            raise LocalEngineError("The engine is not running.")
+        return self._process.pid
 
     async def start(self) -> None:
-        """Start the broker, having downloaded it if need be, and wait until it takes commands.
+        """Start the process and wait until it takes commands.
 
         Raises:
-            LocalEngineError: It cannot be had or does not get ready; nothing is left running.
+            LocalEngineError: It does not get ready; nothing is left running.
         """
-        java = find_java(self._environ)
-        home = await self.install()
-        self._console.print(f"Starting Zeebe {VERSION}; that takes some seconds.", style="dim")
-        for attempt in range(1, _PORT_ATTEMPTS + 1):
-            self._broker = Broker(
-                java, home, durable=self._durable, records=self._records, environ=self._environ
-            )
-            trouble = await self._until_ready(self._broker)
-            if trouble is None:
-                return
-            await self.stop()
-            # Between choosing free ports and listening on them, somebody else may take one.
-            if _PORT_TAKEN not in trouble or attempt == _PORT_ATTEMPTS:
-                raise LocalEngineError(trouble)
+        await self.stop()
+        # A file without a name, so that nothing of it stays, however this process ends.
+        with tempfile.TemporaryFile() as log:
+            self._process = process = self._popen(log)
+            try:
+                self._ports = await asyncio.to_thread(_ready, process, self._deadline)
+            except LocalEngineError as error:
+                await self.stop()
+                raise LocalEngineError(f"{error} It said:\n{_last_words(log)}") from None
+            except asyncio.CancelledError:
+                await self.stop()
+                raise
 
     async def stop(self) -> None:
-        """Stop the broker and remove its data; does nothing when it is not running."""
-        broker, self._broker = self._broker, None
-        if broker is not None:
-            await asyncio.shield(asyncio.to_thread(broker.stop))
+        """Stop it; does nothing when it is not running."""
+        process, self._process = self._process, None
+        if process is not None:
+            await asyncio.shield(asyncio.to_thread(_stop, process))
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -144,35 +116,33 @@ class LocalEngine:
     ) -> None:
         await self.stop()
 
-    async def _until_ready(self, broker: Broker) -> str | None:
-        """Wait for it; what is wrong when it will not get ready."""
-        latest = monotonic() + self._deadline
-        try:
-            while not await asyncio.to_thread(broker.ready):
-                if broker.ended:
-                    return f"The engine stopped while starting. The end of its log:\n{broker.last_words()}"
-                if monotonic() > latest:
-                    return (
-                        f"The engine is not ready after {self._deadline:g} seconds. "
-                        f"The end of its log:\n{broker.last_words()}"
-                    )
-                await asyncio.sleep(_PROBE_INTERVAL)
-        except asyncio.CancelledError:
-            await self.stop()
-            raise
-        return None
+    def _at(self, door: str) -> int:
+        if self._process is None or door not in self._ports:
+            raise LocalEngineError("The engine is not running.")
+        return self._ports[door]
+
+    def _popen(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        options = [f"--version={self._version}", "--with-parent"]
+        options += [f"{name}={path.resolve()}" for name, path in self._files.items() if path is not None]
+        if self._ports:
+            options += [f"--port={self._ports['grpc']}", f"--rest-port={self._ports['rest']}"]
+        # A session of its own: Ctrl-C in the terminal is for us, who stop the worker before the engine.
+        return subprocess.Popen(  # noqa: S603 - our own command, no shell
+            [sys.executable, "-m", "connector.devengine.process", *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            start_new_session=True,
+        )
 
 
 @asynccontextmanager
-async def engine_for_development(
-    settings: EngineSettings, *, environ: Mapping[str, str] = os.environ, console: Console | None = None
-) -> AsyncIterator[EngineSettings]:
+async def engine_for_development(settings: EngineSettings) -> AsyncIterator[EngineSettings]:
     """Give the way to an engine: the one that the settings name, else one started for the purpose.
 
     Args:
         settings: With an address or a cluster, used as they are.
-        environ: See :class:`LocalEngine`.
-        console: Shows a download.
 
     Raises:
         LocalEngineError: None is named and none can be started.
@@ -180,38 +150,40 @@ async def engine_for_development(
     if settings.address or settings.cluster_id:
         yield settings
         return
-    async with LocalEngine(environ=environ, console=console) as engine:
+    async with LocalEngine() as engine:
         yield EngineSettings(address=engine.grpc_address)
 
 
-def run_engine(*, environ: Mapping[str, str] = os.environ) -> int:
-    """Run ``smtp-connector engine``: an engine in the foreground until SIGINT or SIGTERM.
+def _ready(process: subprocess.Popen[bytes], deadline: float) -> dict[str, int]:
+    """Wait for the line that says where the engine listens."""
+    late = threading.Event()
 
-    The lines on standard output, of which the first is ``ZEEBE_ADDRESS=host:port``, are environment variables
-    for workers and clients; what is for people goes to standard error.
+    def give_up() -> None:
+        late.set()
+        process.kill()
 
-    Returns:
-        The exit code: 0 once interrupted, 1 when the engine cannot be started.
-    """
-    notes = Console(stderr=True, highlight=False, soft_wrap=True)
-    engine = LocalEngine(environ=environ, console=notes)
-    try:
-        asyncio.run(until_interrupted(_serve(engine, notes)))
-    except LocalEngineError as error:
-        notes.print(f"[red]✗[/] {escape(str(error))}")
-        return 1
-    return 0
+    timer = threading.Timer(deadline, give_up)
+    timer.start()
+    line = process.stdout.readline() if process.stdout else b""
+    timer.cancel()
+    if late.is_set():
+        raise LocalEngineError(f"The engine is not ready after {deadline:g} seconds.")
+    if not line:
+        raise LocalEngineError("The engine stopped while starting.")
+    return dict(json.loads(line))
 
 
-async def _serve(engine: LocalEngine, notes: Console) -> None:
-    async with engine:
-        addresses = Console(highlight=False, soft_wrap=True)
-        addresses.print(f"ZEEBE_ADDRESS={engine.grpc_address}\nZEEBE_REST_ADDRESS={engine.rest_address}")
-        # Its keys count from the first again: without a name, they would be in the ledger from the last time.
-        addresses.print(f"SMTP_CONNECTOR_ENGINE_NAME=development-{uuid4().hex[:12]}")
-        addresses.file.flush()
-        notes.print(
-            "The engine is ready. Give these lines to a worker or client as environment variables.\n"
-            "Its data is temporary and goes when it stops: Ctrl-C."
-        )
-        await asyncio.Event().wait()
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop the process, by force after a while."""
+    with process:
+        process.terminate()
+        try:
+            process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _last_words(log: IO[bytes]) -> str:
+    log.seek(0)
+    lines = log.read().decode(errors="replace").splitlines()
+    return "\n".join(lines[-_LOG_LINES:]) or "(nothing)"
