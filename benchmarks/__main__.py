@@ -44,9 +44,8 @@ async def _measured(soak_mails: int) -> AsyncIterator[tuple[str, Sequence[Row]]]
     yield "What a ledger costs by itself", await ledger.measured()
     yield "What the ledger costs, through the pipeline", await delivery.measured()
     yield "Engine alone", await engine.measured()
-    for name in whole_way.ENGINES:
-        for table in (await whole_way.measured(name)).items():
-            yield table
+    for table in (await whole_way.measured()).items():
+        yield table
     yield "Slow server beside a fast one", await slow_server.measured()
     yield "Start", await start_up.measured()
     yield "Soak", await soak.measured(soak_mails)

@@ -1,4 +1,4 @@
-"""What the benchmarks stand on: a real engine, its processes, a mail server, and the CPU that each spends.
+"""What the benchmarks stand on: an engine, its processes, a mail server, and the CPU that each spends.
 
 An engine enters; waiting jobs, and what a worker process made of them, leave. Client, worker, engine and
 mail server are processes of their own, so that each one's CPU can be told.
@@ -50,8 +50,8 @@ class Field:
         return self.engine.grpc_address
 
     def engine_cpu(self) -> float:
-        """CPU seconds that the JVM has spent."""
-        return sum(cpu(child) for child in psutil.Process(self.engine.pid).children())
+        """CPU seconds that the engine's process has spent."""
+        return cpu(psutil.Process(self.engine.pid))
 
     async def deploy(self, process_id: str, port: int) -> None:
         """Deploy a process that sends a mail of 2 KB to a server on this machine."""
@@ -89,9 +89,9 @@ class Field:
 
 
 @asynccontextmanager
-async def field(*, durable: bool) -> AsyncIterator[Field]:
-    """Start an engine, with the vendor's own durability or light."""
-    async with LocalEngine(durable=durable) as engine:
+async def field() -> AsyncIterator[Field]:
+    """Start an engine in a process of its own."""
+    async with LocalEngine() as engine:
         channel = create_insecure_channel(grpc_address=engine.grpc_address)
         try:
             yield Field(engine, ZeebeClient(channel, max_connection_retries=-1))

@@ -29,7 +29,7 @@ def main() -> None:
 
 async def measured() -> Sequence[Row]:
     """Measure the fast server's mails alone and beside slow ones."""
-    async with field(durable=False) as here, sink() as (fast, _), sink("-w", _SLOW_SECONDS) as (slow, _):
+    async with field() as here, sink() as (fast, _), sink("-w", _SLOW_SECONDS) as (slow, _):
         await here.deploy("fast", fast)
         await here.deploy("slow", slow)
         settings = {"engine.address": here.address, "ledger.kind": "memory", "worker.max_jobs": str(_SLOTS)}

@@ -35,7 +35,7 @@ async def measured(mails: int = MAILS) -> Sequence[Row]:
     """Send so many mails; what became of the worker's process."""
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory) / "log"
-        async with field(durable=False) as here, sink() as (port, _):
+        async with field() as here, sink() as (port, _):
             await here.deploy("mail", port)
             settings = {
                 "engine.address": here.address,

@@ -1,6 +1,6 @@
 """How soon the command line answers, the worker is ready and a waiting job's mail is out; memory when idle.
 
-``python -m benchmarks.start_up`` starts a real engine, and prints the median of several runs with the aim
+``python -m benchmarks.start_up`` starts an engine, and prints the median of several runs with the aim
 beside it.
 """
 
@@ -31,7 +31,7 @@ def main() -> None:
 async def measured() -> Sequence[Row]:
     """Start everything several times."""
     helped = [_help() for _ in range(_RUNS)]
-    async with field(durable=True) as here, SmtpServer() as server:
+    async with field() as here, SmtpServer() as server:
         await here.deploy("mail", server.port)
         runs = [await _worker(here, server) for _ in range(_RUNS)]
     ready, mail, idle = zip(*runs, strict=True)

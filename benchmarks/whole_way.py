@@ -1,9 +1,10 @@
-"""The whole way on a real engine: from a waiting job to a mail that the server has and a job that is done.
+"""The whole way: from a waiting job to a mail that the server has and a job that is done.
 
-``python -m benchmarks.whole_way [default|light ...]`` drains backlogs with the connector and, in turn and
+``python -m benchmarks.whole_way`` drains backlogs with the connector and, in turn and
 with the same loop, with a handler that completes at once; then starts processes one at a time. For each kind
 of ledger: mails a second as a share of the no-op's jobs, CPU of worker, engine and mail server, memory, and
-what a mail adds to the latency of a process. Medians of several rounds; what limits the rate is the engine.
+what a mail adds to the latency of a process. Medians of several rounds. Worker, engine, sink and client share
+the machine: the CPU of each for a mail says more than the rate.
 """
 
 from __future__ import annotations
@@ -20,13 +21,12 @@ from time import perf_counter
 import psutil
 
 from benchmarks.field import Field, cpu, drained, field, sink, worker
-from benchmarks.figures import Row, arguments, percentile, report
+from benchmarks.figures import Row, percentile, report
 from tests.servers import postgres
 
 _JOBS = 1000
 _ROUNDS = 3
 _ONE_AT_A_TIME = 200
-ENGINES = {"default": True, "light": False}  # whether durable
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +41,17 @@ class _Round:
 
 
 def main() -> None:
-    tables: dict[str, Sequence[Row]] = {}
-    for name in arguments() or ENGINES:
-        tables |= asyncio.run(measured(name))
-    report(tables)
+    report(asyncio.run(measured()))
 
 
-async def measured(name: str) -> dict[str, Sequence[Row]]:
-    """Measure rates and latencies on an engine with the vendor's settings (``default``) or light ones."""
+async def measured() -> dict[str, Sequence[Row]]:
+    """Measure rates and latencies with each kind of ledger."""
     with _ledgers() as ledgers:
-        async with field(durable=ENGINES[name]) as here, sink() as (port, server):
+        async with field() as here, sink() as (port, server):
             await here.deploy("mail", port)
             return {
-                f"Whole way, engine with {name} settings": await _rates(here, server, ledgers),
-                f"One at a time, engine with {name} settings": await _latencies(here, ledgers),
+                "Whole way": await _rates(here, server, ledgers),
+                "One at a time": await _latencies(here, ledgers),
             }
 
 

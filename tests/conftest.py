@@ -1,12 +1,7 @@
-"""What every test may use: certificates, a real Zeebe, Postfix and PostgreSQL where installed.
-
-The engine is part of the test command: where it cannot be had, its tests fail and say why.
-"""
+"""What every test may use: certificates, an engine, Postfix and PostgreSQL where installed."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
@@ -15,8 +10,10 @@ import pytest
 import trustme
 from pyzeebe import ZeebeClient, create_insecure_channel
 
-from connector.devengine.local import LocalEngine, LocalEngineError
+from tests import engines
 from tests.engine.records import Records
+from tests.engine.watch import RestWatch, Watch
+from tests.engines import Engine
 from tests.servers import authorization, sink
 from tests.servers import dovecot as dovecot_server
 from tests.servers import postfix as postfix_server
@@ -103,40 +100,46 @@ def _postgres() -> Iterator[Postgres]:
         yield server
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Download the engine before the clock of any test runs; pytest-timeout counts fixtures."""
-    wanted = any("local_engine" in getattr(item, "fixturenames", ()) for item in session.items)
-    if wanted and not session.config.option.collectonly and not os.environ.get("ZEEBE_ADDRESS"):
-        with contextlib.suppress(LocalEngineError):  # the fixture says it again, to the tests that need it
-            asyncio.run(LocalEngine().install())
+def pytest_addoption(parser: pytest.Parser) -> None:
+    engines.add_options(parser)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the records of our own engine: `-m 'not records_only'` leaves it out."""
+    for item in items:
+        if "records" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.records_only)
 
 
 @pytest.fixture(scope="session")
-def local_engine() -> Iterator[LocalEngine | None]:
-    """Our own engine, tied to no event loop; None where ``ZEEBE_ADDRESS`` names another."""
-    if os.environ.get("ZEEBE_ADDRESS"):
-        yield None
-        return
-    engine = LocalEngine(records=True)
-    asyncio.run(engine.start())
-    try:
+def shared_engine(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The engine that `--engine` chooses, tied to no event loop."""
+    with engines.chosen(pytestconfig, tmp_path_factory.mktemp("engine")) as engine:
         yield engine
-    finally:
-        asyncio.run(engine.stop())
 
 
 @pytest.fixture(scope="session")
-def engine_address(local_engine: LocalEngine | None) -> str:
+def engine_address(shared_engine: Engine) -> str:
     """``host:port`` of the gateway's gRPC interface."""
-    return local_engine.grpc_address if local_engine else os.environ["ZEEBE_ADDRESS"]
+    return shared_engine.grpc_address
 
 
 @pytest.fixture
-def records(local_engine: LocalEngine | None) -> Records:
-    """What the engine did, from its own records."""
-    if local_engine is None:
-        pytest.skip("the engine that ZEEBE_ADDRESS names does not show us its records")
-    return Records(local_engine.log)
+def records(shared_engine: Engine) -> Records:
+    """Everything that the engine did."""
+    if shared_engine.records is None:
+        pytest.skip("only the project's own engine writes its records (--engine=light)")
+    return Records(shared_engine.records)
+
+
+@pytest.fixture
+def watch(shared_engine: Engine) -> Watch:
+    """What became of process instances: from the records where there are some, else by REST searches."""
+    if shared_engine.records is not None:
+        return Records(shared_engine.records)
+    if shared_engine.rest_address is None:
+        pytest.skip("what became of a process instance is seen over REST: set ZEEBE_REST_ADDRESS")
+    return RestWatch(shared_engine.rest_address)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from connector.cli import check, keys, ledger, modeler, send
+from connector.cli import check, engine, keys, ledger, modeler, send
 from connector.cli.options import (
     Address,
     Assignments,
@@ -176,12 +176,7 @@ def settings_schema() -> None:
     typer.echo(schema_text(), nl=False)
 
 
-@app.command(epilog="Example:\n\n  smtp-connector engine")
-def engine() -> None:
-    """Run a real Zeebe engine for development, without Docker, until Ctrl-C."""
-    from connector.devengine.local import run_engine
-
-    raise typer.Exit(run_engine())
+app.command(epilog=engine.EXAMPLES)(engine.engine)
 
 
 @app.command(

@@ -1,7 +1,7 @@
 """``smtp-connector demo``: an engine, an inbox, the worker and an example, and what they do together.
 
-Options enter, an exit code leaves. Every part is the real one: the engine is a Zeebe, the worker is that of
-``smtp-connector run``, the mail crosses a socket. Only the inbox keeps all mail to itself.
+Options enter, an exit code leaves. The worker is that of ``smtp-connector run``, the engine that of
+``smtp-connector engine``, and the mail crosses a socket. Only the inbox keeps all mail to itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from connector.demo.page import InboxPage
 from connector.demo.performance import DemoError, Performance
 from connector.demo.scene import Example
 from connector.demo.story import Story
-from connector.devengine.distribution import VERSION
 from connector.devengine.local import LocalEngineError, engine_for_development
 from connector.engine.connect import connect, gateway_address
 from connector.engine.grpc import GrpcEngine
@@ -93,7 +92,7 @@ async def _demo(
     played = asyncio.Event()
     try:
         stage = _Stage(example, story, _settings(environ), environ, once, played)
-        await until_interrupted(_play(stage, console, page_port))
+        await until_interrupted(_play(stage, page_port))
     except (DemoError, LocalEngineError, EngineRefusedError, SettingsError) as error:
         story.trouble(str(error))
     except (PyZeebeError, grpc.aio.AioRpcError) as error:
@@ -118,14 +117,14 @@ def _settings(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-async def _play(stage: _Stage, console: Console, page_port: int) -> None:
+async def _play(stage: _Stage, page_port: int) -> None:
     story = stage.story
     story.title(stage.example.title)
     async with AsyncExitStack() as stack:
-        found = engine_for_development(stage.settings.engine, environ=stage.environ, console=console)
+        found = engine_for_development(stage.settings.engine)
         engine = await stack.enter_async_context(found)
         own = engine is not stage.settings.engine
-        where = f"Zeebe {VERSION}, started for this demo" if own else "the one that is configured"
+        where = "the development engine, started for this demo" if own else "the one that is configured"
         story.step("Engine ready", f"{gateway_address(engine)}, {where}")
         server = await stack.enter_async_context(SmtpServer(on_received=lambda mail: _keep(stage, mail)))
         page = stack.enter_context(_page(stage, f"{server.hostname}:{server.port}", page_port))

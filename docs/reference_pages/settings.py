@@ -47,11 +47,6 @@ These are no settings, and have no place in the file:
 | `SMTP_CONNECTOR_CONFIG` | The YAML file, where `--config` names none. |
 | `SECRET_…` | The secrets that diagrams and accounts name: `SECRET_MAIL_PASSWORD` is \
 `secrets.MAIL_PASSWORD`. `secrets.prefix` changes the beginning. |
-| `LOCAL_ENGINE_CACHE` | Where `smtp-connector engine` and `demo` keep the engine. Default: below \
-`XDG_CACHE_HOME` or `~/.cache`. |
-| `LOCAL_ENGINE_REPOSITORY` | The Maven repository that they load it from; a mirror. |
-| `JAVA_HOME` | The Java that they run it with, where it is recent enough; otherwise the one of the \
-extra `demo`. |
 """
 
 _ACCOUNTS = """\

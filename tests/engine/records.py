@@ -1,28 +1,31 @@
-"""What the engine really did, read from the records in its log: incidents, variables, ends of instances.
+"""What the engine really did, from its records: incidents, failed attempts, variables, ends of instances.
 
-The engine for development has no search; its records are the truth from which Operate would be fed.
+No search of an engine shows all of it: not the history of a job's attempts, nor the leases that ended.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 _INTERVAL = 0.05
-_MARK = "exporter.debug - "
 
 Record = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Records:
-    """The records of a running engine, oldest first."""
+    """The records of a running engine, oldest first; implements :class:`tests.engine.watch.Watch`.
 
-    log: Path
+    Attributes:
+        file: Where the engine writes them, one JSON object a line.
+    """
+
+    file: Path
     _offset: int = 0
     _seen: list[Record] = field(default_factory=list)
 
@@ -68,7 +71,7 @@ class Records:
         """Wait until the process instance has left an element."""
         return await self._value("PROCESS_INSTANCE", "ELEMENT_COMPLETED", instance, elementId=element)
 
-    def end_events(self, instance: int) -> list[str]:
+    async def end_events(self, instance: int) -> list[str]:
         """Give the ids of the end events that the process instance has come to."""
 
         def is_end(record: Record) -> bool:
@@ -90,7 +93,7 @@ class Records:
         """Give every escalation of the process instance that was caught; it has ``escalationCode``."""
         return self._values("ESCALATION", "ESCALATED", instance)
 
-    def variables(self, instance: int) -> dict[str, Any]:
+    async def variables(self, instance: int) -> dict[str, Any]:
         """Give the latest value of each variable of the process instance, in whatever scope."""
 
         def about(record: Record) -> bool:
@@ -124,16 +127,10 @@ class Records:
         return found
 
     def _read_on(self) -> None:
-        with self.log.open("rb") as log:
-            log.seek(self._offset)
-            for line in log:
+        with self.file.open("rb") as file:
+            file.seek(self._offset)
+            for line in file:
                 if not line.endswith(b"\n"):
                     break
                 self._offset += len(line)
-                self._seen.extend(_parse(line.decode("utf-8", "replace")))
-
-
-def _parse(line: str) -> Iterator[Record]:
-    _, found, text = line.partition(_MARK)
-    if found and text.startswith("{"):
-        yield json.loads(text)
+                self._seen.append(json.loads(line.decode("utf-8", "surrogatepass")))

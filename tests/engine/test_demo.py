@@ -33,7 +33,7 @@ async def dies(*_):
 async def forever(*_):
     await asyncio.Event().wait()
 
-run.Worker.run, run._perform = dies, forever
+run.JobLoop.run, run._perform = dies, forever
 sys.exit(run.demo(find("notify"), once=False))
 """
 _NO_SUCH_PORT: dict[str, Any] = {

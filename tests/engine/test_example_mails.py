@@ -1,4 +1,4 @@
-"""The mails of the examples on a real engine: who gets which, in what order, and how they hang together."""
+"""The mails of the examples on an engine: who gets which, in what order, and how they hang together."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from connector.testing.behaviour import Say, Verb
 from connector.testing.smtp import ReceivedMail, SmtpServer
 from tests.engine.records import Records
 from tests.engine.service import running_worker
+from tests.engine.watch import Watch
 
 _EXAMPLES = Path(__file__).parents[2] / "bpmn-examples"
 
@@ -70,14 +71,14 @@ async def decide(zeebe: ZeebeClient, variables: Mapping[str, Any], *, approved: 
 
 
 async def test_an_approver_who_is_late_is_reminded_in_the_same_conversation(
-    zeebe: ZeebeClient, records: Records, smtp: SmtpServer
+    zeebe: ZeebeClient, watch: Watch, smtp: SmtpServer
 ) -> None:
     variables = report("PT1S")
     instance = await start(zeebe, smtp, "approval-reminder", variables)
     await smtp.wait_for(2)
     await decide(zeebe, variables, approved=False)
-    await records.completed(instance)
-    assert sorted(records.end_events(instance)) == ["applicant_told", "approver_reminded"]
+    await watch.completed(instance)
+    assert sorted(await watch.end_events(instance)) == ["applicant_told", "approver_reminded"]
     request, reminder, notice = map(read, smtp.received)
     assert [mail.recipients for mail in smtp.received] == [("boss@example.com",)] * 2 + [(JANE,)]
     assert reminder["In-Reply-To"] == reminder["References"] == request["Message-ID"]
@@ -90,19 +91,19 @@ async def test_an_approver_who_is_late_is_reminded_in_the_same_conversation(
 
 
 async def test_an_approver_in_time_is_not_reminded(
-    zeebe: ZeebeClient, records: Records, smtp: SmtpServer
+    zeebe: ZeebeClient, watch: Watch, smtp: SmtpServer
 ) -> None:
     variables = report("P2D")
     instance = await start(zeebe, smtp, "approval-reminder", variables)
     await decide(zeebe, variables, approved=True)
-    await records.completed(instance)
-    assert records.end_events(instance) == ["applicant_told"]
+    await watch.completed(instance)
+    assert await watch.end_events(instance) == ["applicant_told"]
     assert [mail.recipients for mail in smtp.received] == [("boss@example.com",), (JANE,)]
     assert "was approved: as discussed" in read(smtp.received[1]).get_content()
 
 
 async def test_each_record_is_a_mail_of_its_own_and_none_goes_twice(
-    zeebe: ZeebeClient, records: Records, smtp: SmtpServer
+    zeebe: ZeebeClient, watch: Watch, smtp: SmtpServer
 ) -> None:
     addresses = [JANE, "gone@example.org", "joe@example.org"]
     smtp.behaviour.on(Verb.RCPT, UNKNOWN, containing="gone@example.org")
@@ -111,7 +112,7 @@ async def test_each_record_is_a_mail_of_its_own_and_none_goes_twice(
         for n, address in enumerate(addresses)
     ]
     variables = {"invoices": invoices, "reminderRun": uuid4().hex}
-    first, again = [await _reminders(zeebe, records, smtp, variables) for _ in range(2)]
+    first, again = [await _reminders(zeebe, watch, smtp, variables) for _ in range(2)]
     assert sorted(mail.recipients for mail in smtp.received) == [(JANE,), ("joe@example.org",)]
     subjects = {mail.recipients[0]: read(mail)["Subject"] for mail in smtp.received}
     assert subjects == {JANE: "Invoice R-0 is overdue", "joe@example.org": "Invoice R-2 is overdue"}
@@ -123,19 +124,19 @@ async def test_each_record_is_a_mail_of_its_own_and_none_goes_twice(
 
 
 async def _reminders(
-    zeebe: ZeebeClient, records: Records, smtp: SmtpServer, variables: Mapping[str, Any]
+    zeebe: ZeebeClient, watch: Watch, smtp: SmtpServer, variables: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     instance = await start(zeebe, smtp, "mail-per-record", variables)
-    await records.completed(instance)
-    reminders: list[dict[str, Any]] = records.variables(instance)["reminders"]
+    await watch.completed(instance)
+    reminders: list[dict[str, Any]] = (await watch.variables(instance))["reminders"]
     return reminders
 
 
 async def test_the_attachments_are_what_the_process_made(
-    zeebe: ZeebeClient, records: Records, smtp: SmtpServer
+    zeebe: ZeebeClient, watch: Watch, smtp: SmtpServer
 ) -> None:
     scene = EXAMPLES["attachments"].scenes("")[0]
-    await records.completed(await start(zeebe, smtp, "attachments", scene.variables))
+    await watch.completed(await start(zeebe, smtp, "attachments", scene.variables))
     (mail,) = smtp.received
     message = read(mail)
     files = {part.get_filename(): part for part in message.walk() if part.get_filename()}
@@ -155,13 +156,13 @@ async def test_the_attachments_are_what_the_process_made(
 
 
 async def test_every_mail_of_a_conversation_names_those_before(
-    zeebe: ZeebeClient, records: Records, smtp: SmtpServer
+    zeebe: ZeebeClient, watch: Watch, smtp: SmtpServer
 ) -> None:
     number, question = uuid4().hex, "<question@example.org>"
     ticket = {"id": number, "name": "Jane", "customer": JANE, "subject": "Tea", "messageId": question}
     instance = await start(zeebe, smtp, "reply-and-threading", {"ticket": ticket})
     await zeebe.publish_message("answer-written", number, {"answer": "Two minutes."}, 60_000)
-    await records.completed(instance)
+    await watch.completed(instance)
     confirmation, answer = map(read, smtp.received)
     assert confirmation["In-Reply-To"] == confirmation["References"] == question
     assert answer["In-Reply-To"] == confirmation["Message-ID"]
@@ -182,19 +183,19 @@ async def test_the_main_flow_ends_while_the_mail_beside_it_waits(
     assert [mail.recipients for mail in smtp.received] == [("warehouse@example.com",)]
     smtp.behaviour.rules.clear()
     await records.completed(instance)
-    assert records.end_events(instance) == ["goods_ordered", "customer_told"]
+    assert await records.end_events(instance) == ["goods_ordered", "customer_told"]
     assert [mail.recipients for mail in smtp.received][1:] == [(JANE,)]
-    assert records.variables(instance)["customerTold"] is True
+    assert (await records.variables(instance))["customerTold"] is True
 
 
 async def test_the_mail_beside_the_main_flow_may_fail(
-    zeebe: ZeebeClient, records: Records, smtp: SmtpServer
+    zeebe: ZeebeClient, watch: Watch, smtp: SmtpServer
 ) -> None:
     smtp.behaviour.on(Verb.RCPT, UNKNOWN, containing=JANE)
     instance = await start(zeebe, smtp, "beside-the-flow", {"warehouse": "warehouse@example.com"})
-    await records.completed(instance)
-    assert sorted(records.end_events(instance)) == ["customer_told", "goods_ordered"]
-    variables = records.variables(instance)
+    await watch.completed(instance)
+    assert sorted(await watch.end_events(instance)) == ["customer_told", "goods_ordered"]
+    variables = await watch.variables(instance)
     assert (variables["customerTold"], variables["reason"]) == (False, "RECIPIENT_REJECTED")
 
 
@@ -234,7 +235,7 @@ async def test_who_is_refused_is_escalated_while_the_others_are_told(  # noqa: P
     }
     instance = await start(zeebe, smtp, "escalation", variables)
     await records.completed(instance)
-    assert sorted(records.end_events(instance)) == ends
+    assert sorted(await records.end_events(instance)) == ends
     assert [mail.recipients for mail in smtp.received] == told
     assert [each["escalationCode"] for each in records.escalations(instance)] == ["RECIPIENT_REFUSED"] * bool(
         refused

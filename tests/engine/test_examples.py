@@ -1,4 +1,4 @@
-"""Every diagram of ``bpmn-examples`` deploys to a real engine and comes to the end that its page says.
+"""Every diagram of ``bpmn-examples`` deploys to an engine and comes to the end that its page says.
 
 What the mails of the longer ones look like is in ``test_example_mails``.
 """
@@ -24,6 +24,7 @@ from connector.testing.behaviour import Behaviour, Say, Verb
 from connector.testing.smtp import SmtpServer
 from tests.engine.records import Records
 from tests.engine.service import running_worker
+from tests.engine.watch import Watch
 
 _EXAMPLES = Path(__file__).parents[2] / "bpmn-examples"
 
@@ -124,7 +125,7 @@ ENDS: dict[str, list[list[str]]] = {
 
 
 @pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
-async def test_the_demo_plays_it(engine_address: str, records: Records, example: Example) -> None:
+async def test_the_demo_plays_it(engine_address: str, watch: Watch, example: Example) -> None:
     demo = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-m", "connector", "demo", "--example", example.name, "--once"),
         env={**os.environ, "ZEEBE_ADDRESS": engine_address},
@@ -134,7 +135,7 @@ async def test_the_demo_plays_it(engine_address: str, records: Records, example:
     out, errors = (text.decode() for text in await asyncio.wait_for(demo.communicate(), 60))
     assert (demo.returncode, errors) == (0, ""), out
     instances = [int(key) for key in re.findall(r"^✓ Instance completed +(\d+);", out, re.MULTILINE)]
-    assert [sorted(records.end_events(instance)) for instance in instances] == ENDS[example.name]
+    assert [sorted(await watch.end_events(instance)) for instance in instances] == ENDS[example.name]
     mails = sum(len(scene.mails) for scene in example.scenes("any"))
     assert out.count("─ The mail ─") == out.count("✓ Mail accepted") == mails
     assert "✗" not in out
@@ -155,8 +156,8 @@ async def test_an_example_does_what_it_shows(
         await records.completed(instance)
         assert tuple(address for mail in smtp.received for address in mail.recipients) == run.recipients
         name = f"{smtp.hostname}:{smtp.port}"
-    assert records.end_events(instance) == [run.end]
-    variables = records.variables(instance)
+    assert await records.end_events(instance) == [run.end]
+    variables = await records.variables(instance)
     if "refusal" in variables:
         assert variables["refusal"].pop("server") == name
         variables["refusal"]["server"] = "SERVER"

@@ -20,6 +20,7 @@ from connector.testing.smtp import SmtpServer
 from tests.engine.records import Records
 from tests.engine.service import INFOSYS, NATIVE, RESULT, running_worker, start
 from tests.engine.test_mail import mail
+from tests.engine.watch import Watch
 
 WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "no recipients": ({"smtpEmailToRecipients": None}, "INVALID_INPUT", "smtpEmailToRecipients"),
@@ -172,7 +173,7 @@ async def worker(engine_address: str, tmp_path: Path) -> AsyncIterator[None]:
 async def test_wrong_input_is_an_incident_that_names_it(  # noqa: PLR0917 - fixtures and a case
     zeebe: ZeebeClient,
     smtp: SmtpServer,
-    records: Records,
+    watch: Watch,
     tmp_path: Path,
     task_type: str,
     inputs: dict[str, Any],
@@ -184,7 +185,7 @@ async def test_wrong_input_is_an_incident_that_names_it(  # noqa: PLR0917 - fixt
             "authentication": mail(smtp)["authentication"] | {"username": "u", "password": "p"}
         } | inputs
     instance = await start(zeebe, tmp_path, mail(smtp, **inputs), task_type=task_type)
-    incident = await records.incident(instance)
+    incident = await watch.incident(instance)
     assert incident["errorType"] == "JOB_NO_RETRIES"
     assert incident["errorMessage"].startswith(f"{code}: ")
     assert names in incident["errorMessage"]
@@ -196,14 +197,14 @@ async def test_wrong_input_is_an_incident_that_names_it(  # noqa: PLR0917 - fixt
 async def test_a_wrong_header_is_an_incident_and_nothing_is_sent(  # noqa: PLR0917 - fixtures and a case
     zeebe: ZeebeClient,
     smtp: SmtpServer,
-    records: Records,
+    watch: Watch,
     tmp_path: Path,
     headers: dict[str, str],
     code: str,
     names: str,
 ) -> None:
     instance = await start(zeebe, tmp_path, mail(smtp), headers=headers)
-    incident = await records.incident(instance)
+    incident = await watch.incident(instance)
     assert incident["errorMessage"].startswith(f"{code}: {names}")
     assert smtp.connections == []
 
@@ -211,11 +212,11 @@ async def test_a_wrong_header_is_an_incident_and_nothing_is_sent(  # noqa: PLR09
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize(("verb", "reply", "code"), REFUSALS.values(), ids=REFUSALS)
 async def test_a_refusal_is_tried_once_and_quoted(  # noqa: PLR0917 - fixtures and a case
-    zeebe: ZeebeClient, records: Records, tmp_path: Path, verb: Verb, reply: Say, code: str
+    zeebe: ZeebeClient, watch: Watch, tmp_path: Path, verb: Verb, reply: Say, code: str
 ) -> None:
     async with SmtpServer(behaviour=Behaviour().on(verb, reply)) as smtp:
         instance = await start(zeebe, tmp_path, mail(smtp))
-        incident = await records.incident(instance)
+        incident = await watch.incident(instance)
         assert incident["errorMessage"].startswith(f"{code}: ")
         assert f"{reply.code} {reply.lines[0]}" in incident["errorMessage"]
         assert (len(smtp.connections), smtp.received) == (1, [])
@@ -233,7 +234,7 @@ async def test_greylisting_spends_a_retry_waits_as_the_task_says_and_delivers(
         assert (failure["retries"], failure["retryBackoff"]) == (2, 300)
         await records.completed(instance)
         assert len(smtp.received) == 1
-    assert records.variables(instance)["mail"]["status"] == "SUCCESS"
+    assert (await records.variables(instance))["mail"]["status"] == "SUCCESS"
 
 
 async def test_without_a_pause_of_its_own_a_task_waits_as_the_worker_says(

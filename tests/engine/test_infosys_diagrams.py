@@ -17,8 +17,8 @@ from pyzeebe import ZeebeClient
 
 from connector.testing.smtp import SmtpServer
 from tests.engine.processes import Static
-from tests.engine.records import Records
 from tests.engine.service import INFOSYS, running_worker, start
+from tests.engine.watch import Watch
 
 HEADERS = {
     "resultVariable": "result",
@@ -53,13 +53,11 @@ def server(smtp: SmtpServer) -> dict[str, Any]:
     }
 
 
-async def run(
-    zeebe: ZeebeClient, records: Records, directory: Path, inputs: dict[str, Any]
-) -> dict[str, Any]:
+async def run(zeebe: ZeebeClient, watch: Watch, directory: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     """Run a process with such a task to its end; its variables."""
     instance = await start(zeebe, directory, inputs, task_type=INFOSYS, headers=HEADERS)
-    await records.completed(instance)
-    return records.variables(instance)
+    await watch.completed(instance)
+    return await watch.variables(instance)
 
 
 def arrived(smtp: SmtpServer) -> EmailMessage:
@@ -77,7 +75,7 @@ def body(message: EmailMessage, kind: str) -> str:
 
 @pytest.mark.usefixtures("worker")
 async def test_a_task_as_its_template_writes_it(
-    zeebe: ZeebeClient, smtp: SmtpServer, records: Records, tmp_path: Path
+    zeebe: ZeebeClient, smtp: SmtpServer, watch: Watch, tmp_path: Path
 ) -> None:
     """With every choice left alone: false is literal text, and so is the sensitivity."""
     inputs = {
@@ -91,7 +89,7 @@ async def test_a_task_as_its_template_writes_it(
         "smtpEmailReadReceipt": Static("${false}"),
         "smtpEmailSensitivity": Static("Normal"),
     }
-    variables = await run(zeebe, records, tmp_path, inputs)
+    variables = await run(zeebe, watch, tmp_path, inputs)
     message = arrived(smtp)
     assert variables["answer"] == variables["result"]["response"] == "Mail sent successfully"
     assert body(message, "plain") == "Hello,\nthank you."
@@ -102,7 +100,7 @@ async def test_a_task_as_its_template_writes_it(
 
 @pytest.mark.usefixtures("worker")
 async def test_a_task_as_its_template_writes_it_with_everything_chosen(
-    zeebe: ZeebeClient, smtp: SmtpServer, records: Records, tmp_path: Path
+    zeebe: ZeebeClient, smtp: SmtpServer, watch: Watch, tmp_path: Path
 ) -> None:
     inputs = {
         **server(smtp),
@@ -120,7 +118,7 @@ async def test_a_task_as_its_template_writes_it_with_everything_chosen(
         "smtpEmailDirectReplyTo": Static("sales@example.com"),
         "smtpEmailSensitivity": Static("Confidential"),
     }
-    variables = await run(zeebe, records, tmp_path, inputs)
+    variables = await run(zeebe, watch, tmp_path, inputs)
     message = arrived(smtp)
     assert variables["result"]["accepted"] == ["ann@example.test", "bob@example.test", "cem@example.test"]
     assert body(message, "html") == "<p>Guten Tag</p>"
@@ -132,7 +130,7 @@ async def test_a_task_as_its_template_writes_it_with_everything_chosen(
 
 @pytest.mark.usefixtures("worker")
 async def test_a_task_as_its_documentation_shows_it(
-    zeebe: ZeebeClient, smtp: SmtpServer, records: Records, tmp_path: Path
+    zeebe: ZeebeClient, smtp: SmtpServer, watch: Watch, tmp_path: Path
 ) -> None:
     """Booleans are booleans there, words are in lower case, and names stand without a domain."""
     inputs = {
@@ -151,7 +149,7 @@ async def test_a_task_as_its_documentation_shows_it(
         "smtpEmailDirectReplyTo": ["demo@localhost"],
         "smtpEmailSensitivity": "Private",
     }
-    variables = await run(zeebe, records, tmp_path, inputs)
+    variables = await run(zeebe, watch, tmp_path, inputs)
     message = arrived(smtp)
     # Named three times, and one copy.
     assert variables["result"]["accepted"] == ["demo@localhost"]

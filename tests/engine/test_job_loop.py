@@ -1,8 +1,8 @@
-"""The job loop on a real Zeebe."""
+"""The job loop on an engine."""
 
 import asyncio
+import os
 import signal
-import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from pyzeebe import ZeebeClient, create_insecure_channel
 from pyzeebe.errors import ZeebeBackPressureError
@@ -259,33 +258,6 @@ async def test_two_workers_do_each_job_once(bench: Bench) -> None:
     assert set(done.values()) == {1}
 
 
-class Broker:
-    """The JVM of a ``LocalEngine``, which can be killed and started again on the data it left."""
-
-    def __init__(self, engine: LocalEngine) -> None:
-        # The warden would remove the data as soon as the JVM is gone: it sleeps meanwhile.
-        self._warden = psutil.Process(engine.pid)
-        self._jvm = self._warden.children()[0]
-        self._command, self._environ = self._jvm.cmdline(), self._jvm.environ()
-        self._directory = self._jvm.cwd()
-        self._second: subprocess.Popen[bytes] | None = None
-
-    def kill(self) -> None:
-        self._warden.send_signal(signal.SIGSTOP)
-        self._jvm.kill()
-
-    def start_again(self) -> None:
-        self._second = subprocess.Popen(
-            self._command, env=self._environ, cwd=self._directory, stdout=subprocess.DEVNULL
-        )
-
-    def clean_up(self) -> None:
-        if self._second is not None:
-            self._second.terminate()
-            self._second.wait()
-        self._warden.send_signal(signal.SIGCONT)
-
-
 async def test_an_engine_that_is_killed_and_comes_back_is_waited_for(process_id: str, tmp_path: Path) -> None:
     done, during, go_on = Counter[int](), asyncio.Event(), asyncio.Event()
 
@@ -295,9 +267,9 @@ async def test_an_engine_that_is_killed_and_comes_back_is_waited_for(process_id:
         await go_on.wait()
         return Complete({"mail": "sent"})
 
-    async with LocalEngine() as local:
+    async with LocalEngine(journal=tmp_path / "journal.jsonl") as local:
         channel = create_insecure_channel(grpc_address=local.grpc_address)
-        bench, broker = Bench(local.grpc_address, ZeebeClient(channel), process_id), Broker(local)
+        bench = Bench(local.grpc_address, ZeebeClient(channel), process_id)
         try:
             await bench.deploy(tmp_path)
             # The lease ends while the engine is away: it offers the job again, to us who have it in hand.
@@ -305,14 +277,13 @@ async def test_an_engine_that_is_killed_and_comes_back_is_waited_for(process_id:
                 async with bench.working(handle, lease=timedelta(seconds=3)):
                     await bench.start()
                     await during.wait()
-                    broker.kill()
+                    os.kill(local.pid, signal.SIGKILL)
                     go_on.set()
-                    broker.start_again()
+                    await local.start()
                     await until_reachable(bench)
                     assert await bench.run() == {"mail": "sent"}
             assert await bench.waiting() == []
         finally:
-            broker.clean_up()
             await channel.close(None)
     assert list(done.values()) == [1, 1]
     events = Counter(entry["event"] for entry in logs)

@@ -1,7 +1,7 @@
 """Each input variable the whole way: BPMN, engine, worker, SMTP, and the bytes that arrived.
 
 What arrived is read by the standard library's parser, which had no part in writing it; what the process
-got is read from the engine's own records.
+got is read from the engine's own watch.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pyzeebe import ZeebeClient
 
 from connector.testing.smtp import ReceivedMail, SmtpServer
 from tests.engine.processes import Static
-from tests.engine.records import Records
 from tests.engine.service import INFOSYS, NATIVE, running_worker, start
+from tests.engine.watch import Watch
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -333,15 +333,15 @@ CASES: dict[str, tuple[dict[str, Any], tuple[Check, ...]]] = {
 async def test_an_input_reaches_the_inbox(  # noqa: PLR0917 - fixtures and a case
     zeebe: ZeebeClient,
     smtp: SmtpServer,
-    records: Records,
+    watch: Watch,
     tmp_path: Path,
     inputs: dict[str, Any],
     checks: tuple[Check, ...],
 ) -> None:
     instance = await start(zeebe, tmp_path, mail(smtp, **inputs))
-    await records.completed(instance)
+    await watch.completed(instance)
     (received,) = await smtp.wait_for(1)
-    result = records.variables(instance)["mail"]
+    result = (await watch.variables(instance))["mail"]
     message = message_from_bytes(received.data, policy=policy.default)
     assert isinstance(message, EmailMessage)
     assert message.defects == []
@@ -353,7 +353,7 @@ async def test_an_input_reaches_the_inbox(  # noqa: PLR0917 - fixtures and a cas
 
 @pytest.mark.usefixtures("worker")
 async def test_the_infosys_task_type_runs_as_its_diagrams_expect(
-    zeebe: ZeebeClient, records: Records, tmp_path: Path
+    zeebe: ZeebeClient, watch: Watch, tmp_path: Path
 ) -> None:
     async with SmtpServer(users={"connector": "p"}) as smtp:
         authentication = {
@@ -374,9 +374,9 @@ async def test_the_infosys_task_type_runs_as_its_diagrams_expect(
         instance = await start(
             zeebe, tmp_path, inputs, task_type=INFOSYS, headers={"resultVariable": "response"}
         )
-        await records.completed(instance)
+        await watch.completed(instance)
         (received,) = smtp.received
-    assert records.variables(instance)["response"]["response"] == "Mail sent successfully"
+    assert (await watch.variables(instance))["response"]["response"] == "Mail sent successfully"
     message = message_from_bytes(received.data, policy=policy.default)
     assert isinstance(message, EmailMessage)
     assert (message["Importance"], message["From"]) == ("high", "mailBoxName")
@@ -385,8 +385,8 @@ async def test_the_infosys_task_type_runs_as_its_diagrams_expect(
 
 @pytest.mark.usefixtures("worker")
 async def test_without_a_result_variable_the_process_gets_no_variable(
-    zeebe: ZeebeClient, smtp: SmtpServer, records: Records, tmp_path: Path
+    zeebe: ZeebeClient, smtp: SmtpServer, watch: Watch, tmp_path: Path
 ) -> None:
     instance = await start(zeebe, tmp_path, mail(smtp), task_type=NATIVE, headers={})
-    await records.completed(instance)
-    assert set(records.variables(instance)) == set(mail(smtp))
+    await watch.completed(instance)
+    assert set(await watch.variables(instance)) == set(mail(smtp))

@@ -15,6 +15,7 @@ from tests.engine.records import Record, Records
 from tests.engine.service import INFOSYS, NATIVE, RESULT, running_worker, start
 from tests.engine.test_mail import mail
 from tests.engine.test_results import SENT, refusing
+from tests.engine.watch import Watch
 
 SECRET = "s3cr3t-Pässword"
 NESTED = (
@@ -101,20 +102,20 @@ async def test_retries_count_down_and_wait(  # noqa: PLR0917 - fixtures and a ca
         assert "Beside it, errorExpression: jobError takes a string" in incident["errorMessage"]
     assert [(each["retries"], each["retryBackoff"]) for each in records.failures(instance)] == failures
     if message.startswith("later"):
-        assert records.variables(instance)["left"] == 0
+        assert (await records.variables(instance))["left"] == 0
 
 
 @pytest.mark.usefixtures("worker")
 async def test_a_retry_that_an_expression_asked_for_delivers(
-    zeebe: ZeebeClient, records: Records, tmp_path: Path
+    zeebe: ZeebeClient, watch: Watch, tmp_path: Path
 ) -> None:
     behaviour = Behaviour().on(Verb.RCPT, Say(550, "5.7.1 busy"), times=1)
     expression = 'if is defined(error) then jobError("once more", {}, job.retries - 1, @"PT0.1S") else null'
     async with SmtpServer(behaviour=behaviour) as smtp:
         instance = await start(zeebe, tmp_path, mail(smtp), headers={**RESULT, "errorExpression": expression})
-        await records.completed(instance)
+        await watch.completed(instance)
         assert len(smtp.received) == 1
-    assert records.variables(instance)["mail"]["status"] == "SUCCESS"
+    assert (await watch.variables(instance))["mail"]["status"] == "SUCCESS"
 
 
 # Shapes
@@ -122,14 +123,14 @@ async def test_a_retry_that_an_expression_asked_for_delivers(
 
 @pytest.mark.usefixtures("worker")
 async def test_ignore_error_leaves_the_error_in_the_result(
-    zeebe: ZeebeClient, records: Records, tmp_path: Path
+    zeebe: ZeebeClient, watch: Watch, tmp_path: Path
 ) -> None:
     async with SmtpServer(behaviour=refusing()) as smtp:
         headers = {**RESULT, "errorExpression": "ignoreError()"}
         instance = await start(zeebe, tmp_path, mail(smtp), headers=headers)
-        await records.completed(instance)
+        await watch.completed(instance)
         server = f"{smtp.hostname}:{smtp.port}"
-    result = records.variables(instance)["mail"]
+    result = (await watch.variables(instance))["mail"]
     assert result["status"] == "FAIL"
     assert {key: result["error"][key] for key in ("code", "type")} == {
         "code": "RECIPIENT_REJECTED",
@@ -155,11 +156,11 @@ async def test_ignore_error_leaves_the_error_in_the_result(
 
 @pytest.mark.usefixtures("worker")
 async def test_what_a_result_expression_nests_arrives_as_it_is(
-    zeebe: ZeebeClient, smtp: SmtpServer, records: Records, tmp_path: Path
+    zeebe: ZeebeClient, smtp: SmtpServer, watch: Watch, tmp_path: Path
 ) -> None:
     instance = await start(zeebe, tmp_path, mail(smtp), headers={"resultExpression": NESTED})
-    await records.completed(instance)
-    result = records.variables(instance)["mail"]
+    await watch.completed(instance)
+    result = (await watch.variables(instance))["mail"]
     assert result.pop("id").startswith("<")
     assert result == {
         "to": [{"address": "ann@example.test", "parts": ["ann", "example.test"]}],
@@ -172,7 +173,7 @@ async def test_what_a_result_expression_nests_arrives_as_it_is(
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("task_type", [NATIVE, INFOSYS])
 async def test_the_shapes_that_infosys_diagrams_read(
-    zeebe: ZeebeClient, records: Records, tmp_path: Path, task_type: str
+    zeebe: ZeebeClient, watch: Watch, tmp_path: Path, task_type: str
 ) -> None:
     headers = {
         **RESULT,
@@ -188,8 +189,8 @@ async def test_the_shapes_that_infosys_diagrams_read(
         instance = await start(
             zeebe, tmp_path, mail(smtp, authentication=login), task_type=task_type, headers=headers
         )
-        await records.completed(instance)
-    variables = records.variables(instance)
+        await watch.completed(instance)
+    variables = await watch.variables(instance)
     assert variables["said"] == ("Mail sent successfully" if task_type == INFOSYS else None)
     assert (variables["id"], variables["status"]) == (variables["mail"]["messageId"], "SUCCESS")
 
@@ -199,15 +200,15 @@ async def test_the_shapes_that_infosys_diagrams_read(
 
 @pytest.mark.usefixtures("worker")
 async def test_endless_expressions_do_not_keep_other_jobs_from_their_end(
-    zeebe: ZeebeClient, smtp: SmtpServer, records: Records, tmp_path: Path
+    zeebe: ZeebeClient, smtp: SmtpServer, watch: Watch, tmp_path: Path
 ) -> None:
     endless = {"resultExpression": "for i in 1..1000000000 return i", "errorExpression": "null"}
     stuck = [await start(zeebe, tmp_path, mail(smtp), headers=endless) for _ in range(3)]
     others = [await start(zeebe, tmp_path, mail(smtp)) for _ in range(5)]
     for instance in others:
-        await records.completed(instance)
+        await watch.completed(instance)
     for instance in stuck:
-        assert SENT in (await records.incident(instance))["errorMessage"]
+        assert SENT in (await watch.incident(instance))["errorMessage"]
     assert len(smtp.received) == len(stuck) + len(others)
 
 

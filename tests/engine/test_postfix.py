@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 from pyzeebe import ZeebeClient
 
-from tests.engine.records import Records
 from tests.engine.service import running_worker, start
+from tests.engine.watch import Watch
 from tests.servers.postfix import PASSWORD, USERNAME, Postfix
 
 SECRETS = {"SECRET_MAIL_PASSWORD": PASSWORD}
@@ -31,13 +31,13 @@ def inputs(postfix: Postfix, **changed: Any) -> dict[str, Any]:
 
 
 async def test_a_mail_arrives_over_starttls_with_a_login(
-    engine_address: str, zeebe: ZeebeClient, records: Records, tmp_path: Path, postfix: Postfix
+    engine_address: str, zeebe: ZeebeClient, watch: Watch, tmp_path: Path, postfix: Postfix
 ) -> None:
     async with running_worker(engine_address, SECRETS, smtp__ca_file=str(postfix.ca_file)):
         given = inputs(postfix)
         instance = await start(zeebe, tmp_path, given)
-        await records.completed(instance)
-    result = records.variables(instance)["mail"]
+        await watch.completed(instance)
+    result = (await watch.variables(instance))["mail"]
     raw = await postfix.mail("ann", result["messageId"].encode())
     message = message_from_bytes(raw, policy=policy.default)
     assert isinstance(message, EmailMessage)
@@ -48,13 +48,13 @@ async def test_a_mail_arrives_over_starttls_with_a_login(
 
 
 async def test_a_recipient_that_postfix_refuses_is_listed_and_the_others_get_the_mail(
-    engine_address: str, zeebe: ZeebeClient, records: Records, tmp_path: Path, postfix: Postfix
+    engine_address: str, zeebe: ZeebeClient, watch: Watch, tmp_path: Path, postfix: Postfix
 ) -> None:
     everybody = ["ann@example.test", "unknown@example.test", "jürgen@example.test"]
     async with running_worker(engine_address, SECRETS, smtp__ca_file=str(postfix.ca_file)):
         instance = await start(zeebe, tmp_path, inputs(postfix, smtpEmailToRecipients=everybody))
-        await records.completed(instance)
-    result = records.variables(instance)["mail"]
+        await watch.completed(instance)
+    result = (await watch.variables(instance))["mail"]
     assert result["accepted"] == ["ann@example.test", "jürgen@example.test"]
     (refused,) = result["rejected"]
     assert (refused["address"], refused["code"], refused["enhancedCode"]) == (everybody[1], 550, "5.1.1")
@@ -75,7 +75,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
 async def test_a_refusal_by_postfix_is_an_incident_with_its_code(  # noqa: PLR0917 - fixtures and a case
     engine_address: str,
     zeebe: ZeebeClient,
-    records: Records,
+    watch: Watch,
     tmp_path: Path,
     postfix: Postfix,
     changed: dict[str, Any],
@@ -88,6 +88,6 @@ async def test_a_refusal_by_postfix_is_an_incident_with_its_code(  # noqa: PLR09
     trust = {} if code == "TLS_FAILED" else {"smtp__ca_file": str(postfix.ca_file)}
     async with running_worker(engine_address, SECRETS, **trust):
         instance = await start(zeebe, tmp_path, given)
-        incident = await records.incident(instance)
+        incident = await watch.incident(instance)
     assert incident["errorMessage"].startswith(f"{code}: ")
     assert PASSWORD not in incident["errorMessage"]

@@ -1,4 +1,4 @@
-"""``smtp-connector run --processes`` as an operator runs it, on a real engine."""
+"""``smtp-connector run --processes`` as an operator runs it, on an engine."""
 
 from __future__ import annotations
 

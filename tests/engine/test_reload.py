@@ -11,9 +11,9 @@ from pyzeebe import ZeebeClient
 
 from connector.testing.behaviour import Behaviour, Hold, Verb
 from connector.testing.smtp import SmtpServer
-from tests.engine.records import Records
 from tests.engine.service import start
 from tests.engine.test_mail import mail
+from tests.engine.watch import Watch
 from tests.engine.worker_process import Running, run
 
 
@@ -32,7 +32,7 @@ async def told(worker: Running, by: str) -> None:
 
 @pytest.mark.parametrize("by", ["signal", "file"])
 async def test_later_mails_follow_the_new_settings_and_the_one_under_way_is_finished(
-    engine_address: str, zeebe: ZeebeClient, records: Records, tmp_path: Path, by: str
+    engine_address: str, zeebe: ZeebeClient, watch: Watch, tmp_path: Path, by: str
 ) -> None:
     settings = tmp_path / "worker.yaml"
     hold = Hold(asyncio.Event())
@@ -45,9 +45,9 @@ async def test_later_mails_follow_the_new_settings_and_the_one_under_way_is_fini
             settings.write_text(account(latter), "utf-8")
             await told(worker, by)
             second = await start(zeebe, tmp_path, inputs)
-            await records.completed(second)
+            await watch.completed(second)
             hold.until.set()
-            await records.completed(first)
+            await watch.completed(first)
             worker.process.terminate()
             assert await worker.ended() == 0
         assert (len(former.received), len(latter.received)) == (1, 1)
@@ -55,7 +55,7 @@ async def test_later_mails_follow_the_new_settings_and_the_one_under_way_is_fini
 
 
 async def test_settings_that_cannot_be_used_change_nothing(
-    engine_address: str, zeebe: ZeebeClient, records: Records, tmp_path: Path
+    engine_address: str, zeebe: ZeebeClient, watch: Watch, tmp_path: Path
 ) -> None:
     settings = tmp_path / "worker.yaml"
     async with SmtpServer() as server:
@@ -66,7 +66,7 @@ async def test_settings_that_cannot_be_used_change_nothing(
             worker.process.send_signal(signal.SIGHUP)
             await worker.logged("settings not reloaded")
             assert "did you mean" in worker.log
-            await records.completed(await start(zeebe, tmp_path, mail(server, authentication=None)))
+            await watch.completed(await start(zeebe, tmp_path, mail(server, authentication=None)))
             worker.process.terminate()
             assert await worker.ended() == 0
         assert len(server.received) == 1

@@ -1,4 +1,4 @@
-"""What a task's expressions and tables do to the process instance, read back from a real engine."""
+"""What a task's expressions and tables do to the process instance, read back from the engine."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pyzeebe import ZeebeClient
 
 from connector.testing.behaviour import Behaviour, Say, Verb
 from connector.testing.smtp import SmtpServer
-from tests.engine.records import Record, Records
+from tests.engine.records import Record
 from tests.engine.service import running_worker, start
 from tests.engine.test_mail import mail
+from tests.engine.watch import Watch
 
 
 def refusing(code: int = 550, text: str = "5.1.1 no such user") -> Behaviour:
@@ -236,7 +237,7 @@ CASES: dict[str, Case] = {
 
 
 async def run(
-    case: Case, zeebe: ZeebeClient, records: Records, directory: Path, server: SmtpServer
+    case: Case, zeebe: ZeebeClient, watch: Watch, directory: Path, server: SmtpServer
 ) -> tuple[int, Record | None]:
     """Let the process instance come to its end or its incident."""
     instance = await start(
@@ -248,23 +249,23 @@ async def run(
         subprocesses=case.subprocesses,
     )
     if case.incident:
-        return instance, await records.incident(instance)
-    await records.completed(instance)
+        return instance, await watch.incident(instance)
+    await watch.completed(instance)
     return instance, None
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 async def test_what_becomes_of_the_process(
-    engine_address: str, zeebe: ZeebeClient, records: Records, tmp_path: Path, case: Case
+    engine_address: str, zeebe: ZeebeClient, watch: Watch, tmp_path: Path, case: Case
 ) -> None:
     async with (
         SmtpServer(behaviour=case.behaviour) as smtp,
         running_worker(engine_address, **case.settings),
     ):
-        instance, incident = await run(case, zeebe, records, tmp_path, smtp)
+        instance, incident = await run(case, zeebe, watch, tmp_path, smtp)
         assert len(smtp.received) == case.mails
-    assert records.end_events(instance) == list(case.ends)
-    variables = records.variables(instance)
+    assert await watch.end_events(instance) == list(case.ends)
+    variables = await watch.variables(instance)
     assert {name: variables.get(name, "missing") for name in case.variables} == case.variables
     assert (incident is None) == (not case.incident)
     if incident is not None:

@@ -15,6 +15,7 @@ from connector.testing.smtp import SmtpServer
 from tests.engine.records import Records
 from tests.engine.service import RESULT, start
 from tests.engine.test_mail import mail
+from tests.engine.watch import Watch
 from tests.engine.worker_process import probe, run
 
 CANARY = "cAnArY-pÄss/word+1"
@@ -31,7 +32,7 @@ async def test_a_signal_ends_an_idle_worker_at_once_with_exit_code_0(
 
 
 async def test_sigterm_lets_a_running_mail_finish(
-    engine_address: str, zeebe: ZeebeClient, records: Records, tmp_path: Path
+    engine_address: str, zeebe: ZeebeClient, watch: Watch, tmp_path: Path
 ) -> None:
     hold = Hold(asyncio.Event())
     async with SmtpServer(behaviour=Behaviour().on(Verb.DOT, hold)) as smtp, run(engine_address) as worker:
@@ -42,7 +43,7 @@ async def test_sigterm_lets_a_running_mail_finish(
         hold.until.set()
         assert await worker.ended() == 0
         assert len(smtp.received) == 1
-    await records.completed(instance)
+    await watch.completed(instance)
 
 
 async def test_a_mail_that_cannot_finish_in_time_is_handed_back_with_its_retries(
@@ -65,7 +66,7 @@ async def test_a_mail_that_cannot_finish_in_time_is_handed_back_with_its_retries
 
 
 async def test_a_killed_worker_loses_nothing(
-    engine_address: str, zeebe: ZeebeClient, records: Records, tmp_path: Path
+    engine_address: str, zeebe: ZeebeClient, watch: Watch, tmp_path: Path
 ) -> None:
     hold = Hold(asyncio.Event())
     async with SmtpServer(behaviour=Behaviour().on(Verb.RCPT, hold, times=1)) as smtp:
@@ -75,12 +76,12 @@ async def test_a_killed_worker_loses_nothing(
             worker.process.kill()
             await worker.ended()
         async with run(engine_address):
-            await records.completed(instance)
+            await watch.completed(instance)
         assert len(smtp.received) == 1
 
 
 async def test_a_worker_that_was_stopped_beyond_its_lease_sends_no_second_copy(
-    engine_address: str, zeebe: ZeebeClient, records: Records, tmp_path: Path
+    engine_address: str, zeebe: ZeebeClient, watch: Watch, tmp_path: Path
 ) -> None:
     """As a virtual machine that is paused in the middle of a mail, while another worker sends it."""
     hold, lease = Hold(asyncio.Event()), ("--set", "worker.lease=2")
@@ -93,7 +94,7 @@ async def test_a_worker_that_was_stopped_beyond_its_lease_sends_no_second_copy(
         paused.process.send_signal(signal.SIGSTOP)
         try:
             async with run(engine_address, None, *lease):
-                await records.completed(instance)
+                await watch.completed(instance)
             assert len(smtp.received) == 1
             hold.until.set()
             for _ in range(100):  # the reply is there when the worker wakes up

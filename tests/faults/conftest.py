@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from pyzeebe import create_insecure_channel
 
-from connector.devengine.local import LocalEngine, LocalEngineError
+from connector.devengine.local import LocalEngine
 from connector.testing.smtp import SmtpServer
 from tests.engine.records import Records
 from tests.faults.outcomes import Outcomes
@@ -23,14 +21,6 @@ _TABLE = pytest.StashKey[Table]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_TABLE] = Table()
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Download the engine before the clock of any test runs; pytest-timeout counts fixtures."""
-    wanted = any("struck_engine" in getattr(item, "fixturenames", ()) for item in session.items)
-    if wanted and not session.config.option.collectonly:
-        with contextlib.suppress(LocalEngineError):  # the fixture says it again, to the tests that need it
-            asyncio.run(LocalEngine().install())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -48,9 +38,15 @@ def table(pytestconfig: pytest.Config) -> Table:
 
 
 @pytest.fixture(scope="package")
-def struck_engine() -> Iterator[LocalEngine]:
-    """A real engine. Ours also where ``ZEEBE_ADDRESS`` names another: it is killed, and its log is read."""
-    engine = LocalEngine(records=True, environ={k: v for k, v in os.environ.items() if k != "ZEEBE_ADDRESS"})
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the engine of the faults writes."""
+    return tmp_path_factory.mktemp("engine")
+
+
+@pytest.fixture(scope="package")
+def struck_engine(files: Path) -> Iterator[LocalEngine]:
+    """The project's own engine, whatever ``--engine`` chooses: it is killed, and its records are read."""
+    engine = LocalEngine(journal=files / "journal.jsonl", records=files / "records.jsonl")
     asyncio.run(engine.start())
     try:
         yield engine
@@ -59,13 +55,14 @@ def struck_engine() -> Iterator[LocalEngine]:
 
 
 @pytest.fixture
-async def site(struck_engine: LocalEngine, tmp_path: Path) -> AsyncIterator[Site]:
+async def site(struck_engine: LocalEngine, files: Path, tmp_path: Path) -> AsyncIterator[Site]:
     """The engine, a mail server that behaves well until told otherwise, and an empty ledger."""
     channel = create_insecure_channel(grpc_address=struck_engine.grpc_address)
-    log = struck_engine.log
-    outcomes = Outcomes(Records(log, log.stat().st_size))
+    records = files / "records.jsonl"
+    outcomes = Outcomes(Records(records, records.stat().st_size))
     try:
         async with SmtpServer() as smtp:
-            yield Site(struck_engine.grpc_address, channel, outcomes, smtp, tmp_path)
+            engine = struck_engine
+            yield Site(engine.grpc_address, engine.rest_address, channel, outcomes, smtp, tmp_path)
     finally:
         await channel.close(None)

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 import grpc
+import httpx2
 from pyzeebe import ZeebeClient
 from pyzeebe.errors import ZeebeGatewayUnavailableError
 from pyzeebe.proto.gateway_pb2 import ResolveIncidentRequest, UpdateJobRetriesRequest, UpdateJobTimeoutRequest
@@ -62,12 +63,14 @@ class Site:
 
     Attributes:
         address: The engine's gateway.
+        rest_address: Its REST API.
         directory: Of this test; the SQLite ledger lies there.
         jobs: The process instance of each subject.
         asked_for: How often a person has asked for a mail in doubt to be sent again.
     """
 
     address: str
+    rest_address: str
     channel: grpc.aio.Channel
     outcomes: Outcomes
     smtp: SmtpServer
@@ -135,6 +138,14 @@ class Site:
     async def all_over(self, deadline: float = 30) -> None:
         """Wait until every job has ended or is an incident."""
         await self.outcomes.over(self.jobs.values(), deadline)
+
+    async def order(self, fault: str, amount: float = 1) -> None:
+        """Have the engine do what a cluster does now and then; see :mod:`connector.devengine.faults`."""
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            answer = await client.post(
+                f"{self.rest_address}/development/faults", json={"fault": fault, "amount": amount}
+            )
+        assert answer.status_code == 204, answer.text
 
     # What a person or an operator does
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
+import os
+import signal
 from collections.abc import Callable
 
-import psutil
 import pytest
 
-from connector.devengine.broker import Broker
 from connector.devengine.local import LocalEngine
 from connector.testing.behaviour import Drop, Hold, Say, Verb
 from connector.testing.smtp import ReceivedMail
@@ -84,28 +83,6 @@ async def test_many_transient_errors_in_a_row(site: Site, table: Table, errors: 
 
 
 async def kill_and_restart(engine: LocalEngine) -> None:
-    """Kill the broker (SIGKILL) and start it again, on its data and its ports; wait until it is ready."""
-    await asyncio.to_thread(_kill_and_restart, engine._running)
-    async with asyncio.timeout(60):
-        while not await asyncio.to_thread(engine._running.ready):  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(0.1)
-
-
-def _kill_and_restart(broker: Broker) -> None:
-    warden = psutil.Process(broker.pid)
-    command, environ, directory = warden.cmdline(), warden.environ(), warden.cwd()
-    [jvm] = warden.children()
-    jvm.kill()
-    broker._process.wait()
-    assert broker._process.stdin is not None
-    broker._process.stdin.close()
-    with broker.log.open("ab") as log:
-        broker._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=directory,
-            env=environ,
-            start_new_session=True,
-        )
+    """Kill the engine (SIGKILL) and start it again, on its journal and its ports; wait until it is ready."""
+    os.kill(engine.pid, signal.SIGKILL)
+    await engine.start()

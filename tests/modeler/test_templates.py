@@ -1,7 +1,7 @@
 """Each element template, from the modeler to the inbox.
 
 A person applies it to a plain element and fills in the panel; what the modeler saves is linted, deployed to
-the real engine and run; the mail arrives. Nothing between the panel and the inbox is a double.
+the engine and run; the mail arrives. Nothing between the panel and the inbox is a double.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pyzeebe import ZeebeClient
 from connector.modeler.fields import FIELDS, GROUPS
 from connector.modeler.generate import ELEMENTS, Element
 from connector.testing.smtp import ReceivedMail, SmtpServer
-from tests.engine.records import Records
 from tests.engine.service import running_worker
+from tests.engine.watch import Watch
 from tests.modeler.modeler import Modeler
 from tests.modeler.steps import TEMPLATES, applied, drawn, opened, run_node
 
@@ -135,7 +135,7 @@ async def test_the_official_schema_accepts_it(path: Path) -> None:
 async def test_with_the_mandatory_entries_the_mail_arrives(  # noqa: PLR0917 - fixtures and a case
     modeler: Modeler,
     zeebe: ZeebeClient,
-    records: Records,
+    watch: Watch,
     tmp_path: Path,
     process_id: str,
     element: Element,
@@ -146,7 +146,7 @@ async def test_with_the_mandatory_entries_the_mail_arrives(  # noqa: PLR0917 - f
     async with SmtpServer() as smtp:
         entries = {**MANDATORY, ("Mail server", "Port"): str(smtp.port), TO: "jane@example.org"}
         instance = await run(zeebe, await filled(modeler, entries), tmp_path / f"{process_id}.bpmn")
-        await records.completed(instance)
+        await watch.completed(instance)
     (mail,) = smtp.received
     message = read(mail)
     assert (mail.recipients, message["Subject"]) == (("jane@example.org",), "Your order 4711")
@@ -158,7 +158,7 @@ async def test_with_the_mandatory_entries_the_mail_arrives(  # noqa: PLR0917 - f
 async def test_every_entry_reaches_the_mail(  # noqa: PLR0917 - fixtures and a case
     modeler: Modeler,
     zeebe: ZeebeClient,
-    records: Records,
+    watch: Watch,
     tmp_path: Path,
     process_id: str,
     element: Element,
@@ -167,7 +167,7 @@ async def test_every_entry_reaches_the_mail(  # noqa: PLR0917 - fixtures and a c
     async with SmtpServer(users={"connector": "p"}) as smtp:
         xml = await filled(modeler, {**ALL, ("Mail server", "Port"): str(smtp.port)})
         instance = await run(zeebe, xml, tmp_path / f"{process_id}.bpmn")
-        await records.completed(instance)
+        await watch.completed(instance)
     (mail,) = smtp.received
     assert mail.username == "connector"
     message = read(mail)
@@ -176,7 +176,7 @@ async def test_every_entry_reaches_the_mail(  # noqa: PLR0917 - fixtures and a c
     assert {name: message[name] for name in HEADERS} == HEADERS
     assert mail.rcpt_parameters["jane@example.org"]["NOTIFY"] == "FAILURE,DELAY"
     assert [part.get_filename() for part in message.iter_attachments()] == ["order.csv"]
-    told: dict[str, Any] = records.variables(instance)
+    told: dict[str, Any] = await watch.variables(instance)
     assert told["mail"]["status"] == "SUCCESS"
     assert told["told"] == list(mail.recipients)
 
@@ -225,12 +225,12 @@ async def test_an_account_asks_for_no_server(
 
 @pytest.mark.usefixtures("worker")
 async def test_a_read_receipt_goes_to_the_sender(
-    modeler: Modeler, zeebe: ZeebeClient, records: Records, tmp_path: Path, process_id: str
+    modeler: Modeler, zeebe: ZeebeClient, watch: Watch, tmp_path: Path, process_id: str
 ) -> None:
     await applied(modeler, ELEMENTS[0], process_id)
     async with SmtpServer() as smtp:
         entries = {**MANDATORY, ("Mail server", "Port"): str(smtp.port), TO: "jane@example.org"}
         xml = await filled(modeler, {**entries, ("Options", "Read receipt"): "To the sender"})
-        await records.completed(await run(zeebe, xml, tmp_path / f"{process_id}.bpmn"))
+        await watch.completed(await run(zeebe, xml, tmp_path / f"{process_id}.bpmn"))
     (mail,) = smtp.received
     assert read(mail)["Disposition-Notification-To"] == "Order desk <orders@example.com>"

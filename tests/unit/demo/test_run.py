@@ -1,4 +1,4 @@
-"""What the demo makes of its settings; the rest of it is tested on a real engine."""
+"""What the demo makes of its settings; the rest of it is tested on an engine."""
 
 from connector.demo.run import _settings
 
