@@ -159,7 +159,7 @@ def process_id() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many cases speak for assumptions about an engine that nobody has checked on a real one."""
+    """Say how many cases rest on an assumption that was never checked on a real engine."""
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
     unverified = sum("unverified" in report.keywords for report in reports)
     if unverified:

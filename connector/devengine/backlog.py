@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -56,7 +56,8 @@ class Backlog:
     """Keeps the jobs of each type in the order in which they became available."""
 
     def __init__(self) -> None:
-        self._jobs: dict[str, dict[int, Job]] = defaultdict(dict)
+        # An ordered dict finds its first entry at once, also after many were taken from the front.
+        self._jobs: dict[str, OrderedDict[int, Job]] = defaultdict(OrderedDict)
         self._streams: dict[str, deque[Stream]] = {}
         self._watches: dict[str, dict[Watch, None]] = defaultdict(dict)
         self._fresh: deque[Job] = deque()

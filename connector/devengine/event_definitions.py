@@ -59,7 +59,7 @@ class EventDefinitions:
             return None
         name = found[0].tag.removeprefix(BPMN).removesuffix("EventDefinition")
         if name == "message":
-            # A throwing event is a job, whatever its message is called.
+            # A throwing event is a job; its message is not looked at.
             return None if kind in _THROWING else self._message(found[0], element, keyed=not starts_process)
         if name not in self._readers:
             self._complaints.add(element, f"Events of type '{name}' are not supported by this engine")

@@ -224,7 +224,7 @@ class Process:
 
     Args:
         root: The process as an element.
-        elements: All elements in it by id, whatever their depth.
+        elements: All elements in it by id, at any depth.
         starts: The ids of the start events that start it by a message, a signal or a timer.
     """
 

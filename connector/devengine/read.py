@@ -126,7 +126,7 @@ class _RootReachedError(Exception):
 
 
 def _refuse_doctype(content: bytes) -> None:
-    """Read as far as the root element, whatever the encoding is.
+    """Read as far as the root element, in any encoding that the parser knows.
 
     Raises:
         ValueError: There is a DOCTYPE.

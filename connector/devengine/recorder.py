@@ -1,4 +1,4 @@
-"""Turns changes of the state into records; costs next to nothing while nobody keeps them.
+"""Turns changes of the state into records; without a log it costs next to nothing.
 
 A record is a dict in the form of the exporters' JSON: what it is about (``valueType``), what happened to it
 (``intent``), its key and its values.

@@ -7,6 +7,7 @@ the process stands. What has ended stays with its process instance, for the sear
 from __future__ import annotations
 
 import itertools
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum, StrEnum
 from typing import Any, Protocol
@@ -243,7 +244,7 @@ class State:
         self.elements: dict[int, ElementInstance] = {}
         self.jobs: dict[int, Job] = {}
         self.incidents: dict[int, Incident] = {}
-        self.ended: dict[int, ProcessInstance] = {}
+        self.ended: OrderedDict[int, ProcessInstance] = OrderedDict()
         self._history = history
 
     def next_key(self) -> int:
@@ -255,4 +256,4 @@ class State:
         del self.instances[instance.key]
         self.ended[instance.key] = instance
         if len(self.ended) > self._history:
-            del self.ended[next(iter(self.ended))]
+            self.ended.popitem(last=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from connector.devengine.state import (
@@ -55,7 +56,7 @@ class ElementView:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job in whatever state: CREATED, ACTIVATED, FAILED, TIMED_OUT, COMPLETED, ERROR_THROWN or CANCELED.
+    """A job; its state is CREATED, ACTIVATED, FAILED, TIMED_OUT, COMPLETED, ERROR_THROWN or CANCELED.
 
     Args:
         backoff_until: When the job is offered again after a failed attempt; None when it does not wait.
@@ -140,10 +141,11 @@ class Views:
         )
 
     def _chosen(self, key: int | None) -> list[ProcessInstance]:
-        known = self._state.ended | self._state.instances
+        live, ended = self._state.instances, self._state.ended
         if key is None:
-            return [known[each] for each in sorted(known)]
-        return [known[key]] if key in known else []
+            return sorted([*live.values(), *ended.values()], key=attrgetter("key"))
+        found = live.get(key) or ended.get(key)
+        return [found] if found else []
 
 
 def _instance(instance: ProcessInstance) -> InstanceView:

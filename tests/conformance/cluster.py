@@ -219,7 +219,7 @@ class Site:
         assert seen == wanted, f"{seen!r} is not {wanted!r}"
 
     def ends_in(self, instance: int, *ends: str) -> None:
-        """The instance completes, and these end events are what it comes to, in whatever order."""
+        """The instance completes, and comes to these end events in any order."""
         self.sees(lambda: self.state(instance), "COMPLETED")
         self.sees(lambda: self._passed(instance, "END_EVENT"), sorted(ends))
 

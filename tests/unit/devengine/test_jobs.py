@@ -298,7 +298,7 @@ def test_an_error_terminates_the_task_and_activates_its_catcher() -> None:
     assert (view(bench, instance).state, view(bench, instance).error_code) == ("ERROR_THROWN", "A")
 
 
-def test_a_job_whose_error_nobody_caught_is_in_that_state() -> None:
+def test_a_job_whose_error_was_not_caught_is_in_that_state() -> None:
     bench = Bench(CATCHING)
     instance = bench.start()
     bench.throw("B")

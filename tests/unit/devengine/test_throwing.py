@@ -1,4 +1,4 @@
-"""Errors and escalations: who catches them, and what nobody catches."""
+"""Errors and escalations: where they are caught, and what becomes of the others."""
 
 from __future__ import annotations
 
