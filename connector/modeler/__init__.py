@@ -1,1 +1,1 @@
-"""Element templates: what a modeler sees of the send task, generated from what the worker reads."""
+"""Element templates: the send task as a modeler shows it, generated from the inputs that the worker reads."""

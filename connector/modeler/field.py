@@ -1,7 +1,8 @@
-"""What one entry of an element template is: how a person is asked for one thing.
+"""What an entry of an element template is, and the entries that all templates share: server and result.
 
-Only what a definition does not know stands here: words for people, the place in the panel, when it shows.
-Names, allowed words and what is required come from :mod:`connector.tasks.definitions`.
+A definition (:mod:`connector.tasks.definitions`) has the names, the allowed words and what is required. An
+entry adds the rest: labels, the place in the panel, and when it shows. Most entries about the result are task
+headers; the retries are the engine's.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from enum import StrEnum
 
 
 class Group(StrEnum):
-    """The sections of the panel, in the order in which a person thinks."""
+    """The sections of the panel, in their order."""
 
     SERVER = "server"
     RECIPIENTS = "recipients"
@@ -30,13 +31,13 @@ class Target(StrEnum):
     INPUT = "zeebe:input"
     HEADER = "zeebe:taskHeader"
     TASK_DEFINITION = "zeebe:taskDefinition"
-    # Stays in the diagram: neither the engine nor the worker reads it.
+    # Stays in the diagram; neither the engine nor the worker reads it.
     PROPERTY = "zeebe:property"
 
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """An entry shows only while the entry with this id has this value."""
+    """The condition that the entry with this id has this value."""
 
     id: str
     equals: str
@@ -47,18 +48,18 @@ class Field:
     """One entry.
 
     Attributes:
-        id: By which conditions name it; unique among those that can show at the same time.
+        id: The name that conditions use; unique among the entries that can show at the same time.
         name: The input variable with dots into contexts, the header's key, or the property's name.
-        group: Its section; None for what no one sees.
-        label: In sentence case.
-        description: A line below it.
-        tooltip: More, on hovering over the label.
-        placeholder: An example, shown while it is empty.
-        value: What it holds when the template is applied. What is hidden always holds it.
-        choices: The words to choose from, each with what it is called here.
+        group: Its section; None for a hidden entry.
+        label: The label, in sentence case.
+        description: A line below the label.
+        tooltip: More text, shown on hovering over the label.
+        placeholder: An example, shown while the entry is empty.
+        value: Its value when the template is applied; a hidden entry always has it.
+        choices: The values to choose from, each with its label.
         lines: It may have several lines.
-        expression: It is FEEL and nothing else.
-        needed: Must be filled in although the definition has it optional, as another entry was chosen.
+        expression: It is a FEEL expression only.
+        needed: It must be filled in although its definition is optional, because of another entry's choice.
         when: The condition under which it shows.
     """
 
@@ -76,3 +77,170 @@ class Field:
     expression: bool = False
     needed: bool = False
     when: When | None = None
+
+
+SERVER_HERE = When("mailServer", "connection")
+ACCOUNT_CHOSEN = When("mailServer", "account")
+
+SERVER = (
+    Field(
+        id="mailServer",
+        name="mailServer",
+        target=Target.PROPERTY,
+        group=Group.SERVER,
+        label="Send through",
+        tooltip="The operator of the worker sets up an account once: then the server, its credentials and "
+        "the "
+        "sender need not be in the diagram.",
+        value="connection",
+        choices={"account": "Account of the worker", "connection": "Server given here"},
+    ),
+    Field(
+        id="account",
+        name="account",
+        group=Group.SERVER,
+        label="Account",
+        description="Empty: the default account.",
+        tooltip="The name of an account in the worker's settings.",
+        placeholder="invoices",
+        when=ACCOUNT_CHOSEN,
+    ),
+    Field(
+        id="hostname",
+        name="authentication.hostname",
+        group=Group.SERVER,
+        label="Host",
+        tooltip="Name or IP address of the mail server.",
+        placeholder="smtp.example.com",
+        needed=True,
+        when=SERVER_HERE,
+    ),
+    Field(
+        id="port",
+        name="authentication.port",
+        group=Group.SERVER,
+        label="Port",
+        tooltip="587 for STARTTLS, 465 for TLS from the start, 25 for a relay.",
+        value=587,
+        needed=True,
+        when=SERVER_HERE,
+    ),
+    Field(
+        id="security",
+        name="authentication.security",
+        group=Group.SERVER,
+        label="Encryption",
+        tooltip="Automatic: TLS on port 465; on any other port STARTTLS, which only a loopback host need "
+        "not offer. Credentials never travel unprotected unless you choose so.",
+        value="auto",
+        choices={
+            "auto": "Automatic",
+            "tls": "TLS from the start",
+            "starttls": "STARTTLS",
+            "starttls-optional": "STARTTLS if offered",
+            "none": "None",
+        },
+        when=SERVER_HERE,
+    ),
+    Field(
+        id="username",
+        name="authentication.username",
+        group=Group.SERVER,
+        label="Username",
+        tooltip="Leave it empty for a relay without login.",
+        placeholder="workflow@example.com",
+        when=SERVER_HERE,
+    ),
+    Field(
+        id="password",
+        name="authentication.password",
+        group=Group.SERVER,
+        label="Password",
+        description="The name of a secret, never the password itself.",
+        tooltip="The worker replaces the name with the secret, which its operator stores. The engine never "
+        "sees "
+        "the value.",
+        placeholder="{{secrets.MAIL_PASSWORD}}",
+        when=SERVER_HERE,
+    ),
+)
+
+OUTCOME = (
+    Field(
+        id="resultVariable",
+        name="resultVariable",
+        target=Target.HEADER,
+        group=Group.OUTPUT,
+        label="Result variable",
+        description="Name of the variable that stores the response.",
+        tooltip="The response has status, messageId, accepted, rejected, reply, sentAt and warnings.",
+        placeholder="mail",
+    ),
+    Field(
+        id="resultExpression",
+        name="resultExpression",
+        target=Target.HEADER,
+        group=Group.OUTPUT,
+        label="Result expression",
+        description="Expression to map the response into process variables, such as {id: response.messageId}",
+        tooltip="Its keys become process variables. response is the whole result; its keys can also be used "
+        "directly.",
+        expression=True,
+    ),
+    Field(
+        id="errorExpression",
+        name="errorExpression",
+        target=Target.HEADER,
+        group=Group.ERRORS,
+        label="Error expression",
+        description='Expression to handle errors, such as if error.code = "RECIPIENT_REJECTED" then '
+        'bpmnError("ADDRESS", error.message) else null',
+        tooltip="bpmnError(code, message, variables) throws a BPMN error; jobError(message, variables, "
+        "retries, backoff) fails the job; ignoreError(variables) completes it; null changes nothing.",
+        expression=True,
+    ),
+    Field(
+        id="errorMapping",
+        name="errorMapping",
+        target=Target.HEADER,
+        group=Group.ERRORS,
+        label="Error mapping",
+        description='BPMN error codes by error code, such as {RECIPIENT_REJECTED: "ADDRESS", "*": "MAIL"}',
+        tooltip="For errors that the error expression does not change. The star stands for every other code.",
+        expression=True,
+    ),
+    Field(
+        id="whenUncertain",
+        name="smtpEmailWhenUncertain",
+        group=Group.ERRORS,
+        label="When delivery is uncertain",
+        description="Empty: as in the settings of the worker.",
+        tooltip="What to do when the connection breaks between the end of the mail and the server's reply, "
+        "so "
+        "that it is unknown whether the server accepted it.",
+        choices={
+            "incident": "Incident: a person decides",
+            "resend": "Send again, with the same Message-ID",
+            "assume-sent": "Assume that it was sent",
+        },
+    ),
+    Field(
+        id="retries",
+        name="retries",
+        target=Target.TASK_DEFINITION,
+        group=Group.RETRIES,
+        label="Retries",
+        tooltip="The number of attempts. Only a failure that may pass is retried, such as a server that is "
+        "down; any other raises an incident at once.",
+        value="3",
+    ),
+    Field(
+        id="retryBackoff",
+        name="retryBackoff",
+        target=Target.HEADER,
+        group=Group.RETRIES,
+        label="Retry backoff",
+        description="ISO 8601 duration to wait between attempts.",
+        value="PT30S",
+    ),
+)

@@ -1,15 +1,14 @@
-"""The entries of the four templates, in the order in which the panel shows them.
+"""The entries of the templates for a send task, in the order of the panel.
 
-A table and nothing else. :mod:`connector.modeler.generate` joins it with the definitions, and
-``tests/unit/modeler`` has every input either here or in :data:`LEFT_OUT`.
+:mod:`connector.modeler.generate` joins this table with the definitions of the inputs. ``tests/unit/modeler``
+checks that every input is either here or in :data:`LEFT_OUT`.
 """
 
 from __future__ import annotations
 
 from types import MappingProxyType
 
-from connector.modeler.field import Field, Group, Target, When
-from connector.modeler.outcome_fields import OUTCOME
+from connector.modeler.field import ACCOUNT_CHOSEN, OUTCOME, SERVER, SERVER_HERE, Field, Group, Target, When
 
 GROUPS = MappingProxyType(
     {
@@ -33,90 +32,6 @@ LEFT_OUT = MappingProxyType(
     }
 )
 
-_CONNECTION = When("mailServer", "connection")
-_ACCOUNT = When("mailServer", "account")
-
-SERVER = (
-    Field(
-        id="mailServer",
-        name="mailServer",
-        target=Target.PROPERTY,
-        group=Group.SERVER,
-        label="Send through",
-        tooltip="An account is set up once, by the operator of the worker: the server, its credentials and "
-        "the sender need not be in the diagram.",
-        value="connection",
-        choices={"account": "Account of the worker", "connection": "Server given here"},
-    ),
-    Field(
-        id="account",
-        name="account",
-        group=Group.SERVER,
-        label="Account",
-        description="Empty: the default account.",
-        tooltip="The name of an account in the worker's settings.",
-        placeholder="invoices",
-        when=_ACCOUNT,
-    ),
-    Field(
-        id="hostname",
-        name="authentication.hostname",
-        group=Group.SERVER,
-        label="Host",
-        tooltip="Name or IP address of the mail server.",
-        placeholder="smtp.example.com",
-        needed=True,
-        when=_CONNECTION,
-    ),
-    Field(
-        id="port",
-        name="authentication.port",
-        group=Group.SERVER,
-        label="Port",
-        tooltip="587 for STARTTLS, 465 for TLS from the start, 25 for a relay.",
-        value=587,
-        needed=True,
-        when=_CONNECTION,
-    ),
-    Field(
-        id="security",
-        name="authentication.security",
-        group=Group.SERVER,
-        label="Encryption",
-        tooltip="Automatic: TLS on port 465; on any other port STARTTLS, which only a loopback host need "
-        "not offer. Credentials never travel unprotected unless you choose so.",
-        value="auto",
-        choices={
-            "auto": "Automatic",
-            "tls": "TLS from the start",
-            "starttls": "STARTTLS",
-            "starttls-optional": "STARTTLS if offered",
-            "none": "None",
-        },
-        when=_CONNECTION,
-    ),
-    Field(
-        id="username",
-        name="authentication.username",
-        group=Group.SERVER,
-        label="Username",
-        tooltip="Leave it empty for a relay without login.",
-        placeholder="workflow@example.com",
-        when=_CONNECTION,
-    ),
-    Field(
-        id="password",
-        name="authentication.password",
-        group=Group.SERVER,
-        label="Password",
-        description="The name of a secret, never the password itself.",
-        tooltip="The worker puts in the secret of that name, from where its operator keeps secrets. The "
-        "engine never sees the value.",
-        placeholder="{{secrets.MAIL_PASSWORD}}",
-        when=_CONNECTION,
-    ),
-)
-
 RECIPIENTS = (
     Field(
         id="from",
@@ -126,17 +41,17 @@ RECIPIENTS = (
         tooltip="The sender: one address, with a name in front of it if you like.",
         placeholder="Order desk <orders@example.com>",
         needed=True,
-        when=_CONNECTION,
+        when=SERVER_HERE,
     ),
     Field(
         id="accountFrom",
         name="smtpEmailMailBoxName",
         group=Group.RECIPIENTS,
         label="From",
-        tooltip="The sender: one address, with a name in front of it if you like. Where the account has one, "
-        "it may be left out.",
+        tooltip="The sender: one address, with a name in front of it if you like. Optional where the account "
+        "has one.",
         placeholder="Order desk <orders@example.com>",
-        when=_ACCOUNT,
+        when=ACCOUNT_CHOSEN,
     ),
     Field(
         id="to",
@@ -144,7 +59,7 @@ RECIPIENTS = (
         group=Group.RECIPIENTS,
         label="To",
         description="One address, several with commas, or a FEEL list.",
-        tooltip="At least one of To, Cc and Bcc must name somebody.",
+        tooltip="At least one of To, Cc and Bcc must have a recipient.",
         placeholder="jane@example.org, joe@example.org",
     ),
     Field(
@@ -177,7 +92,7 @@ CONTENT = (
         name="smtpEmailContentType",
         group=Group.CONTENT,
         label="Format",
-        tooltip="HTML with a text part: the text is made from the HTML, for readers that show none.",
+        tooltip="HTML with a text part: the text is made from the HTML, for mail programs that show no HTML.",
         value="text",
         choices={"text": "Text", "html": "HTML", "multipart": "HTML with a text part"},
     ),
@@ -220,7 +135,7 @@ OPTIONS = (
         name="smtpEmailSensitivity",
         group=Group.OPTIONS,
         label="Sensitivity",
-        tooltip="How confidential the mail presents itself. It encrypts nothing.",
+        tooltip="A label that mail programs show. It encrypts nothing.",
         choices={
             "normal": "Normal",
             "personal": "Personal",
@@ -236,7 +151,7 @@ OPTIONS = (
         tooltip="A signature by S/MIME shows readers who sent the mail, and that it is unchanged. It takes a "
         "key, which the operator of the worker gives the account.",
         choices=_PROTECTION,
-        when=_ACCOUNT,
+        when=ACCOUNT_CHOSEN,
     ),
     Field(
         id="encrypt",
@@ -246,7 +161,7 @@ OPTIONS = (
         tooltip="Encrypts body and attachments by S/MIME, not the subject. Every recipient needs a "
         "certificate that the operator of the worker has; without it nothing is sent.",
         choices=_PROTECTION,
-        when=_ACCOUNT,
+        when=ACCOUNT_CHOSEN,
     ),
     Field(
         id="readReceipt",
@@ -280,8 +195,9 @@ OPTIONS = (
         group=Group.OPTIONS,
         label="Delivery receipt",
         description="success, failure, delay (several with commas), or never.",
-        tooltip="When the mail server reports to the sender. Where it cannot, as it offers no DSN, the "
-        "result has a warning.",
+        tooltip="When the mail server reports to the sender. A server without DSN cannot; then the result "
+        "has "
+        "a warning.",
         placeholder="failure, delay",
     ),
     Field(
@@ -290,8 +206,9 @@ OPTIONS = (
         group=Group.OPTIONS,
         label="Follow up",
         description="today, tomorrow, a date, a date and time, or a duration such as P3D.",
-        tooltip="Flags the mail and says by when an answer is wanted. Without a time of day it is the end of "
-        "the business day.",
+        tooltip="Flags the mail and gives a deadline for the answer. Without a time of day it is the end "
+        "of the "
+        "business day.",
         placeholder="tomorrow 09:30",
     ),
     Field(
@@ -308,8 +225,9 @@ OPTIONS = (
         group=Group.OPTIONS,
         label="Headers",
         description='Extra header fields, such as {"X-Case": caseId}',
-        tooltip="A FEEL context: name and value. From, To, Subject, Date and the others that the mail has "
-        "anyway cannot be set.",
+        tooltip="A FEEL context of names and values. From, To, Subject, Date and other headers of the "
+        "connector "
+        "cannot be set.",
     ),
     Field(
         id="inReplyTo",
@@ -332,8 +250,8 @@ OPTIONS = (
         name="smtpEmailRequireAllRecipients",
         group=Group.OPTIONS,
         label="All recipients or none",
-        tooltip="One refused recipient and nobody gets the mail. Otherwise the others get it, and the result "
-        "lists those who were refused.",
+        tooltip="If the server refuses one recipient, no mail is sent. Otherwise the others get it, and the "
+        "result lists the refused ones.",
         value=False,
     ),
     Field(
@@ -341,7 +259,7 @@ OPTIONS = (
         name="smtpEmailIdempotencyKey",
         group=Group.OPTIONS,
         label="Idempotency key",
-        description="At most 200 characters. Empty: each pass through this element is a mail.",
+        description="At most 200 characters. Empty: each pass through this element sends a mail.",
         tooltip="Names the mail: of all tasks with the same key, only one sends it.",
     ),
 )

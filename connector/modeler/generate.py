@@ -1,7 +1,6 @@
-"""The four element templates as JSON: the table of fields joined with the definitions of the inputs.
+"""The element templates as JSON: the table of entries joined with the definitions of the inputs.
 
-Fields and definitions enter, one JSON object for each kind of element leaves. What the engine, the modeler
-or the official schema demands is settled here, once for all fields.
+Everything that the engine, the modeler or the official schema demands is settled here, once for all entries.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from connector.modeler.fields import FIELDS, GROUPS
 from connector.settings.model import SEND_TASK_TYPE
 from connector.tasks.definitions import NATIVE, Definition, Kind
 
-# A template that is published is never edited: what changes gets the next number.
+# A published template is never edited: a change gets the next number.
 VERSION = 1
 
 Json = str | int | bool | None | list["Json"] | dict[str, "Json"]
@@ -26,7 +25,7 @@ Object = dict[str, Json]
 
 _SCHEMA = "https://unpkg.com/@camunda/zeebe-element-templates-json-schema/resources/schema.json"
 _KEYWORDS = ("mail", "email", "e-mail", "smtp", "send", "notify", "message", "attachment", "reminder")
-# Every group with something that must be filled in is open, or a red dot would hide in it.
+# A group with a required entry is open; otherwise its red dot would be hidden.
 _OPEN = frozenset({Group.SERVER, Group.RECIPIENTS, Group.CONTENT})
 _BINDING_KEY = MappingProxyType(
     {Target.INPUT: "name", Target.PROPERTY: "name", Target.HEADER: "key", Target.TASK_DEFINITION: "property"}
@@ -40,10 +39,10 @@ class Element:
     Attributes:
         file: The template's file name.
         id: The template's id; it never changes.
-        name: As the modeler lists it.
-        description: The line below.
-        applies_to: What a person has in the diagram when they look for it.
-        becomes: What the template makes of it. A plain task or event has no job, and would do nothing.
+        name: The name in the modeler's list.
+        description: The line below the name.
+        applies_to: The element that a person has drawn.
+        becomes: The element that the template makes of it. A plain task or event has no job.
     """
 
     file: str
@@ -92,7 +91,7 @@ ELEMENTS = (
 
 
 def template(element: Element, documentation: str | None = None) -> Object:
-    """Make the template of one kind of element.
+    """Return the template for one kind of element.
 
     Args:
         element: The kind.
@@ -119,7 +118,7 @@ def template(element: Element, documentation: str | None = None) -> Object:
 
 
 def pages(documentation: str | None = None) -> dict[str, str]:
-    """Make the text of every template, by file name.
+    """Return the text of every template, by file name.
 
     Args:
         documentation: As for :func:`template`.
@@ -131,7 +130,7 @@ def pages(documentation: str | None = None) -> dict[str, str]:
 
 
 def inputs() -> dict[str, Definition]:
-    """Give every input that a template could ask for: contexts by their keys, lists as one."""
+    """Return every input that a template could ask for: contexts by their keys, lists as one."""
     return dict(_flat(NATIVE, ""))
 
 
@@ -153,7 +152,7 @@ def _task_type() -> Object:
 
 
 def _provenance(element: Element) -> list[Json]:
-    """The headers by which a job tells what template made its task."""
+    """Return the headers that name the template of a task in its jobs."""
     said = {"elementTemplateId": element.id, "elementTemplateVersion": str(VERSION)}
     return [_hidden(value, _binding(Target.HEADER, key)) for key, value in said.items()]
 
@@ -188,7 +187,7 @@ def _property(field: Field) -> Object:
 
 
 def _shape(field: Field, definition: Definition | None) -> Object:
-    """Settle the widget, and whether FEEL is possible, forced, or neither."""
+    """Choose the widget, and whether FEEL is possible, required, or neither."""
     kind = definition.kind if definition else Kind.TEXT
     nested = kind is Kind.CONTEXT or bool(kind is Kind.LIST and definition and definition.members)
     if field.group is None:
@@ -210,11 +209,11 @@ def _shape(field: Field, definition: Definition | None) -> Object:
 
 
 def _filling(field: Field, definition: Definition | None, type_: str) -> Object:
-    """Say what may stay empty: the engine refuses an input mapping without a source."""
+    """Mark the entries that may stay empty: the engine refuses an input mapping without a source."""
     if definition is None or type_ == "Hidden":
         return {}
     if definition.required or field.needed:
-        # A condition decides whether what a context requires is asked for at all.
+        # A condition decides whether an input that a context requires is asked for at all.
         return {"constraints": {"notEmpty": True}}
     always_set = field.value is not None and type_ in {"Boolean", "Dropdown"}
     return {} if always_set else {"optional": True}

@@ -1,1 +1,1 @@
-"""The settings of the worker: one tree, and where each value came from."""
+"""The settings of the worker: one tree, and the source of each value."""

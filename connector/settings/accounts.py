@@ -1,8 +1,7 @@
-"""What an operator may say about named accounts: where mail goes, who sends it, and who may use it.
+"""The settings of named accounts: where mail goes, who sends it, and who may use them.
 
-An account stands in the settings below ``accounts`` under a name of its own. Values as an operator writes
-them enter; checked ones leave, with what the provider's preset knows filled in. Which account a job uses is
-decided in :mod:`connector.accounts.accounts`.
+An account has a name of its own below ``accounts``. The preset of its provider fills values that it does not
+set. :mod:`connector.accounts.accounts` decides which account a job uses.
 """
 
 from __future__ import annotations
@@ -31,26 +30,26 @@ from connector.settings.values import (
 )
 
 DEFAULT_ACCOUNT = "default"
-# What the contract promises and this version does not have: refused by name, never ignored.
+# Not available in this version: refused by name, never ignored.
 NOT_AVAILABLE = frozenset({"oauth"})
 # No dot, which separates the parts of a setting's path.
 NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
 
 
 class AccountTimeouts(Section):
-    """Time limits for one account in place of those of ``smtp.timeouts``."""
+    """Time limits of one account, instead of those of ``smtp.timeouts``."""
 
-    connect: Seconds | None = Field(None, description="In place of smtp.timeouts.connect.")
-    greeting: Seconds | None = Field(None, description="In place of smtp.timeouts.greeting.")
-    tls: Seconds | None = Field(None, description="In place of smtp.timeouts.tls.")
-    auth: Seconds | None = Field(None, description="In place of smtp.timeouts.auth.")
-    command: Seconds | None = Field(None, description="In place of smtp.timeouts.command.")
-    data: Seconds | None = Field(None, description="In place of smtp.timeouts.data.")
-    dot: Seconds | None = Field(None, description="In place of smtp.timeouts.dot.")
+    connect: Seconds | None = Field(None, description="Instead of smtp.timeouts.connect.")
+    greeting: Seconds | None = Field(None, description="Instead of smtp.timeouts.greeting.")
+    tls: Seconds | None = Field(None, description="Instead of smtp.timeouts.tls.")
+    auth: Seconds | None = Field(None, description="Instead of smtp.timeouts.auth.")
+    command: Seconds | None = Field(None, description="Instead of smtp.timeouts.command.")
+    data: Seconds | None = Field(None, description="Instead of smtp.timeouts.data.")
+    dot: Seconds | None = Field(None, description="Instead of smtp.timeouts.dot.")
 
 
 class MessageDefaults(Section):
-    """What a mail of an account has where its task says nothing."""
+    """The values of a mail of this account that its task does not set."""
 
     importance: Importance | None = Field(None, description="`high`, `normal` or `low`.")
     sensitivity: Sensitivity | None = Field(
@@ -62,7 +61,7 @@ class MessageDefaults(Section):
     )
     headers: Headers = Field(
         default_factory=dict,
-        description="Extra header fields; the task's own of the same name wins. In the environment as JSON.",
+        description="Extra header fields; a task's own of the same name wins. In the environment as JSON.",
     )
 
     @model_validator(mode="after")
@@ -76,7 +75,7 @@ class AccountSettings(Section):
     """One account."""
 
     preset: Preset = Field(
-        "custom", description="Provider, which fills host, port and security; `custom` fills nothing."
+        "custom", description="Provider, which sets host, port and security; `custom` sets nothing."
     )
     region: str | None = Field(
         None, description="Region of the provider: with `ses` as eu-central-1, with `mailgun` us or eu."
@@ -92,9 +91,9 @@ class AccountSettings(Section):
             "port 465 and `starttls`."
         ),
     )
-    min_tls: TlsVersion = Field("1.2", description="Oldest version of TLS to speak: `1.2` or `1.3`.")
+    min_tls: TlsVersion = Field("1.2", description="Oldest version of TLS to accept: `1.2` or `1.3`.")
     ca_file: ReadableFile | None = Field(
-        None, description="PEM bundle of the authorities to trust, in place of smtp.ca_file."
+        None, description="PEM bundle of the authorities to trust, instead of smtp.ca_file."
     )
     trust_store: ReadableFile | None = Field(
         None,
@@ -113,7 +112,7 @@ class AccountSettings(Section):
         None, description="Passphrase of the key or the PKCS#12 file, or secrets.NAME."
     )
     username: str | None = Field(
-        None, description="Login name, or secrets.NAME; without one mail is relayed anonymously."
+        None, description="User name, or secrets.NAME; without one mail is relayed without a login."
     )
     password: SecretStr | None = Field(
         None, description="Password, or secrets.NAME, which is looked up for every mail."
@@ -123,16 +122,18 @@ class AccountSettings(Section):
     reply_to: tuple[Address, ...] = Field(
         (), description="Where answers go when a task has no smtpEmailDirectReplyTo."
     )
-    helo_name: DomainName = Field(None, description="Name for EHLO, in place of smtp.helo_name.")
+    helo_name: DomainName = Field(None, description="Name for EHLO, instead of smtp.helo_name.")
     timeouts: AccountTimeouts = AccountTimeouts()
     rate: float | None = Field(
         None, gt=0, description="Mails per second, from each worker; 0.5 is one in two seconds."
     )
     max_wait: Seconds = Field(
         timedelta(seconds=5),
-        description="How long a mail waits here for its turn; then its job goes back with a pause.",
+        description="How long a mail waits for its turn; then its job is handed back with a pause.",
     )
-    max_connections: int | None = Field(None, ge=1, description="Connections at a time, from each worker.")
+    max_connections: int | None = Field(
+        None, ge=1, description="Largest number of connections, from each worker."
+    )
     max_recipients: int | None = Field(
         None,
         ge=1,
@@ -145,12 +146,12 @@ class AccountSettings(Section):
         (), description="BPMN process ids whose tasks use this account when they name none."
     )
     allowed_process_ids: tuple[str, ...] = Field(
-        (), description="BPMN process ids that may use it at all; empty for every one."
+        (), description="BPMN process ids that may use this account; empty for all."
     )
     allowed_tenants: tuple[str, ...] = Field(
-        (), description="Tenants that may use it at all; empty for every one."
+        (), description="Tenants that may use this account; empty for all."
     )
-    uncertain: WhenUncertain | None = Field(None, description="In place of ledger.uncertain.")
+    uncertain: WhenUncertain | None = Field(None, description="Instead of ledger.uncertain.")
 
     @model_validator(mode="after")
     def _complete(self) -> AccountSettings:
@@ -165,21 +166,21 @@ class AccountSettings(Section):
         elif provider.host is None and self.host is None:
             yield "needs host, or a preset such as office365"
         if (self.username is None) != (self.password is None):
-            yield "username and password go together"
+            yield "username and password must be set together"
         if self.password is not None and "\0" in self.password.get_secret_value():
-            yield "password holds a NUL, which AUTH cannot carry (RFC 4616)"
+            yield "password has a NUL character, which AUTH cannot carry (RFC 4616)"
 
     def _trust_faults(self) -> Iterator[str]:
         if self.ca_file and self.trust_store:
-            yield "ca_file and trust_store say the same: keep one of them"
+            yield "ca_file and trust_store both set the authorities to trust: keep one of them"
         if self.trust_store_password and not self.trust_store:
-            yield "trust_store_password is there without trust_store"
+            yield "trust_store_password needs trust_store"
         if (self.client_key or self.client_key_password) and not self.client_cert:
             yield "client_key and client_key_password need client_cert"
         if self.effective_security is Security.NONE and (
             self.ca_file or self.trust_store or self.client_cert
         ):
-            yield "security none uses no certificates: remove them, or choose tls or starttls"
+            yield "security none uses no certificates: remove them, or set security to tls or starttls"
 
     def _identity_faults(self) -> Iterator[str]:
         if self.display_name and self.address is None:
@@ -200,21 +201,21 @@ class AccountSettings(Section):
 
     @property
     def effective_security(self) -> Security:
-        """How the link is protected: as set, as the preset says for its own port, or as the port says."""
+        """The protection: as set, as the preset has it for its own port, or as usual for the port."""
         preset = PRESETS[self.preset]
         usual = preset.security if self.port in {None, preset.port} else None
         return self.security or usual or (Security.TLS if self.port == 465 else Security.STARTTLS)
 
     @property
     def effective_port(self) -> int:
-        """The port: as set, as the preset says for its own security, or as the security says."""
+        """The port: as set, as the preset has it for its own security, or as usual for the security."""
         preset = PRESETS[self.preset]
         usual = preset.port if self.security in {None, preset.security} else None
         return self.port or usual or (465 if self.security is Security.TLS else 587)
 
     @property
     def effective(self) -> dict[str, str | int]:
-        """Host, port and security, settled, as an operator would write them."""
+        """Host, port and security in force, as an operator would write them."""
         return {
             "host": self.effective_host,
             "port": self.effective_port,
@@ -223,24 +224,26 @@ class AccountSettings(Section):
 
 
 def environment_form(name: str) -> str:
-    """Spell an account's name as it stands inside an environment variable."""
+    """Return an account's name in the form that environment variables have."""
     return re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
 def name_faults(names: Iterable[str]) -> Iterator[str]:
-    """Say which names no account can have, each in one line."""
+    """Yield a line for each name that no account can have."""
     names = sorted(map(str, names), key=environment_form)
     for name in names:
         if not re.fullmatch(NAME_PATTERN, name):
             yield f"accounts.{name[:60]}: a name has at most 63 letters, digits, hyphens and underscores"
     for one, other in pairwise(names):
         if environment_form(one) == environment_form(other):
-            yield f"accounts.{one} and accounts.{other} are one name in the environment: rename one of them"
+            yield (
+                f"accounts.{one} and accounts.{other} have the same environment variables: rename one of them"
+            )
 
 
 def tag_faults(accounts: Mapping[str, AccountSettings]) -> Iterator[str]:
-    """Say which BPMN process ids lead to several accounts, each in one line."""
+    """Yield a line for each BPMN process id that leads to several accounts."""
     tags = Counter(tag for account in accounts.values() for tag in set(account.process_ids))
     for tag in sorted(tag for tag, times in tags.items() if times > 1):
         names = ", ".join(sorted(name for name, account in accounts.items() if tag in account.process_ids))
-        yield f"the process id {tag} stands in process_ids of several accounts ({names}): keep one"
+        yield f"the process id {tag} is in process_ids of several accounts ({names}): keep one"

@@ -1,7 +1,7 @@
-"""The environment names that operators of Camunda know, in one table, and what each means here.
+"""The environment variables of the settings, and those of Camunda's clients, with their meaning here.
 
-Camunda's clients and its console write the same fact under several names and in several spellings. Two
-names that say the same are fine; two that differ are an error (``sources`` compares what is left after
+Camunda's clients and its console write the same fact under several names and in several spellings. Two names
+with the same meaning are fine; two that differ are an error (``sources`` compares the results of
 :func:`interpret`).
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+
+from connector.settings.accounts import environment_form
 
 PREFIX = "SMTP_CONNECTOR_"
 
@@ -51,30 +53,37 @@ ALIASES = (
     Alias("CAMUNDA_TENANT_ID", "engine.tenant_ids"),
 )
 
+
+def environment_names(path: str) -> tuple[str, ...]:
+    """Return the environment variables that set ``path``: ours first, then those of Camunda's clients."""
+    own = PREFIX + environment_form(path)
+    return own, *(alias.name for alias in ALIASES if alias.path == path)
+
+
 _OPPOSITE = {"true": "false", "false": "true"}
 _SCHEMES = {"grpc": "false", "http": "false", "grpcs": "true", "https": "true"}
 
-# Kubernetes tells every pod about a service called smtp-connector in variables that look like ours:
+# Kubernetes describes a service called smtp-connector to every pod in variables that look like ours:
 # SMTP_CONNECTOR_PORT=tcp://10.0.0.1:80, SMTP_CONNECTOR_SERVICE_HOST, SMTP_CONNECTOR_PORT_80_TCP_ADDR, …
 _KUBERNETES_SERVICE = re.compile(
     rf"{PREFIX}(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
 
-# A number in SMTP_CONNECTOR_ACCOUNTS_SALES_PORT is a person's; Kubernetes would write tcp://… there.
+# An operator writes a number to SMTP_CONNECTOR_ACCOUNTS_SALES_PORT; Kubernetes writes tcp://… there.
 _PORT_OF_AN_ACCOUNT = re.compile(rf"{PREFIX}ACCOUNTS_\w+(?<!_SERVICE)_PORT")
 
 
 def kubernetes_wrote(name: str, value: str) -> bool:
-    """Whether a variable that looks like ours tells of a Kubernetes service."""
+    """Whether a variable that looks like ours describes a Kubernetes service."""
     if _PORT_OF_AN_ACCOUNT.fullmatch(name) and value.isdigit():
         return False
     return _KUBERNETES_SERVICE.fullmatch(name) is not None
 
 
 def interpret(alias: Alias, text: str) -> dict[str, str]:
-    """Say what one variable sets, in one spelling, by dotted path.
+    """Return the settings that one variable sets, in one spelling, by dotted path.
 
-    An address may carry a scheme (``grpcs://host:443``), which says at once whether to encrypt.
+    An address may have a scheme (``grpcs://host:443``), which also decides whether to encrypt.
     """
     if alias.path == "engine.address":
         scheme, found, address = text.rpartition("://")

@@ -1,8 +1,9 @@
 """Whether a file is still the one that was read.
 
-A path enters, a value leaves that is another one as soon as the file is written, replaced, made or gone.
-Files are looked at, not watched: an editor or Kubernetes puts another file in place of the one that would be
-watched, and on a network file system nobody would tell.
+The stamp of a file changes as soon as the file is written, replaced, created or deleted. Files are polled,
+not
+watched: an editor or Kubernetes replaces the file that would be watched, and a network file system sends no
+events.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ FileStamp = tuple[int, int, int]
 
 
 def file_stamp(file: Path) -> FileStamp | None:
-    """Inode, time of last change and size; None where there is none: whoever reads it says what is wrong."""
+    """Return inode, time of last change and size; None without a file, which reading it will report."""
     try:
         status = file.stat()
     except OSError:

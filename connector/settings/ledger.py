@@ -1,4 +1,4 @@
-"""What an operator may say about the ledger."""
+"""The settings of the ledger."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from connector.settings.values import Duration, Section
 
 
 class LedgerSettings(Section):
-    """Where the worker remembers which mails it has sent."""
+    """The worker's record of the mails it has sent."""
 
     kind: Literal["sqlite", "postgres", "memory"] = Field(
         "sqlite",
         description=(
             "`sqlite`: a file, for the workers of one machine; `postgres`: for workers of several machines; "
-            "`memory`: forgotten at every restart, for trying things out."
+            "`memory`: lost at every restart, for trials."
         ),
     )
     path: Path = Field(
         Path("~/.local/state/smtp-connector/ledger.db"),
-        description="SQLite file, on a local disk that outlives the worker. Made if it is not there.",
+        description="SQLite file, on a local disk that outlives the worker. Created if it does not exist.",
     )
     url: SecretStr | None = Field(
         None, description="postgresql://user:password@host:port/database, with libpq's parameters."
@@ -34,26 +34,29 @@ class LedgerSettings(Section):
         timedelta(days=30),
         ge=timedelta(days=1),
         description=(
-            "How long a mail is remembered, a day at least: longer than any job or incident may wait for its "
-            "retry, which sends the mail again once it is forgotten."
+            "How long an entry is kept, a day at least. It must be longer than any job or incident may "
+            "wait for "
+            "its retry: a retry after that sends the mail again."
         ),
     )
     uncertain: WhenUncertain = Field(
         WhenUncertain.INCIDENT,
         description=(
-            "When the link broke between a mail's final dot and the reply: raise an incident, whose retry "
-            "sends again; send again with the same Message-ID; or take it for sent."
+            "What to do when the connection broke between a mail's final dot and the reply. `incident`: "
+            "raise "
+            "one, whose retry sends the mail again; `resend`: send it again with the same Message-ID; "
+            "`assume-sent`: complete the job."
         ),
     )
     max_crashes: int = Field(
         5,
         ge=1,
-        description="Attempts in a row that may end with the worker's death before an incident is raised.",
+        description="Attempts in a row that may end in a crash of the worker before an incident is raised.",
     )
 
     @property
     def passwords(self) -> tuple[str, ...]:
-        """What of ``url`` must not be seen."""
+        """The passwords in ``url``."""
         parts = urlsplit(self.url.get_secret_value() if self.url is not None else "")
         given = (unquote(parts.password or ""), *parse_qs(parts.query).get("password", ()))
         return tuple(filter(None, given))

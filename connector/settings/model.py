@@ -1,8 +1,7 @@
 """The tree of settings; its descriptions are the reference documentation.
 
-Every leaf can be set on the command line where the command offers it, as an environment variable, as a
-secret file, or in the YAML file; ``sources`` reads them and this module says what is valid. Durations are
-seconds, or ISO 8601 durations in text.
+Each leaf can be set by ``--set``, an environment variable, a secret file or the YAML file. :mod:`.sources`
+reads them, and this module defines what is valid. Durations are seconds, or ISO 8601 durations in text.
 """
 
 from __future__ import annotations
@@ -42,14 +41,16 @@ TaskType = Literal["smtp-connector:send:1", "com.infosys.camundaconnectors.email
 
 
 class EngineSettings(Section):
-    """How to reach the engine."""
+    """The connection to the engine."""
 
     address: HostAndPort | None = Field(None, description="host:port of the Zeebe gateway's gRPC interface.")
     name: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")] = Field(
         None,
         description=(
-            "Tells this engine from others with the same ledger or the same recipients, since their keys may "
-            "coincide; change it when an engine is set up anew. Default: none; on SaaS the cluster id."
+            "Distinguishes this engine from others with the same ledger or the same recipients, because "
+            "keys of "
+            "two engines may coincide. Change it when the engine is set up anew. Default: none; on SaaS the "
+            "cluster id."
         ),
     )
     tls: bool | None = Field(
@@ -58,8 +59,8 @@ class EngineSettings(Section):
     ca_file: ReadableFile | None = Field(
         None,
         description=(
-            "PEM bundle of the authorities to trust: instead of the system's for the gateway, beside them "
-            "for the token endpoint."
+            "PEM bundle of the authorities to trust: instead of the system's for the gateway, in addition to "
+            "them for the token endpoint."
         ),
     )
     client_id: str | None = Field(None, description="OAuth client id.")
@@ -77,20 +78,20 @@ class EngineSettings(Section):
 
     @property
     def namespace(self) -> str:
-        """What goes before the keys of this engine's mails."""
+        """The prefix of the keys of this engine's mails."""
         return self.name or self.cluster_id or ""
 
     @property
     def saas_address(self) -> str:
-        """Where the SaaS cluster answers."""
+        """The address of the SaaS cluster."""
         return f"{self.cluster_id}.{self.cluster_region}.zeebe.camunda.io:443"
 
     @model_validator(mode="after")
     def _complete(self) -> EngineSettings:
         if (self.client_id is None) != (self.client_secret is None):
-            raise ValueError("client_id and client_secret go together")
+            raise ValueError("client_id and client_secret must be set together")
         if (self.cluster_id is None) != (self.cluster_region is None):
-            raise ValueError("cluster_id and cluster_region go together")
+            raise ValueError("cluster_id and cluster_region must be set together")
         if self.cluster_id and self.client_id is None:
             raise ValueError("a SaaS cluster needs client_id and client_secret")
         if self.client_id and not self.cluster_id and self.oauth_url is None:
@@ -105,7 +106,7 @@ class EngineSettings(Section):
 
 
 class WorkerSettings(Section):
-    """How jobs are taken and given back."""
+    """How jobs are taken and handed back."""
 
     name: str = Field(default_factory=socket.gethostname, description="Name of this worker in the engine.")
     task_types: tuple[TaskType, ...] = Field(
@@ -114,7 +115,10 @@ class WorkerSettings(Section):
         description="Task types to serve.",
     )
     max_jobs: int = Field(
-        32, ge=1, le=1000, description="Jobs in flight at most; no job is taken without a free slot."
+        32,
+        ge=1,
+        le=1000,
+        description="Largest number of jobs in flight; no job is taken without a free slot.",
     )
     processes: int = Field(
         1,
@@ -127,17 +131,15 @@ class WorkerSettings(Section):
     )
     lease: Seconds = Field(
         timedelta(seconds=60),
-        description="How long the engine reserves a job; extended while a send is under way.",
+        description="How long the engine reserves a job; it is extended while a send is under way.",
     )
     stream: bool = Field(
-        True, description="Have jobs pushed (Zeebe 8.4 and later); polling goes on beside it."
+        True, description="Receive jobs by streams (Zeebe 8.4 and later), in addition to polling."
     )
     poll_interval: Seconds = Field(
         timedelta(seconds=5), description="Pause between polls while jobs are streamed."
     )
-    poll_timeout: Seconds = Field(
-        timedelta(seconds=20), description="How long one poll waits for a first job."
-    )
+    poll_timeout: Seconds = Field(timedelta(seconds=20), description="How long a poll waits for a first job.")
     grace_period: Seconds = Field(
         timedelta(seconds=20), description="How long running sends may take after SIGTERM."
     )
@@ -146,19 +148,19 @@ class WorkerSettings(Section):
         description="Pause before a retry when the task sets no retryBackoff.",
     )
     rejection_backoff: Duration = Field(
-        timedelta(minutes=5), description="The same after a 4xx reply such as greylisting."
+        timedelta(minutes=5), description="Pause before a retry after a 4xx reply, such as greylisting."
     )
     error_mapping: ErrorMapping = Field(
         default_factory=dict,
         description=(
-            "BPMN error codes by error code, for tasks whose own expressions and mapping say nothing; "
+            "BPMN error codes by error code, for tasks whose own expressions and mapping decide nothing; "
             "in the environment as JSON. `*` stands for every other code."
         ),
     )
 
 
 class TimeoutSettings(Section):
-    """How long each phase of an SMTP session may take (RFC 5321 section 4.5.3.2 has the upper ends)."""
+    """The time limit of each phase of an SMTP session (RFC 5321 section 4.5.3.2 has the upper limits)."""
 
     connect: Seconds = Field(timedelta(seconds=15), description="DNS look-up and TCP connection.")
     greeting: Seconds = Field(timedelta(seconds=30), description="The server's 220 greeting.")
@@ -172,7 +174,7 @@ class TimeoutSettings(Section):
     )
     dot: Seconds = Field(
         timedelta(seconds=600),
-        description="The reply to the final dot; too short a value makes uncertain deliveries.",
+        description="The reply to the final dot; a short limit causes uncertain deliveries.",
     )
 
     @property
@@ -209,7 +211,7 @@ class SmtpSettings(Section):
 
 
 class AttachmentSettings(Section):
-    """What a task may attach; nothing of the worker's by default."""
+    """What a task may attach; by default nothing of the worker's machine."""
 
     roots: tuple[Path, ...] = Field(
         (), description="Directories below which files and HTML bodies may be read."
@@ -220,16 +222,22 @@ class AttachmentSettings(Section):
             "Hosts that attachments may be fetched from, as files.example.com or files.example.com:8443."
         ),
     )
-    max_count: int = Field(50, ge=0, description="Attachments of one mail.")
-    max_size: int = Field(25 * 1024 * 1024, ge=0, description="Bytes of one attachment before encoding.")
-    max_total: int = Field(
-        50 * 1024 * 1024, ge=0, description="Bytes of all attachments of a mail before encoding."
+    max_count: int = Field(50, ge=0, description="Largest number of attachments of one mail.")
+    max_size: int = Field(
+        25 * 1024 * 1024, ge=0, description="Largest size of one attachment, in bytes before encoding."
     )
-    url_timeout: Seconds = Field(timedelta(seconds=30), description="Fetching one URL or document.")
+    max_total: int = Field(
+        50 * 1024 * 1024,
+        ge=0,
+        description="Largest size of all attachments of a mail, in bytes before encoding.",
+    )
+    url_timeout: Seconds = Field(
+        timedelta(seconds=30), description="Time limit for fetching one URL or document."
+    )
 
 
 class MessageSettings(Section):
-    """What goes into every message."""
+    """Settings of every message."""
 
     time_zone: TimeZone = Field(
         default_factory=local_zone,
@@ -247,9 +255,9 @@ class MessageSettings(Section):
 
 
 class HealthSettings(Section):
-    """Where the worker's health and metrics can be asked."""
+    """Where the worker answers health probes and serves metrics."""
 
-    # Off by default, so that a worker opens no port unasked and two run beside each other. Not `port`:
+    # Off by default, so that a worker opens no port unasked and two can run on one machine. Not `port`:
     # Kubernetes sets SMTP_CONNECTOR_HEALTH_PORT=tcp://… for a service called smtp-connector-health. And 8090
     # in examples: 8080 to 8088 and 9600 are those of Camunda's own components, perhaps on the same machine.
     listen: HostAndPort | None = Field(
@@ -270,7 +278,7 @@ class LogSettings(Section):
 
 
 class Settings(Section):
-    """Everything that can be set."""
+    """All settings, as a frozen tree; the reference of settings describes each."""
 
     engine: EngineSettings = EngineSettings()
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
@@ -288,7 +296,7 @@ class Settings(Section):
 
     @property
     def credentials(self) -> tuple[str, ...]:
-        """What of the engine's and the ledger's settings no log may show."""
+        """The credentials among the engine's and the ledger's settings, which no log may show."""
         secret = self.engine.client_secret
         return (*self.ledger.passwords, *([secret.get_secret_value()] if secret is not None else []))
 

@@ -1,4 +1,4 @@
-"""What an operator may say about the connections that are kept open."""
+"""The settings of the connection pool."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ class PoolSettings(Section):
     """Connections that stay open from one mail to the next."""
 
     max_connections: int = Field(
-        16, ge=1, le=1000, description="Connections to one server with one login; further mails wait."
+        16, ge=1, le=1000, description="Connections to one server with one login; further mails wait for one."
     )
     max_total: int = Field(
         256,
         ge=1,
         description=(
-            "Connections to all servers; before one more is opened, the one idle longest is closed. Those in "
-            "use are limited by worker.max_jobs."
+            "Connections to all servers. Before one more is opened, the one that is idle longest is closed. "
+            "Connections in use are limited by worker.max_jobs."
         ),
     )
     max_messages: int = Field(
-        100, ge=1, description="Mails on one connection, which then ends with QUIT; 1 keeps none."
+        100, ge=1, description="Mails on one connection, which then ends with QUIT; 1 keeps no connection."
     )
     idle: Seconds = Field(
         timedelta(seconds=30),
-        description="How long an unused connection is kept; shorter than the server waits for a command.",
+        description="How long an unused connection is kept; it must be shorter than the server's own "
+        "time-out.",
     )
     wait: Seconds = Field(
         timedelta(seconds=1),
         description=(
-            "How long a mail waits for a connection to be free; then its job is given back for five seconds, "
-            "with its retries, so that a slow server does not keep worker.max_jobs busy."
+            "How long a mail waits for a free connection. Then its job is handed back for five seconds, no "
+            "retry spent, so that a slow server does not occupy all of worker.max_jobs."
         ),
     )

@@ -1,4 +1,4 @@
-"""What an operator may say about secrets: where they are kept, and to which hosts they may go."""
+"""The settings of secrets: where they are stored, and to which hosts they may go."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def _service_url(url: str) -> str:
     if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("expected a URL, as https://secrets.example.com")
     if "@" in parts.netloc:
-        raise ValueError("must not hold a user name or password")
+        raise ValueError("must not contain a user name or password")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise ValueError("secrets would travel in clear: it must start with https://, except on this host")
+        raise ValueError("secrets would travel in clear text: use https://, except on this host")
     return url.rstrip("/")
 
 
@@ -41,7 +41,7 @@ def _path(path: str) -> str:
 def _mount(path: str) -> str:
     path = _path(path)
     if not path:
-        raise ValueError("expected where it is mounted, as secret")
+        raise ValueError("expected the mount path, as secret")
     return path
 
 
@@ -58,7 +58,9 @@ def _bindings(value: object) -> object:
 def _checked_bindings(bindings: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     for name, hosts in bindings.items():
         if not _PATTERN.fullmatch(name):
-            raise ValueError(f"{name!r} is no name of a secret; letters, digits and /._- are, and * for any")
+            raise ValueError(
+                f"{name!r} is not the name of a secret; use letters, digits, /._- and * for anything"
+            )
         MailHosts(hosts)
     return bindings
 
@@ -70,8 +72,8 @@ def _needs(module: str, extra: str) -> None:
         found = False
     if not found:
         raise ValueError(
-            f"the library for it is not installed: pip install 'zeebe-smtp-connector[{extra}]', "
-            "or remove this section"
+            f"its library is not installed: run pip install 'zeebe-smtp-connector[{extra}]', or remove this "
+            "section"
         )
 
 
@@ -96,40 +98,42 @@ Bindings = Annotated[
 
 
 class VaultSettings(Section):
-    """HashiCorp Vault or OpenBao, a KV secrets engine; asked when `address` is set.
+    """HashiCorp Vault or OpenBao, a KV secrets engine; used when `address` is set.
 
-    One way to log in at most; none where an agent beside the worker adds the token.
+    Set at most one way to log in; none where an agent beside the worker adds the token.
     """
 
     address: ServiceUrl | None = Field(
-        None, description="URL of Vault or OpenBao, as https://vault.example.com:8200. Default: not asked."
+        None, description="URL of Vault or OpenBao, as https://vault.example.com:8200. Default: not used."
     )
-    namespace: str | None = Field(None, description="Namespace, where there are several.")
+    namespace: str | None = Field(None, description="Namespace, where Vault has several.")
     ca_file: ReadableFile | None = Field(
         None, description="PEM bundle of the authorities to trust instead of the system's."
     )
-    mount: Mount = Field("secret", description="Where the KV secrets engine is mounted.")
+    mount: Mount = Field("secret", description="Mount path of the KV secrets engine.")
     kv_version: int = Field(2, ge=1, le=2, description="Version of the KV secrets engine: 1 or 2.")
     path: SecretPath = Field(
         "",
         description=(
-            "Path below the mount that all names are below: with apps/mail, secrets.relay/password is the "
-            "field password of the secret apps/mail/relay."
+            "Path below the mount, put before every name: with apps/mail, secrets.relay/password is the "
+            "field "
+            "password of the secret apps/mail/relay."
         ),
     )
     token: SecretStr | None = Field(None, description="Log in with this token.")
     agent_token_file: Path | None = Field(
-        None, description="Log in with the token in this file, as Vault Agent writes it; read each time."
+        None,
+        description="Log in with the token in this file, as Vault Agent writes it; read for each request.",
     )
     role_id: str | None = Field(None, description="Log in with AppRole: the role id.")
     secret_id: SecretStr | None = Field(None, description="The AppRole's secret id, where it needs one.")
-    approle_mount: Mount = Field("approle", description="Where AppRole is mounted.")
+    approle_mount: Mount = Field("approle", description="Mount path of AppRole.")
     kubernetes_role: str | None = Field(
         None, description="Log in with the pod's service account, in this role."
     )
-    kubernetes_mount: Mount = Field("kubernetes", description="Where the Kubernetes auth method is mounted.")
+    kubernetes_mount: Mount = Field("kubernetes", description="Mount path of the Kubernetes auth method.")
     kubernetes_token_file: Path = Field(
-        _SERVICE_ACCOUNT_TOKEN, description="The service account's token; read at each login."
+        _SERVICE_ACCOUNT_TOKEN, description="File with the service account's token; read at each login."
     )
 
     @model_validator(mode="after")
@@ -149,10 +153,10 @@ class VaultSettings(Section):
 
 
 class AwsSettings(Section):
-    """AWS Secrets Manager; asked when `region` is set. Credentials: the SDK's usual chain."""
+    """AWS Secrets Manager; used when `region` is set. Credentials: the SDK's usual chain."""
 
     region: str | None = Field(
-        None, description="Region of AWS Secrets Manager, as eu-central-1. Default: not asked."
+        None, description="Region of AWS Secrets Manager, as eu-central-1. Default: not used."
     )
     prefix: Prefix = Field("", description="Put before every name, as prod/mail/.")
     json_keys: bool = Field(
@@ -173,10 +177,10 @@ class AwsSettings(Section):
 
 
 class AzureSettings(Section):
-    """Azure Key Vault; asked when `vault_url` is set. Credentials: DefaultAzureCredential."""
+    """Azure Key Vault; used when `vault_url` is set. Credentials: DefaultAzureCredential."""
 
     vault_url: ServiceUrl | None = Field(
-        None, description="URL of the Key Vault, as https://mail.vault.azure.net. Default: not asked."
+        None, description="URL of the Key Vault, as https://mail.vault.azure.net. Default: not used."
     )
     prefix: Prefix = Field("", description="Put before every name; `/`, `.` and `_` become `-`.")
 
@@ -189,10 +193,10 @@ class AzureSettings(Section):
 
 
 class GcpSettings(Section):
-    """Google Secret Manager; asked when `project` is set. Credentials: Application Default Credentials."""
+    """Google Secret Manager; used when `project` is set. Credentials: Application Default Credentials."""
 
     project: Annotated[str, Field(pattern=r"^[a-z0-9:.-]+$")] | None = Field(
-        None, description="Google Cloud project whose Secret Manager is asked. Default: not asked."
+        None, description="Google Cloud project of the Secret Manager. Default: not used."
     )
     prefix: Prefix = Field("", description="Put before every name; `/` and `.` become `-`.")
     endpoint: ServiceUrl = Field(
@@ -211,10 +215,10 @@ class GcpSettings(Section):
 
 
 class SecretSettings(Section):
-    """Where `secrets.NAME` is looked up; the first hit wins, in the order of this section."""
+    """Where `secrets.NAME` is looked up; the first provider that has it wins, in this order."""
 
     prefix: str = Field(
-        "SECRET_", min_length=1, description="Environment variables that are secrets start with this."
+        "SECRET_", min_length=1, description="Prefix of the environment variables that are secrets."
     )
     directory: Path | None = Field(
         None, description="Directory with one file for each secret, as Docker and Kubernetes mount them."
@@ -232,19 +236,19 @@ class SecretSettings(Section):
     bind: Bindings = Field(
         default_factory=dict,
         description=(
-            "Mail servers by secret, `*` in a name for anything: such a secret goes to no other host, as "
-            "{MAIL_PASSWORD: [smtp.example.com]}; without a port, 25, 465 and 587. "
+            "Mail servers by secret, as {MAIL_PASSWORD: [smtp.example.com]}: such a secret goes to no other "
+            "host. `*` in a name stands for anything; a host without a port means 25, 465 and 587. "
             "In the environment as JSON."
         ),
     )
     ttl: Duration = Field(
         timedelta(minutes=5),
-        description="How long a value from Vault or a cloud is used before it is asked for again.",
+        description="How long a value from Vault or a cloud is used before it is looked up again.",
     )
     stale: Duration = Field(
         timedelta(hours=1),
-        description="How long after that it may still be used while the provider cannot be reached.",
+        description="How much longer it may be used while the provider cannot be reached.",
     )
     timeout: Seconds = Field(
-        timedelta(seconds=10), description="One look-up in Vault or a cloud, login included."
+        timedelta(seconds=10), description="Time limit of one look-up in Vault or a cloud, login included."
     )

@@ -16,8 +16,9 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from connector.settings.accounts import NAME_PATTERN
+from connector.settings.environment import environment_names
 from connector.settings.model import Settings
-from connector.settings.sources import Loaded, environment_names, leaves
+from connector.settings.sources import Loaded, leaves
 
 _DEFAULT = "default"
 

@@ -1,11 +1,8 @@
-"""From the command line, the environment, secret files and a YAML file to one checked tree of settings.
+"""Load the settings from the command line, the environment, secret files and a YAML file.
 
-Raw values enter, each with the place it came from; a :class:`Loaded` leaves, or a :class:`SettingsError`
-that lists every fault with the name under which the operator wrote it. Stands apart from ``model`` so that
-the tree says only what is valid, and this module only where it is looked for.
-
-Order, first hit wins: command line, environment, secret file (named by ``NAME_FILE`` in the environment),
-YAML, default.
+Each value is kept with its source, and an error lists every fault under the name that the operator wrote. The
+first source that has a value wins: command line, environment, secret file (named by ``NAME_FILE`` in the
+environment), YAML, default. ADR 8 compares this with pydantic-settings.
 """
 
 from __future__ import annotations
@@ -25,10 +22,16 @@ from connector.settings.accounts import (
     DEFAULT_ACCOUNT,
     NOT_AVAILABLE,
     AccountSettings,
-    environment_form,
     name_faults,
 )
-from connector.settings.environment import ALIASES, PREFIX, Alias, interpret, kubernetes_wrote
+from connector.settings.environment import (
+    ALIASES,
+    PREFIX,
+    Alias,
+    environment_names,
+    interpret,
+    kubernetes_wrote,
+)
 from connector.settings.model import Settings
 
 CONFIG_VARIABLE = "SMTP_CONNECTOR_CONFIG"
@@ -44,8 +47,8 @@ class Loaded:
     """The settings in force.
 
     Attributes:
-        sources: For each setting that is not at its default, by dotted path, where it came from.
-        files: The files that were read: when one changes, so may the settings.
+        sources: The source of each setting that is not at its default, by dotted path.
+        files: The files that were read; the settings may change when one of them does.
     """
 
     settings: Settings
@@ -85,24 +88,18 @@ def is_section(annotation: object) -> TypeGuard[type[BaseModel]]:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def environment_names(path: str) -> tuple[str, ...]:
-    """Give the environment variables that set ``path``: ours, then those that Camunda's users know."""
-    own = PREFIX + environment_form(path)
-    return own, *(alias.name for alias in ALIASES if alias.path == path)
-
-
 def load(
     environ: Mapping[str, str],
     *,
     config: Path | None = None,
     overrides: Mapping[str, str | None] | None = None,
 ) -> Loaded:
-    """Read the settings from everywhere.
+    """Read the settings from all sources.
 
     Args:
         environ: The process environment.
         config: The YAML file; without it the one that ``SMTP_CONNECTOR_CONFIG`` names, if any.
-        overrides: What the command line says, by dotted path; None means not given.
+        overrides: The settings of the command line, by dotted path; None means not given.
 
     Raises:
         SettingsError: A value is invalid, a key is unknown, two names contradict each other, or a file
@@ -141,9 +138,9 @@ def load_settings(
 
 
 def _account_names(tree: object, overrides: Iterable[str]) -> list[str]:
-    """The accounts that may be set: those of the file, those of the command line, and the default.
+    """Return the accounts that may be set: those of the file and the command line, and the default.
 
-    The environment adds none: in it, a misspelt name could not be told from a new account.
+    The environment adds none: there a misspelt name would look like a new account.
     """
     listed = tree.get("accounts") if isinstance(tree, dict) else None
     names = {DEFAULT_ACCOUNT: None} | dict.fromkeys(map(str, listed if isinstance(listed, dict) else ()))
@@ -238,7 +235,7 @@ def _agreed(path: str, values: list[_Value]) -> _Value:
 
 
 def _refuse_ambiguous(environ: Mapping[str, str], paths: Iterable[str]) -> None:
-    """Refuse a variable that means two settings, as one account's name may end like another one's setting."""
+    """Refuse a variable for two settings, as one account's name may end like another's setting."""
     meant: dict[str, str] = {}
     for path in paths:
         name = environment_names(path)[0]
@@ -264,14 +261,14 @@ def _refuse_unknown(environ: Mapping[str, str], known: set[str]) -> None:
 
 def _parsed(file: Path) -> object:
     try:
-        return yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader with one rule more
+        return yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader with one more rule
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: cannot read the settings file: {_reason(error)}") from None
     except (yaml.YAMLError, RecursionError) as error:
         # The place only: the problem, and the excerpt that str(error) shows, may hold a secret.
         mark = getattr(error, "problem_mark", None)
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        what = "a key stands twice" if isinstance(error, _DuplicateKeyError) else "not valid YAML"
+        what = "a key is repeated" if isinstance(error, _DuplicateKeyError) else "not valid YAML"
         raise SettingsError(f"{file}: {what}{place}") from None
 
 
@@ -280,14 +277,14 @@ def _from_yaml(tree: object, file: Path, fields: Iterable[str]) -> dict[str, _Va
 
 
 class _DuplicateKeyError(yaml.MarkedYAMLError):
-    """A key stands twice; YAML forbids it, and PyYAML would take the last."""
+    """A key is repeated, which YAML forbids; PyYAML would take the last value."""
 
     def __init__(self, key: yaml.Node) -> None:
         super().__init__(problem_mark=key.start_mark)
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader that does not pass over a key that stands twice."""
+    """A safe loader that refuses a repeated key."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -320,7 +317,7 @@ def _children(node: dict[Any, Any], path: str, paths: set[str], file: Path) -> I
 
 
 def _is_account(path: str) -> bool:
-    """Whether this is the path of an account; one without a single key would be forgotten in silence."""
+    """Whether this is the path of an account; one without a single key would be lost in silence."""
     return path.startswith("accounts.") and path.count(".") == 1
 
 

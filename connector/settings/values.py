@@ -1,7 +1,6 @@
-"""The kinds of values that settings have, and what is valid for each.
+"""The types of the settings' values, and what is valid for each.
 
-Text or numbers as an operator writes them enter, typed values leave; what is wrong is said in the words of
-a :class:`ValueError`, which pydantic reports with the setting's name.
+A fault is a :class:`ValueError`, which pydantic reports with the setting's name.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _LOCALTIME = Path("/etc/localtime")
 _LONGEST_DOMAIN = 255  # octets; RFC 5321 section 4.5.3.1.2
 _HOST_AND_PORT = r"(\[[0-9a-fA-F:.]+\]|[^\s:/@]+):\d{1,5}"
 _TIME_OF_DAY = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?"
-# For editors: the forms of a duration that people write; the loader takes some more.
+# For editors: the usual forms of a duration; the loader accepts some more.
 _DURATION_TEXT = (
     r"\d{1,9}(\.\d{1,6})?|P\d{1,6}W|P(?=.)(\d{1,6}D)?(T(?=\d)(\d{1,6}H)?(\d{1,6}M)?(\d{1,6}(\.\d{1,6})?S)?)?"
 )
@@ -39,7 +38,7 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is no IANA time zone, such as Europe/Berlin") from error
+        raise ValueError(f"{name!r} is not an IANA time zone, such as Europe/Berlin") from error
     return name
 
 
@@ -60,17 +59,17 @@ def _linked_zone(link: Path) -> str:
 
 
 def _duration(value: object) -> object:
-    """Take a number in text for seconds; pydantic reads numbers and ISO 8601 itself."""
+    """Read a number in text as seconds; pydantic reads numbers and ISO 8601 itself."""
     if isinstance(value, str) and not re.fullmatch(r"P(?=.).*|\d+(\.\d+)?", value.strip().upper()):
         raise ValueError("expected seconds, as 30, or an ISO 8601 duration, as PT30S")
     return float(value) if isinstance(value, str) and value.strip()[0].isdigit() else value
 
 
 def from_json(value: object) -> object:
-    """Take text for JSON, as the environment and the command line give what is no plain value.
+    """Read text as JSON, the form of structured values in the environment and on the command line.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not JSON.
     """
     if not isinstance(value, str):
         return value
@@ -91,14 +90,14 @@ def _host_and_port(address: str) -> str:
 
 
 def _time_of_day(value: object) -> object:
-    """Let text pass only: YAML reads 17:00 without quotes as the number 1020, in sixties."""
+    """Accept text only: YAML reads 17:00 without quotes as the number 1020, in base 60."""
     if isinstance(value, time) or (isinstance(value, str) and re.fullmatch(_TIME_OF_DAY, value)):
         return value
     raise ValueError('expected hours and minutes in quotes, as "17:00"')
 
 
 def text_schema(pattern: str) -> WithJsonSchema:
-    """The JSON Schema of text that has this form as a whole, for editors."""
+    """Return the JSON Schema of text that matches a pattern as a whole, for editors."""
     return WithJsonSchema({"type": "string", "pattern": f"^({pattern})$"})
 
 
@@ -110,7 +109,7 @@ def _not_negative(value: timedelta) -> timedelta:
 
 def _positive(value: timedelta) -> timedelta:
     if value <= timedelta(0):
-        raise ValueError("expected a duration longer than nothing")
+        raise ValueError("expected a duration longer than zero")
     return value
 
 
@@ -123,7 +122,7 @@ def _readable(file: Path) -> Path:
 
 
 def _domain(name: str | None) -> str | None:
-    """RFC 5321's Domain or address-literal, as EHLO (section 4.1.1.1) has it, in the form for the wire."""
+    """Read a Domain or address literal for EHLO (RFC 5321 section 4.1.1.1), in the form for the wire."""
     if not name:
         return None
     try:
@@ -140,7 +139,7 @@ def _domain(name: str | None) -> str | None:
 
 def _without_login(url: str) -> str:
     if "@" in urlsplit(url).netloc:
-        raise ValueError("must not hold a user name or password; use client_id and client_secret")
+        raise ValueError("must not contain a user name or password; use client_id and client_secret")
     return url
 
 
@@ -167,12 +166,12 @@ def _address(text: str) -> str:
     except InputError as error:
         raise ValueError(_without_field(error)) from None
     if mailbox.name:
-        raise ValueError("expected the address alone; its name belongs in display_name")
+        raise ValueError("expected the address alone; put its name in display_name")
     return mailbox.address
 
 
 def _headers(given: object) -> dict[str, str]:
-    """Take a map, or JSON from the environment; a blank value leaves the header out."""
+    """Read a map, or JSON from the environment; a blank value leaves the header out."""
     given = from_json(given)
     if not isinstance(given, dict):
         # ValueError, as pydantic reports only that one.

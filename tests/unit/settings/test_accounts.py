@@ -67,13 +67,13 @@ FAULTS = {
     "an unknown region": ({"preset": "mailgun", "region": "mars"}, "region must be us or eu"),
     "a region too many": ({"preset": "gmail", "region": "eu"}, "region is for the presets ses and mailgun"),
     "unknown preset": ({"preset": "hotmail"}, "accounts.a.preset"),
-    "half a login": ({"host": "x", "username": "u"}, "username and password go together"),
+    "half a login": ({"host": "x", "username": "u"}, "username and password must be set together"),
     "no security": ({"host": "x", "security": "ssl"}, "accounts.a.security"),
     "an old TLS": ({"host": "x", "min_tls": 1.1}, "accounts.a.min_tls"),
     "no host": ({"host": "mail example"}, "accounts.a.host: is no host name or IP address"),
     "a URL for a host": ({"host": "smtp://mail"}, "accounts.a.host: must be the name alone"),
     "no address": ({"host": "x", "address": "sales"}, "accounts.a.address: is not a mail address"),
-    "a name with the address": ({"host": "x", "address": "S <s@x>"}, "its name belongs in display_name"),
+    "a name with the address": ({"host": "x", "address": "S <s@x>"}, "put its name in display_name"),
     "a name without an address": ({"host": "x", "display_name": "Sales"}, "display_name needs address"),
     "two trusts": ({"host": "x", "ca_file": __file__, "trust_store": __file__}, "keep one of them"),
     "a key without its certificate": ({"host": "x", "client_key": __file__}, "need client_cert"),
@@ -96,7 +96,7 @@ FAULTS = {
         {"host": "x", "defaults": {"delivery_receipt": ["never", "failure"]}},
         "never excludes the other values",
     ),
-    "NUL in a password": ({"host": "x", "username": "u", "password": "a\0b"}, "password holds a NUL"),
+    "NUL in a password": ({"host": "x", "username": "u", "password": "a\0b"}, "password has a NUL"),
 }
 
 
@@ -144,13 +144,13 @@ def test_a_name_that_no_setting_can_have(tmp_path: Path, name: str) -> None:
 
 def test_two_accounts_of_one_name_in_the_environment(tmp_path: Path) -> None:
     told = fault(tmp_path, {"sales-eu": {"host": "x"}, "SALES_EU": {"host": "x"}})
-    assert "are one name in the environment: rename one of them" in told
+    assert "have the same environment variables: rename one of them" in told
 
 
 def test_two_accounts_for_one_process(tmp_path: Path) -> None:
     tagged = {"host": "x", "process_ids": ["order", "invoice"]}
     told = fault(tmp_path, {"a": tagged, "b": tagged | {"process_ids": ["order"]}})
-    assert "the process id order stands in process_ids of several accounts (a, b): keep one" in told
+    assert "the process id order is in process_ids of several accounts (a, b): keep one" in told
     assert "invoice" not in told
 
 

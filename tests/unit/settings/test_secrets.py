@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from connector.settings.environment import environment_names
 from connector.settings.show import as_json
-from connector.settings.sources import SettingsError, environment_names, leaves, load
+from connector.settings.sources import SettingsError, leaves, load
 
 VAULT = {"secrets.vault.address": "https://vault.example.com:8200"}
 
@@ -39,12 +40,12 @@ def test_bindings_come_from_yaml_and_from_json(tmp_path: Path) -> None:
         ({"secrets.bind": "{"}, "secrets.bind .*not JSON"),
         ({"secrets.bind": '["smtp.example.com"]'}, "expected names of secrets with hosts"),
         ({"secrets.bind": '{"A": ["smtp://x"]}'}, "neither a host nor host:port"),
-        ({"secrets.bind": '{"A B": ["x.example"]}'}, "'A B' is no name of a secret"),
+        ({"secrets.bind": '{"A B": ["x.example"]}'}, "'A B' is not the name of a secret"),
         ({"secrets.bind": '{"A": [5]}'}, "secrets.bind"),
         ({"smtp.hosts": "smtp.example.com, *.example.com"}, r"smtp.hosts .*'\*.example.com' is neither"),
         ({"secrets.vault.address": "http://vault.example.com"}, "in clear"),
         ({"secrets.vault.address": "vault.example.com:8200"}, "expected a URL"),
-        ({"secrets.vault.address": "https://me:pw@vault.example.com"}, "must not hold a user name"),
+        ({"secrets.vault.address": "https://me:pw@vault.example.com"}, "must not contain a user name"),
         ({"secrets.vault.token": "x"}, "token needs address"),
         (
             VAULT | {"secrets.vault.token": "x", "secrets.vault.role_id": "y"},

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from connector.settings.environment import ALIASES
+from connector.settings.environment import ALIASES, environment_names
 from connector.settings.model import Settings
 from connector.settings.show import as_json, as_table
-from connector.settings.sources import SettingsError, environment_names, leaves, load
+from connector.settings.sources import SettingsError, leaves, load
 
 CREDENTIALS = {
     "ZEEBE_CLIENT_ID": "worker",
@@ -157,18 +157,18 @@ FAULTS = {
         {"SMTP_CONNECTOR_WORKER_LEASE": "soon"},
         "(SMTP_CONNECTOR_WORKER_LEASE): expected seconds, as 30, or an ISO 8601 duration, as PT30S",
     ),
-    "no time": ({"SMTP_CONNECTOR_WORKER_LEASE": "0"}, "expected a duration longer than nothing"),
-    "no zone": ({"SMTP_CONNECTOR_MESSAGE_TIME_ZONE": "Middle/Earth"}, "no IANA time zone"),
+    "no time": ({"SMTP_CONNECTOR_WORKER_LEASE": "0"}, "expected a duration longer than zero"),
+    "no zone": ({"SMTP_CONNECTOR_MESSAGE_TIME_ZONE": "Middle/Earth"}, "not an IANA time zone"),
     "no port": ({"ZEEBE_ADDRESS": "zeebe"}, "engine.address (ZEEBE_ADDRESS): expected host:port"),
     "odd scheme": ({"ZEEBE_ADDRESS": "ftp://zeebe:1"}, "engine.address (ZEEBE_ADDRESS): expected host:port"),
-    "half a login": ({"ZEEBE_CLIENT_ID": "x"}, "client_id and client_secret go together"),
+    "half a login": ({"ZEEBE_CLIENT_ID": "x"}, "client_id and client_secret must be set together"),
     "login in clear": (
         {**CREDENTIALS, "ZEEBE_INSECURE_CONNECTION": "true"},
         "client credentials are never sent without TLS",
     ),
     "login in the token endpoint": (
         {**CREDENTIALS, "ZEEBE_AUTHORIZATION_SERVER_URL": "https://u:hush-hush@login.example.com"},
-        "engine.oauth_url (ZEEBE_AUTHORIZATION_SERVER_URL): must not hold a user name or password",
+        "engine.oauth_url (ZEEBE_AUTHORIZATION_SERVER_URL): must not contain a user name or password",
     ),
     "no host": ({"SMTP_CONNECTOR_ATTACHMENTS_URLS": "http://x/y"}, "attachments.urls"),
     "a file for the settings file": (
@@ -220,7 +220,7 @@ def test_a_fault_is_named_with_the_variable_that_has_it(environ: dict[str, str],
         ("[1, 2]", "expected keys with values"),
         ("worker: {name: 'x", "not valid YAML at line 1"),
         ("worker: {max_jobs: 0}", "worker.max_jobs"),
-        ("worker: {max_jobs: 1, max_jobs: 2}", "a key stands twice at line 1, column 23"),
+        ("worker: {max_jobs: 1, max_jobs: 2}", "a key is repeated at line 1, column 23"),
         ("a: " + "[" * 5000, "not valid YAML"),
         ("log: {level: info}\0", "not valid YAML"),
     ],
