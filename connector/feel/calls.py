@@ -7,9 +7,10 @@ adds, a built-in one. A variable with the name of a function does not hide it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from connector.feel.errors import FeelError, FeelLimitError
-from connector.feel.functions import Builtin, by_names, by_position
+from connector.feel.functions import REGISTRY, Builtin, by_names, by_position
 from connector.feel.values import Function, Lambda, Node, Scope, Value, type_name
 
 
@@ -143,7 +144,10 @@ def _call_added(
     if ordered is None or not function.takes(len(ordered)):
         _nothing_fits(name, arguments, values, scope)
         return None
-    return function.call(*ordered)
+    found = function.call(*ordered)
+    if isinstance(found, dict):
+        scope.run.given.append((name, found))
+    return found
 
 
 def _single(
@@ -184,4 +188,14 @@ def _nothing_fits(name: str, arguments: Arguments, values: list[Value], scope: S
         given = ", ".join(f"{key}: {type_name(value)}" for key, value in pairs)
     else:
         given = ", ".join(map(type_name, values))
-    scope.run.warn(f"There is no function {name}({given})")
+    scope.run.warn(f"There is no function {name}({given}){_meant(name, scope)}")
+
+
+def _meant(name: str, scope: Scope) -> str:
+    """Ask whether a function was meant that has nearly this name."""
+    known = [*REGISTRY, *scope.run.functions]
+    if name in known:
+        return ""
+    folded = {other.lower(): other for other in known}
+    near = get_close_matches(name.lower(), folded, n=1, cutoff=0.75)
+    return f"; did you mean {folded[near[0]]}?" if near else ""

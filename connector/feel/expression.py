@@ -34,10 +34,12 @@ class Evaluation:
         value: None, bool, int, float, str, list or dict.
         warnings: Sentences for the modeler, for example that there is no variable of some name. Each is there
             once, at most 20 are kept.
+        given_by: The function of the caller that gave the whole value, if it is such a function's.
     """
 
     value: object
     warnings: tuple[str, ...] = ()
+    given_by: str | None = None
 
 
 class Expression:
@@ -76,14 +78,16 @@ class Expression:
         names: dict[str, object] = context if type(context) is dict else dict(context or {})
         try:
             # The outermost scope holds JSON, which is converted where it is touched.
-            value = to_json(self._node(Scope(names, None, run)), run)  # type: ignore[arg-type]
+            found = self._node(Scope(names, None, run))  # type: ignore[arg-type]
+            value = to_json(found, run)
         except FeelError as error:
             error.locate(0)
             error.expression = self.text
             raise
         except RecursionError:
             raise FeelLimitError("The evaluation is nested too deeply", 0, self.text) from None
-        return Evaluation(value, run.warnings)
+        given_by = next((name for name, context in run.given if context is found), None)
+        return Evaluation(value, run.warnings, given_by)
 
 
 def parse(text: str, limits: Limits = DEFAULT_LIMITS) -> Expression:

@@ -13,6 +13,8 @@ evaluation there and here: an error expression with a mistake must not end as "n
 from __future__ import annotations
 
 import inspect
+import math
+import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -116,6 +118,7 @@ def by_names(name: str, names: Sequence[str]) -> tuple[Builtin, ...]:
 
 
 _NO_TIME = DayTimeDuration(0)
+_MILLISECOND = 1_000_000  # nanoseconds
 
 
 def _bpmn_error(code: Value, *rest: Value) -> Value:
@@ -155,6 +158,42 @@ def _ignore_error(variables: Value = None) -> Value:
     return {"errorType": "ignoreError", "variables": _context("ignoreError", variables)}
 
 
+def _backoff(
+    attempt: Value,
+    min_delay: Value = None,
+    factor: Value = None,
+    max_delay: Value = None,
+    jitter: Value = None,
+) -> Value:
+    """Give the pause behind an attempt: longer each time, up to a limit, and never quite the same."""
+    least = _delay("minDelay", min_delay, 0.05)
+    most = max(_delay("maxDelay", max_delay, 5.0), least)
+    steps = max(_number("attempt", attempt, None), 1.0) - 1
+    growth = max(_number("factor", factor, 1.6), 1.0)
+    # Beyond the limit the exponent does not matter, and would only overflow.
+    steps = min(steps, math.log(max(most / least, 1.0), growth) + 1) if growth > 1 else 0
+    delay = min(least * growth**steps, most)
+    share = min(_number("jitter", jitter, 0.1), 1.0)
+    return DayTimeDuration(round(delay * (1 + random.uniform(-share, share)) * 1_000) * _MILLISECOND)  # noqa: S311
+
+
+def _delay(parameter: str, value: Value, usual: float) -> float:
+    """Read a duration as seconds."""
+    if value is None:
+        return usual
+    if not isinstance(value, DayTimeDuration) or value.nanos <= 0:
+        raise _wrong("backoff", parameter, 'a duration such as @"PT5S"', value)
+    return value.nanos / 1_000_000_000
+
+
+def _number(parameter: str, value: Value, usual: float | None) -> float:
+    if value is None and usual is not None:
+        return usual
+    if not isinstance(value, Decimal) or value < 0:
+        raise _wrong("backoff", parameter, "a number of 0 or more", value)
+    return float(value)
+
+
 def _string(function: str, parameter: str, value: Value) -> str:
     if not isinstance(value, str):
         raise _wrong(function, parameter, "a string", value)
@@ -180,4 +219,5 @@ CONNECTOR_FUNCTIONS = {
     "bpmnError": Function(("errorCode", "errorMessage", "variables"), _bpmn_error, required=1),
     "jobError": Function(("errorMessage", "variables", "retries", "retryBackoff"), _job_error, required=1),
     "ignoreError": Function(("variables",), _ignore_error, required=0),
+    "backoff": Function(("attempt", "minDelay", "factor", "maxDelay", "jitter"), _backoff, required=1),
 }

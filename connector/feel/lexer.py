@@ -83,6 +83,22 @@ def unquote(literal: str) -> str:
 RESERVED = frozenset(
     {"null", "true", "false", "function", "in", "return", "then", "else", "satisfies", "and", "or"}
 )
+_CLOSED_BY = {"(": ")", "[": "]", "{": "}"}
+_KEYWORDS = frozenset({"if", "for", "some", "every", "not", "between", "instance", "of"}) | RESERVED
+# What people write who think in another language.
+_FOREIGN = {
+    "==": "FEEL writes = for equality",
+    "<>": "FEEL writes !=",
+    "&": "FEEL writes and; + joins strings",
+    "|": "FEEL writes or",
+    "'": 'FEEL writes strings in double quotes: "text"',
+    "!": "FEEL writes not(…), and != for inequality",
+    "?": "FEEL writes if … then … else …",
+    "%": "FEEL writes modulo(a, b)",
+    "$": "FEEL writes a variable's name alone, without ${ }",
+    ";": "FEEL separates with a comma",
+    "`": "a backtick is never closed",
+}
 # Deeper than anybody writes, and shallow enough for Python's own stack, also when a job is deep in calls.
 _DEEPEST = 64
 
@@ -157,13 +173,63 @@ class Cursor:
     def unexpected(self, wanted: str) -> FeelSyntaxError:
         """Return the error that something else than what is wanted stands here."""
         kind, word, start = self.kinds[self.at], self.words[self.at], self.starts[self.at]
+        opened = self._opened()
+        if kind == END and opened is not None:
+            missing = _CLOSED_BY[self.words[opened]]
+            return FeelSyntaxError(f"'{missing}' is missing: {self._never_closed(opened)}", start)
         if kind == END:
-            return FeelSyntaxError(f"The expression ends where {wanted} should follow", start)
+            needs = "; every if needs an else, as else null" if wanted == "'else'" else ""
+            return FeelSyntaxError(f"The expression ends where {wanted} should follow{needs}", start)
         if kind == STRANGE and word.startswith(('"', "/*")):
             what = "string" if word[0] == '"' else "comment"
             return FeelSyntaxError(f"The {what} that starts here is never closed", start)
         message = f"'{shortened(word)}' stands where {wanted} should"
-        if kind == NAME and self.at and self.kinds[self.at - 1] == NAME:
-            name = shortened(f"{self.words[self.at - 1]} {word}")
-            message += f"; a name with blanks is written in backticks: `{name}`"
+        if advice := self._advice():
+            message += f"; {advice}"
+        elif kind == SYMBOL and word in _CLOSED_BY.values():
+            message += self._unmatched(word, opened)
         return FeelSyntaxError(message, start)
+
+    def _advice(self) -> str:
+        """Name FEEL's spelling where the token, or the one before it, is that of another language."""
+        kind, word = self.kinds[self.at], self.words[self.at]
+        last = self.words[self.at - 1] if self.at else ""
+        if kind == SYMBOL and self.at and self.starts[self.at] == self.starts[self.at - 1] + 1:
+            word = last + word if last + word in _FOREIGN else word
+        if kind != NAME:
+            return _FOREIGN.get(word[:2]) or _FOREIGN.get(word[:1], "")
+        for name in (last, word):
+            if name.lower() in _KEYWORDS and name != name.lower():
+                return f"FEEL writes {name.lower()} in lower case"
+        if last == "not":
+            return "FEEL writes not(…)"
+        if self.at and self.kinds[self.at - 1] == NAME:
+            return f"a name with blanks is written in backticks: `{shortened(f'{last} {word}')}`"
+        return ""
+
+    def _opened(self) -> int | None:
+        """Find the innermost bracket that is open here."""
+        stack: list[int] = []
+        for place in range(self.at):
+            word = self.words[place]
+            if self.kinds[place] != SYMBOL:
+                continue
+            if word in _CLOSED_BY:
+                stack.append(place)
+            elif word in _CLOSED_BY.values() and stack:
+                # An interval may end with another kind of bracket than it begins with.
+                stack.pop()
+        return stack[-1] if stack else None
+
+    def _unmatched(self, closing: str, opened: int | None) -> str:
+        if opened is None:
+            return "; no bracket is open here"
+        if _CLOSED_BY[self.words[opened]] != closing:
+            return f"; {self._never_closed(opened)}"
+        return "; remove the comma before it" if self.words[self.at - 1] == "," else ""
+
+    def _never_closed(self, place: int) -> str:
+        offset = self.starts[place]
+        line = self.text.count("\n", 0, offset) + 1
+        column = offset - self.text.rfind("\n", 0, offset)
+        return f"the '{self.words[place]}' in line {line}, column {column} is never closed"

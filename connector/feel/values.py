@@ -76,6 +76,7 @@ DEFAULT_LIMITS = Limits()
 class Run:
     """The state of one evaluation: what is left of its budget, and what it has to say.
 
+    ``given`` has the contexts that functions of the caller gave, each with the function's name.
     ``fuel`` is what is left until the next look at the clock. Hot loops take from it directly and call
     `refuel` when it falls below zero, which costs a third of a call to `charge`.
     """
@@ -89,6 +90,7 @@ class Run:
         "converted",
         "fuel",
         "functions",
+        "given",
         "limits",
     )
 
@@ -101,6 +103,7 @@ class Run:
         self.fuel = 0
         self.calls = 0
         self.converted: dict[int, object] = {}
+        self.given: list[tuple[str, object]] = []
         self._left = limits.steps
         self._deadline = monotonic() + limits.seconds
         self._warnings: dict[str, None] = {}

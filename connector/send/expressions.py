@@ -57,8 +57,10 @@ Decision = BpmnError | JobError | IgnoreError
 
 async def variables_of(
     expression: Expression, context: Mapping[str, Any]
-) -> tuple[dict[str, Any], tuple[str, ...]]:
+) -> tuple[dict[str, Any] | BpmnError, tuple[str, ...]]:
     """Evaluate a result expression: process variables by name, none for null; and FEEL's warnings.
+
+    A call of ``bpmnError(…)`` as the whole value throws; a context that only looks like one makes variables.
 
     Raises:
         ExpressionError: It fails, or gives something that is no context.
@@ -71,6 +73,8 @@ async def variables_of(
             "resultExpression",
             f"must give a context such as {{id: response.messageId}}, not {kind(evaluation.value)}",
         )
+    if evaluation.given_by == "bpmnError":
+        return _thrown(evaluation.value), evaluation.warnings
     return evaluation.value, evaluation.warnings
 
 
@@ -120,10 +124,7 @@ def _decision(value: Mapping[str, Any]) -> Decision:
         raise _undecided(f"gave variables that are no context: {shown(variables)}")
     match value.get("errorType", "bpmnError"):
         case "bpmnError":
-            code = _text(value, "code", "errorCode")
-            if not code:
-                raise _undecided("gave a BPMN error without a code")
-            return BpmnError(code, _text(value, "message", "errorMessage"), variables or {})
+            return _thrown(value)
         case "jobError":
             message = _text(value, "message", "errorMessage")
             return JobError(message, variables or {}, _retries(value), _backoff(value))
@@ -131,6 +132,13 @@ def _decision(value: Mapping[str, Any]) -> Decision:
             return IgnoreError(variables or {})
         case other:
             raise _undecided(f"gave the errorType {shown(other)}")
+
+
+def _thrown(value: Mapping[str, Any]) -> BpmnError:
+    code = _text(value, "code", "errorCode")
+    if not code:
+        raise _undecided("gave a BPMN error without a code")
+    return BpmnError(code, _text(value, "message", "errorMessage"), value.get("variables") or {})
 
 
 def _text(value: Mapping[str, Any], *names: str) -> str:

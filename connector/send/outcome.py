@@ -7,7 +7,7 @@ accepted is never sent again because of anything that happens here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from connector.model.receipt import Receipt
 from connector.secrets.masker import masked
 from connector.send.expressions import BpmnError, Decision, IgnoreError, JobError, decision_of, variables_of
 from connector.settings.model import WorkerSettings
+from connector.tasks.header_advice import decides_blindly
 from connector.tasks.headers import TaskHeaders
 
 _log = structlog.get_logger(__name__)
@@ -29,6 +30,10 @@ _LONGEST_MESSAGE = 5_000
 # Characters for the texts of all refused recipients together; the engine takes about 2 MB of variables.
 _REJECTED_TEXTS, _SHORTEST_TEXT = 500_000, 40
 _SENT = "Mail sent successfully"
+_BLIND = (
+    "errorExpression reads neither error nor response, so that it answers every mail; write if error != null "
+    "then … else null"
+)
 _SERVER_ASKED_TO_WAIT = frozenset({ErrorCode.TEMPORARILY_REJECTED, ErrorCode.RATE_LIMITED})
 
 
@@ -74,10 +79,16 @@ async def succeeded(described: Mapping[str, Any], job: Job, headers: TaskHeaders
     An expression that fails now is an incident that says that the mail is out.
     """
     try:
-        variables, warnings = await _result_variables(described, headers, job)
-        decision = await _decision(headers, _success_context(described), job)
+        found, warnings = await _result_variables(described, headers, job)
+        decision, _ = await _decision(headers, _success_context(described), job)
     except ExpressionError as error:
         return _incident_after(described["messageId"], f"{error.code}: {error.message}", describe(error))
+    if isinstance(found, BpmnError):
+        decision, found = decision or found, {}
+    elif _is_blind(decision, headers):
+        _log_warnings("errorExpression", (_BLIND,), job)
+        warnings = (*warnings, _BLIND)
+    variables = found
     if headers.result_variable:
         shown = {**described, "warnings": [*described["warnings"], *warnings]}
         variables = {headers.result_variable: shown} | variables
@@ -87,7 +98,9 @@ async def succeeded(described: Mapping[str, Any], job: Job, headers: TaskHeaders
         case JobError(message, more, retries, pause):
             if described["duplicate"]:  # it was tried again already, and there is nothing left to try
                 return Complete({**variables, **more})
-            told = replace(_incident_after(described["messageId"], message, None), variables=more)
+            told = replace(
+                _incident_after(described["messageId"], _told(message, warnings), None), variables=more
+            )
             return replace(told, retries=retries, backoff=pause.total_seconds() if pause else 0.0)
         case IgnoreError(more):
             return Complete({**variables, **more})
@@ -95,9 +108,15 @@ async def succeeded(described: Mapping[str, Any], job: Job, headers: TaskHeaders
             return Complete(variables)
 
 
+def _is_blind(decision: Decision | None, headers: TaskHeaders) -> bool:
+    """Whether an expression that answers every outcome has just answered a success."""
+    text = headers.error_expression.text if headers.error_expression else ""
+    return isinstance(decision, BpmnError | JobError) and decides_blindly(text)
+
+
 async def _result_variables(
     described: Mapping[str, Any], headers: TaskHeaders, job: Job
-) -> tuple[dict[str, Any], tuple[str, ...]]:
+) -> tuple[dict[str, Any] | BpmnError, tuple[str, ...]]:
     if headers.result_expression is None:
         return {}, ()
     variables, warnings = await variables_of(headers.result_expression, _success_context(described))
@@ -122,6 +141,12 @@ def _incident_after(message_id: str, message: str, error: Mapping[str, Any] | No
     return Fail(_noted(message, sent), retries=0, error=error)
 
 
+def _told(message: str, warnings: Iterable[str]) -> str:
+    """Put warnings below a message."""
+    lines = [f"Warning: {warning}" for warning in warnings]
+    return "\n".join([message[:_LONGEST_MESSAGE], *lines]) if lines else message
+
+
 def _noted(message: str, note: str) -> str:
     """Put a note below a message; a long one is cut, so that the engine's limit does not cut the note."""
     return f"{message[:_LONGEST_MESSAGE]}\n{note}"
@@ -131,7 +156,11 @@ def _noted(message: str, note: str) -> str:
 
 
 async def failed(
-    error: ConnectorError, job: Job, headers: TaskHeaders | None, settings: WorkerSettings
+    error: ConnectorError,
+    job: Job,
+    headers: TaskHeaders | None,
+    settings: WorkerSettings,
+    warnings: Iterable[str] = (),
 ) -> Outcome:
     """Decide what a failed attempt means: what the task's expressions say, else its mapping, else its cost.
 
@@ -140,30 +169,39 @@ async def failed(
         job: The attempt that it happened to.
         headers: The task's headers; None when they are what is wrong.
         settings: The pauses and the mapping for tasks that set none.
+        warnings: What may be the reason, for the incident.
     """
     spent = _spent(error, job, headers.retry_backoff if headers else None, settings)
-    if headers is None or error.code is ErrorCode.CANCELLED:
+    if error.code is ErrorCode.CANCELLED:
         return spent
-    described = describe(error)
+    spent = replace(spent, message=_told(spent.message, warnings))
+    if headers is None:
+        return spent
     try:
-        decision = await _decision(headers, {"error": described}, job)
+        decision, undecided = await _decision(headers, {"error": describe(error)}, job)
     except ExpressionError as fault:
         # The original error stays what it was, retries included; both are told.
         return replace(spent, message=_noted(spent.message, f"Beside it, {fault.message}"))
-    match decision or _mapped(error, headers.error_mapping, settings.error_mapping):
+    decision = decision or _mapped(error, headers.error_mapping, settings.error_mapping)
+    if decision is None:
+        return replace(spent, message=_told(spent.message, undecided))
+    return _answered(decision, error, spent, headers)
+
+
+def _answered(decision: Decision, error: ConnectorError, spent: Fail, headers: TaskHeaders) -> Outcome:
+    """Do what the task's expression or a mapping says, in place of what the failure costs by itself."""
+    match decision:
         case BpmnError(code, message, variables):
             return Throw(code, message or error.message, variables)
         case JobError(message, variables, retries, pause):
             seconds = pause.total_seconds() if pause else 0.0
-            retried = Fail(message or spent.message, retries, seconds, variables, described)
+            retried = Fail(message or spent.message, retries, seconds, variables, describe(error))
             in_doubt = error.code is ErrorCode.DELIVERY_UNCERTAIN and not error.retryable
             return _not_again(retried) if in_doubt else retried
         case IgnoreError(variables):
-            ignored = {"status": "FAIL", "error": described}
+            ignored = {"status": "FAIL", "error": describe(error)}
             result = {headers.result_variable: ignored} if headers.result_variable else {}
             return Complete({**result, **variables}, mail_sent=False)
-        case None:
-            return spent
 
 
 def _not_again(retried: Fail) -> Fail:
@@ -191,15 +229,18 @@ def _default_backoff(code: ErrorCode, settings: WorkerSettings) -> timedelta:
     return settings.rejection_backoff if code in _SERVER_ASKED_TO_WAIT else settings.retry_backoff
 
 
-async def _decision(headers: TaskHeaders, context: Mapping[str, Any], job: Job) -> Decision | None:
+async def _decision(
+    headers: TaskHeaders, context: Mapping[str, Any], job: Job
+) -> tuple[Decision | None, tuple[str, ...]]:
+    """Ask the error expression; gives its warnings too, where there was an error for it to read."""
     if headers.error_expression is None:
-        return None
+        return None, ()
     context = {**context, "job": {"retries": job.retries}}
     decision, warnings = await decision_of(headers.error_expression, context)
-    # After a success nearly every error expression warns that there is no `error`.
-    if "error" in context:
-        _log_warnings("errorExpression", warnings, job)
-    return decision
+    if "error" not in context:  # after a success nearly every error expression warns that there is none
+        return decision, ()
+    _log_warnings("errorExpression", warnings, job)
+    return decision, tuple(f"errorExpression: {warning}" for warning in warnings)
 
 
 def _log_warnings(header: str, warnings: tuple[str, ...], job: Job) -> None:

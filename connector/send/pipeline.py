@@ -32,7 +32,9 @@ from connector.send.once import Once
 from connector.send.submission import Response, Stages, Submission
 from connector.settings.model import Settings
 from connector.tasks import send_task
-from connector.tasks.headers import TaskHeaders, read_task_headers
+from connector.tasks.definitions import misspelling_warnings
+from connector.tasks.header_advice import header_warnings
+from connector.tasks.headers import HEADERS, TaskHeaders, read_task_headers
 from connector.tasks.port import SendTask
 from connector.transport.pacing import Pacing
 from connector.transport.port import Transport
@@ -83,18 +85,22 @@ class Pipeline:
             context: What is told to and heard from the worker that has the job.
         """
         headers: TaskHeaders | None = None
+        odd = header_warnings(job.headers, HEADERS)
         try:
             headers = self._headers(job)
             task, response = await self._sent(job, context or JobContext())
         except ConnectorError as error:
             told = MaskedError(error, self._stages.masks.mask)
-            return self._masked(await outcome.failed(told, job, headers, self._settings.worker), headers)
+            warnings = (*misspelling_warnings(job.variables, send_task(job.type).variable_names), *odd)
+            failed = await outcome.failed(told, job, headers, self._settings.worker, warnings)
+            return self._masked(failed, headers)
         except asyncio.CancelledError:
             # Not swallowed: the worker that cancels waits for this very outcome. CancelledError comes here
             # only while nothing can have been delivered.
             return await outcome.failed(CancelledBeforeSendError(), job, headers, self._settings.worker)
         try:
-            return self._masked(await outcome.succeeded(task.response(response), job, headers), headers)
+            described = task.response({**response, "warnings": [*response["warnings"], *odd]})
+            return self._masked(await outcome.succeeded(described, job, headers), headers)
         except Exception:  # noqa: BLE001 - a fault that left here would spend a retry
             _log.exception("result not made", job_key=job.key, element_id=job.element_id)
             return outcome.broken_after(response["messageId"])

@@ -22,7 +22,16 @@ _VARIABLE = re.compile(r"[^\W\d]\w*")
 _RESERVED = frozenset(
     {"null", "true", "false", "function", "if", "then", "else", "for", "between", "instance", "of", "not"}
 )
-_MAX_BACKOFF = timedelta(days=365)
+_LONGEST_DURATION = timedelta(days=365)
+_LONGEST_TIMEOUT = timedelta(days=1)
+HEADERS = (
+    "resultVariable",
+    "resultExpression",
+    "errorExpression",
+    "errorMapping",
+    "retryBackoff",
+    "jobTimeout",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,7 @@ class TaskHeaders:
         error_expression: FEEL that makes a BPMN error or another outcome of a failure.
         error_mapping: BPMN error codes by error code; ``*`` stands for every code that is not named.
         retry_backoff: The pause before a retry, in place of the worker's setting.
+        job_timeout: How long the engine is to keep the job for its worker, in place of the worker's setting.
     """
 
     result_variable: str | None = None
@@ -42,6 +52,7 @@ class TaskHeaders:
     error_expression: Expression | None = None
     error_mapping: Mapping[str, str] = field(default_factory=dict)
     retry_backoff: timedelta | None = None
+    job_timeout: timedelta | None = None
 
 
 def read_task_headers(headers: Mapping[str, str]) -> TaskHeaders:
@@ -61,7 +72,8 @@ def read_task_headers(headers: Mapping[str, str]) -> TaskHeaders:
         result_expression=_expression(headers, "resultExpression"),
         error_expression=_expression(headers, "errorExpression"),
         error_mapping=_error_mapping(headers),
-        retry_backoff=_retry_backoff(headers),
+        retry_backoff=_duration(headers, "retryBackoff"),
+        job_timeout=job_timeout(headers),
     )
 
 
@@ -106,20 +118,30 @@ def _result_variable(headers: Mapping[str, str]) -> str | None:
     return name
 
 
-def _retry_backoff(headers: Mapping[str, str]) -> timedelta | None:
-    text = unquoted(_stripped(headers, "retryBackoff"))
+def job_timeout(headers: Mapping[str, str]) -> timedelta | None:
+    """Read how long the engine is to keep a job for the worker that has taken it.
+
+    Raises:
+        ExpressionError: It is no duration, or none between a second and a day.
+    """
+    timeout = _duration(headers, "jobTimeout")
+    if timeout is not None and not timedelta(seconds=1) <= timeout <= _LONGEST_TIMEOUT:
+        raise ExpressionError("jobTimeout", "must be between PT1S and P1D")
+    return timeout
+
+
+def _duration(headers: Mapping[str, str], name: str) -> timedelta | None:
+    text = unquoted(_stripped(headers, name))
     if not text:
         return None
     duration = parse_duration(text)
     if duration is None:
-        raise ExpressionError(
-            "retryBackoff", f"{shown(text)} is no ISO 8601 duration; write PT30S, PT5M or P1D"
-        )
+        raise ExpressionError(name, f"{shown(text)} is no ISO 8601 duration; write PT30S, PT5M or P1D")
     if duration.months:
         raise ExpressionError(
-            "retryBackoff", f"{shown(text)} has years or months, which differ in length; use days, as P30D"
+            name, f"{shown(text)} has years or months, which differ in length; use days, as P30D"
         )
-    backoff = timedelta(days=duration.days) + duration.clock
-    if backoff > _MAX_BACKOFF:
-        raise ExpressionError("retryBackoff", f"{shown(text)} is longer than a year; write less")
-    return backoff
+    length = timedelta(days=duration.days) + duration.clock
+    if length > _LONGEST_DURATION:
+        raise ExpressionError(name, f"{shown(text)} is longer than a year; write less")
+    return length

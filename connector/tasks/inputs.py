@@ -150,9 +150,10 @@ def split_text(text: str) -> Iterator[str]:
 def items(
     value: Value, split: Callable[[str], Iterable[str]] = split_text, *, most: int = _MAX_ITEMS
 ) -> list[Value]:
-    """The items of a list that came as a list, as one text, as a separated text, or as a JSON list in a text.
+    """The items of a list that came as a list, as one text, as a separated text, or in brackets in a text.
 
-    Blank items are left out; the others keep their place in their name.
+    In brackets may stand JSON, or the items without quotes, as Infosys's documentation writes them. Blank
+    items are left out; the others keep their place in their name.
 
     Args:
         value: What was given.
@@ -162,9 +163,9 @@ def items(
     Raises:
         InputError: Neither a list nor text, too many items, or text in brackets that is no JSON list.
     """
-    data = from_json(value, "[]")
+    data = _listed(value)
     if isinstance(data, str):
-        data = list(islice(split(text(value)), most + 1))
+        data = list(islice(split(text(Value(value.field, data))), most + 1))
         if len(data) == 1:
             return [] if is_blank(data[0]) else [Value(value.field, data[0])]
     if not isinstance(data, list):
@@ -173,6 +174,17 @@ def items(
         raise value.error(f"has more than {most:,} items; spread them over several mails")
     named = (Value(f"{value.field}[{number}]", item) for number, item in enumerate(data, 1))
     return [item for item in named if not is_blank(item.data)]
+
+
+def _listed(value: Value) -> Any:
+    """A list from JSON, or what stands in the brackets of a text that is none: ``[a@x, b@x]``."""
+    try:
+        return from_json(value, "[]")
+    except InputError:
+        inner = value.data.strip()[1:-1].strip()
+        if inner.startswith(('"', "[", "{")):  # JSON was meant
+            raise
+        return inner
 
 
 def mapping(value: Value) -> Mapping[str, Any]:

@@ -18,7 +18,9 @@ from time import monotonic, time
 import structlog
 
 from connector.engine.port import Engine, EngineRefusedError, EngineUnavailableError, LeaseLostError
+from connector.errors import ExpressionError
 from connector.model.job import Fail, Job, JobContext, Outcome
+from connector.tasks.headers import job_timeout
 
 _log = structlog.get_logger(__name__)
 
@@ -74,6 +76,8 @@ class Lease:
             the handler reports of its work.
         outcome: The job's outcome; None while it waits or is worked on.
         extending: An extension is under way.
+        own_timeout: What the task wants at each extension, in seconds; None for the worker's setting.
+        granted: The engine has granted what is wanted; a job comes with the worker's setting.
     """
 
     job: Job
@@ -81,6 +85,8 @@ class Lease:
     context: JobContext = field(default_factory=JobContext)
     outcome: Outcome | None = None
     extending: bool = False
+    own_timeout: float | None = None
+    granted: bool = True
 
     def is_followed_by(self, job: Job) -> bool:
         """Whether a job with our key is the next attempt, offered because the engine has taken our Fail.
@@ -182,7 +188,8 @@ class Leases:
             held.ends, held.context.lost = ends, False
             _log.info("job offered again while in hand, lease renewed", job_key=job.key)
             return None
-        lease = Lease(job, ends)
+        own = _own_timeout(job)
+        lease = Lease(job, ends, own_timeout=own, granted=own is None)
         self._held[job.key] = lease
         return lease
 
@@ -193,7 +200,7 @@ class Leases:
 
     def stand(self, lease: Lease) -> bool:
         """Whether the job is ours for long enough to begin it or to go on with it."""
-        return not lease.context.lost and lease.ends - monotonic() > self._duration * _TICK
+        return not lease.context.lost and lease.ends - monotonic() > self._wanted(lease) * _TICK
 
     async def keep(self) -> None:
         """Extend the leases that are due, and report the lost ones, until cancelled.
@@ -203,7 +210,7 @@ class Leases:
         """
         async with asyncio.TaskGroup() as extensions:
             while True:
-                await asyncio.sleep(self._duration * _TICK)
+                await asyncio.sleep(self._shortest() * _TICK)
                 for lease in self._due():
                     if not self.stand(lease):
                         self._lose(lease, "it could not be extended in time")
@@ -212,20 +219,31 @@ class Leases:
                         extensions.create_task(self._extend(lease))
 
     def _due(self) -> list[Lease]:
-        threshold = monotonic() + self._duration * _EXTEND_BELOW
-        return [lease for lease in self if lease.ends < threshold and not lease.context.lost]
+        now = monotonic()
+        return [lease for lease in self if not lease.context.lost and self._is_due(lease, now)]
+
+    def _is_due(self, lease: Lease, now: float) -> bool:
+        return not lease.granted or lease.ends < now + self._wanted(lease) * _EXTEND_BELOW
+
+    def _wanted(self, lease: Lease) -> float:
+        return lease.own_timeout or self._duration
+
+    def _shortest(self) -> float:
+        return min(map(self._wanted, self), default=self._duration)
 
     async def _extend(self, lease: Lease) -> None:
-        asked = monotonic()
+        ends = monotonic() + self._wanted(lease)
         try:
-            await self._engine.extend(lease.job, self._duration)
+            await self._engine.extend(lease.job, self._wanted(lease))
         except LeaseLostError as error:
             self._lose(lease, str(error))
         except (EngineUnavailableError, EngineRefusedError) as error:
             # Extension is not let through under back-pressure; the next tick tries again.
             _log.debug("lease not extended yet", job_key=lease.job.key, reason=str(error))
         else:
-            lease.ends = max(lease.ends, asked + self._duration)
+            # The first extension to a task's own timeout may shorten the lease.
+            lease.ends = max(lease.ends, ends) if lease.granted else ends
+            lease.granted = True
         finally:
             lease.extending = False
 
@@ -235,3 +253,12 @@ class Leases:
         if lease.outcome is None and not known:
             _log.warning("lease lost, another worker may get the job", job_key=lease.job.key, reason=reason)
             self._on_lost(lease)
+
+
+def _own_timeout(job: Job) -> float | None:
+    """Read the task's own timeout, in seconds; one that is wrong is the pipeline's to report."""
+    try:
+        timeout = job_timeout(job.headers)
+    except ExpressionError:
+        return None
+    return timeout.total_seconds() if timeout else None

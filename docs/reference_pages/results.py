@@ -31,6 +31,11 @@ _HEADERS = {
         "an ISO 8601 duration, such as `PT30S`",
         "the pause before a retry, in place of the worker's setting",
     ),
+    "job_timeout": (
+        "jobTimeout",
+        "an ISO 8601 duration, from `PT1S` to `P1D`",
+        "how long the engine keeps the job for a worker that no longer answers, in place of `worker.lease`",
+    ),
 }
 
 _KEYS = {

@@ -27,7 +27,6 @@ REPORTS = Path(__file__).with_name("reports")
 # By the name of the case: why it falls short.
 SHORT = {
     "greylisted-beside-accepted": "a recipient refused for now gets no later attempt",
-    "result-expression-throws": "bpmnError in a result expression makes variables",
 }
 
 

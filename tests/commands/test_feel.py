@@ -49,7 +49,8 @@ async def test_warnings_go_to_standard_error() -> None:
     done = await command("feel", "{a: bpmnEror(code)}")
     assert (done.code, json.loads(done.stdout)) == (0, {"a": None})
     assert done.stderr == (
-        "warning: There is no variable 'code'\nwarning: There is no function bpmnEror(null)\n"
+        "warning: There is no variable 'code'\nwarning: There is no function bpmnEror(null); did you mean "
+        "bpmnError?\n"
     )
 
 

@@ -154,3 +154,22 @@ async def test_a_table_gives_nothing_away() -> None:
     assert outcome.code == "LOGIN"
     assert "replied: 535 5.7.8 " in outcome.message
     assert CANARY not in repr(outcome)
+
+
+async def test_slips_stand_in_the_response_and_in_the_incident() -> None:
+    headers = {
+        "resultVariable": "mail",
+        "retryBackOff": "PT1S",
+        "errorExpression": 'if error.code = "404" then bpmnError("X") else null',
+    }
+    copy = {"smtpEmailCcRecipient": ["x@example.test"]}
+    async with SmtpServer() as server:
+        sent = await handled(server, headers, None, **copy)
+        failed = await handled(server, headers, None, **copy, smtpEmailSubject=None)
+        broken = await handled(server, {**headers, "resultVariable": "1"}, None, **copy)
+    assert isinstance(sent, Complete)
+    assert isinstance(failed, Fail)
+    assert isinstance(broken, Fail)
+    for told in (" ".join(sent.variables["mail"]["warnings"]), failed.message, broken.message):
+        for slip in ("smtpEmailCcRecipient", "retryBackOff", 'compares error.code with "404"'):
+            assert slip in told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from connector import feel
 from connector.feel import FeelError, evaluate
 
 SHAPES: dict[str, object] = {
@@ -74,3 +75,62 @@ def test_a_wrong_argument_fails_at_its_place(text: str) -> None:
 def test_a_decision_can_be_changed_before_it_is_given() -> None:
     changed = evaluate('context put(bpmnError("C"), "errorCode", "D")')
     assert changed == {"errorType": "bpmnError", "errorCode": "D"}
+
+
+@pytest.mark.parametrize(
+    ("call", "milliseconds"),
+    [
+        ("backoff(attempt: 1, jitter: 0)", 50),
+        ("backoff(attempt: 0, jitter: 0)", 50),
+        ("backoff(attempt: 2, jitter: 0)", 80),
+        ("backoff(attempt: 3, jitter: 0)", 128),
+        ("backoff(attempt: 99, jitter: 0)", 5_000),
+        ("backoff(attempt: 10 ** 30, jitter: 0)", 5_000),
+        ('backoff(3, @"PT1S", 2, @"PT1H", 0)', 4_000),
+        ('backoff(3, @"PT1S", 1, @"PT1H", 0)', 1_000),
+        ('backoff(9, @"PT1S", 2, @"PT1M", 0)', 60_000),
+        ('backoff(attempt: 5, minDelay: @"PT1M", jitter: 0)', 60_000),
+    ],
+)
+def test_a_backoff_grows_up_to_a_limit(call: str, milliseconds: int) -> None:
+    assert evaluate(f'{call} = duration("PT{milliseconds / 1000}S")') is True
+
+
+def test_a_backoff_is_never_quite_the_same() -> None:
+    pauses = {str(evaluate('backoff(1, @"PT10S", 2, @"PT10S")')) for _ in range(20)}
+    assert len(pauses) > 1
+    assert all(9 <= float(pause[2:-1]) <= 11 for pause in pauses)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        'backoff("1")',
+        "backoff(-1)",
+        "backoff(1, 50)",
+        'backoff(1, @"PT0S")',
+        "backoff(1, null, -2)",
+        "backoff(null)",
+    ],
+)
+def test_a_backoff_of_something_else_fails(call: str) -> None:
+    with pytest.raises(FeelError, match="backoff takes"):
+        evaluate(call)
+
+
+def test_a_backoff_is_what_job_error_takes() -> None:
+    decided = evaluate('jobError("m", {}, 1, backoff(attempt: 2, jitter: 0))')
+    assert isinstance(decided, dict)
+    assert decided["retryBackoff"] == "PT0.08S"
+
+
+def test_who_gave_the_whole_value_is_known() -> None:
+    def given_by(text: str) -> str | None:
+        found = feel.compile(text).evaluate({"a": 1}, functions=feel.CONNECTOR_FUNCTIONS)
+        return found.given_by
+
+    assert given_by('if a = 1 then bpmnError("C") else null') == "bpmnError"
+    assert given_by('[bpmnError("C")][1]') == "bpmnError"
+    assert given_by('{x: bpmnError("C")}') is None
+    assert given_by('context put(bpmnError("C"), "x", 1)') is None
+    assert given_by('{errorType: "bpmnError", errorCode: "C"}') is None

@@ -168,7 +168,7 @@ async def test_why_a_value_is_null_is_told() -> None:
     )
     decision, warnings = await decision_of(feel.compile('bpmnEror("C")'), {})
     assert decision is None
-    assert warnings == ("There is no function bpmnEror(string)",)
+    assert warnings == ("There is no function bpmnEror(string); did you mean bpmnError?",)
 
 
 # What an expression may cost

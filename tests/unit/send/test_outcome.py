@@ -135,7 +135,7 @@ async def test_an_error_expression_may_judge_a_mail_that_was_sent() -> None:
 
 
 async def test_a_job_error_after_a_mail_is_tried_again_once_without_another_mail() -> None:
-    header = 'jobError("again", {a: 1}, 5, @"PT1S")'
+    header = 'if response != null then jobError("again", {a: 1}, 5, @"PT1S") else null'
     assert await sent(errorExpression=header) == Fail(f"again\n{SENT}", 5, 1.0, {"a": 1})
     again = {**response(), "duplicate": True}
     headers = read_task_headers({"errorExpression": header, "resultVariable": "mail"})
@@ -344,10 +344,73 @@ async def test_headers_that_cannot_be_read_decide_nothing() -> None:
 async def test_an_error_expression_that_warns_is_logged() -> None:
     with capture_logs() as logs:
         outcome = await decided('bpmnEror("C")')
-    assert outcome == Fail(SPENT, 0, error=DESCRIBED)
-    assert [(log["header"], log["warnings"]) for log in logs] == [
-        ("errorExpression", ["There is no function bpmnEror(string)"])
-    ]
+    told = "There is no function bpmnEror(string); did you mean bpmnError?"
+    assert outcome == Fail(f"{SPENT}\nWarning: errorExpression: {told}", 0, error=DESCRIBED)
+    assert [(log["header"], log["warnings"]) for log in logs] == [("errorExpression", [told])]
+
+
+async def test_warnings_of_an_expression_that_decides_are_only_logged() -> None:
+    with capture_logs() as logs:
+        outcome = await decided('if error.variables.smtpCode = "550" then null else bpmnError("C")')
+    assert isinstance(outcome, Throw)
+    assert [log["warnings"] for log in logs] == [["A number cannot be compared with a string"]]
+
+
+async def test_what_may_be_the_reason_stands_in_the_incident() -> None:
+    read = read_task_headers({"errorExpression": "null"})
+    for headers in (read, None):
+        outcome = await outcomes.failed(refused(), job({}), headers, SETTINGS, ("a slip", "another"))
+        assert isinstance(outcome, Fail)
+        assert outcome.message == f"{SPENT}\nWarning: a slip\nWarning: another"
+
+
+async def test_a_call_of_bpmn_error_in_a_result_expression_throws() -> None:
+    outcome = await sent(resultVariable="mail", resultExpression='bpmnError("PARTIAL", "not all", {a: 1})')
+    assert outcome == Throw("PARTIAL", "not all", {"a": 1}, mail_sent=True)
+    condition = 'if count(rejected) > 0 then bpmnError("PARTIAL") else {ok: true}'
+    assert await sent(resultExpression=condition) == Throw("PARTIAL", mail_sent=True)
+
+
+@pytest.mark.parametrize(
+    ("expression", "variables"),
+    [
+        (
+            '{errorType: "bpmnError", errorCode: "C"}',
+            {"errorType": "bpmnError", "errorCode": "C"},
+        ),
+        ('{later: bpmnError("C")}', {"later": {"errorType": "bpmnError", "errorCode": "C"}}),
+        ("ignoreError({a: 1})", {"errorType": "ignoreError", "variables": {"a": 1}}),
+    ],
+)
+async def test_a_context_that_only_looks_like_an_error_makes_variables(
+    expression: str, variables: dict[str, Any]
+) -> None:
+    assert await sent(resultExpression=expression) == Complete(variables)
+
+
+async def test_an_error_expression_wins_over_a_result_expression_that_throws() -> None:
+    headers = {"resultExpression": 'bpmnError("A")', "errorExpression": "ignoreError({b: response.status})"}
+    assert await sent(**headers) == Complete({"b": "SUCCESS"})
+
+
+@pytest.mark.parametrize("expression", ['bpmnError("C")', 'if job.retries > 0 then jobError("m") else null'])
+async def test_an_expression_that_answers_every_mail_is_told(expression: str) -> None:
+    with capture_logs() as logs:
+        outcome = await sent(errorExpression=expression)
+    told = "errorExpression reads neither error nor response"
+    assert [log["warnings"][0].startswith(told) for log in logs] == [True]
+    if isinstance(outcome, Fail):
+        assert told in outcome.message
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ['if error = null then bpmnError("C") else null', 'if count(rejected) = 1 then bpmnError("C") else null'],
+)
+async def test_an_expression_that_asks_for_the_outcome_is_not_told(expression: str) -> None:
+    with capture_logs() as logs:
+        assert isinstance(await sent(errorExpression=expression), Throw)
+    assert logs == []
 
 
 def test_an_error_of_any_kind_has_the_four_keys() -> None:

@@ -42,12 +42,17 @@ def test_everything_else_is_given(data: Any) -> None:
         ("a,,b;", ["a", "b"]),
         (["a", "", None, "  ", "b"], ["a", "b"]),
         ("[draft] offer.pdf", ["[draft] offer.pdf"]),
+        # As Infosys's documentation writes a list.
+        ("[user1@host, user2@host]", ["user1@host", "user2@host"]),
+        (" [user1@host;user2@host] ", ["user1@host", "user2@host"]),
+        ("[ ]", []),
+        ("[a]", ["a"]),
         ([1, {"a": 1}], [1, {"a": 1}]),
         ("[]", []),
         (",;", []),
     ],
 )
-def test_a_list_may_be_written_in_four_ways(data: Any, expected: list[Any]) -> None:
+def test_a_list_may_be_written_in_many_ways(data: Any, expected: list[Any]) -> None:
     assert [item.data for item in items(Value("v", data))] == expected
 
 
@@ -58,7 +63,7 @@ def test_items_are_named_by_their_place_counted_from_one_with_the_blanks() -> No
 
 
 @pytest.mark.parametrize(
-    "data", [1, True, {"a": 1}, '["a",]', "[a, b]", pytest.param("[" * 100_000 + "]" * 100_000, id="deep")]
+    "data", [1, True, {"a": 1}, '["a",]', '[{"a": 1]', pytest.param("[" * 100_000 + "]" * 100_000, id="deep")]
 )
 def test_no_list(data: Any) -> None:
     with pytest.raises(InputError, match=r"^v: ") as caught:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from datetime import timedelta
+from time import time
 
 import pytest
 from structlog.testing import capture_logs
@@ -229,3 +230,28 @@ async def test_a_job_whose_lease_is_over_when_it_is_read_is_dropped() -> None:
                 await engine.outcome(key)
     assert set(seen.values()) == {1}
     assert "stale job dropped, the engine offers it again" in [entry["event"] for entry in logs]
+
+
+@pytest.mark.parametrize(("wanted", "at_least", "at_most"), [("PT2M", 100.0, 121.0), ("=PT3S", 1.0, 3.1)])
+async def test_a_tasks_own_timeout_is_asked_for(wanted: str, at_least: float, at_most: float) -> None:
+    engine, held, lease = FakeEngine(lease=20), Held(), timedelta(seconds=20)
+    async with working(engine, held, lease=lease) as running:
+        leases = running.worker._leases
+        leases._shortest = lambda: 0.1  # type: ignore[method-assign]
+        usual = engine.create_job(TYPE)
+        own = engine.create_job(TYPE, headers={"jobTimeout": wanted})
+        await held.until(2)
+        await engine.until(lambda: engine.calls["extend"] > 0)
+        assert at_least < engine.job(own).deadline - time() < at_most
+        assert engine.job(usual).deadline - time() <= 20
+        held.let_go.set()
+        await engine.outcome(own)
+
+
+async def test_a_timeout_that_is_none_leaves_the_workers() -> None:
+    engine, held = FakeEngine(lease=20), Held()
+    async with working(engine, held, lease=timedelta(seconds=20)):
+        engine.create_job(TYPE, headers={"jobTimeout": "soon"})
+        await held.until(1)
+        assert engine.calls["extend"] == 0
+        held.let_go.set()
