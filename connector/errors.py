@@ -1,8 +1,9 @@
-"""Everything that can go wrong with a job, as values that a process can act on.
+"""The errors of a job, as values that a process can act on.
 
-A stage that finds a fault raises one of these where the cause is known; ``result`` turns it into an
-outcome of the job. In between only the code is looked at: ``delivery`` asks whether the mail may be out, and
-``pipeline`` whether another login is worth a try. No error ever holds a message body or a credential. ::
+A stage that finds a fault raises one of these where the cause is known, and :mod:`.send.outcome` turns it
+into an outcome of the job. In between only the code counts: :mod:`.send.once` asks whether the mail may have
+been delivered, and :mod:`.send.submission` whether another login is worth a try. No error holds a message
+body or a credential. ::
 
     ConnectorError                code, message
     ├── InputError                INVALID_INPUT                    field, allowed
@@ -75,7 +76,7 @@ class ErrorCode(StrEnum):
 
     @property
     def retryable(self) -> bool:
-        """Whether the same job may succeed later without anybody changing anything."""
+        """Whether the same job may succeed later although nothing was changed."""
         return self in _RETRYABLE
 
 
@@ -102,7 +103,7 @@ def checked_mapping(mapping: object) -> dict[str, str]:
     """Check a table from our error codes, or ``*``, to BPMN error codes.
 
     Raises:
-        ValueError: It is no such table; the message says what is wrong with it.
+        ValueError: It is not such a table; the message says what is wrong with it.
     """
     if not isinstance(mapping, dict):
         # ValueError, as pydantic reports only that one.
@@ -113,14 +114,14 @@ def checked_mapping(mapping: object) -> dict[str, str]:
         if code not in {EVERY_OTHER_CODE, *ErrorCode}:
             nearest = difflib.get_close_matches(str(code).upper(), list(ErrorCode), n=1)
             hint = f"; did you mean {nearest[0]}?" if nearest else ""
-            raise ValueError(f"{code!r} is no error code{hint}")
+            raise ValueError(f"{code!r} is not an error code{hint}")
         if not isinstance(bpmn_code, str) or not bpmn_code.strip():
             raise ValueError(f"the BPMN error code for {code} must be a text that is not blank")
     return dict(mapping)
 
 
 class Phase(StrEnum):
-    """How far an SMTP transaction (RFC 5321) had come; before ``DOT`` nothing can have been delivered."""
+    """How far an SMTP session (RFC 5321) had come; before ``DOT`` nothing can have been delivered."""
 
     DNS = "dns"
     CONNECT = "connect"
@@ -166,7 +167,7 @@ class Rejection:
     reply: Reply
 
     def as_variable(self) -> dict[str, Any]:
-        """What a process sees of it."""
+        """Return it as a process sees it."""
         return {
             "address": self.address,
             "code": self.reply.code,
@@ -200,19 +201,19 @@ class ConnectorError(Exception):
         self.accepted: tuple[str, ...] = ()
 
     def add(self, sentence: str) -> None:
-        """Tell more: what its place of origin could not know."""
+        """Append a sentence to the message, for a fact that the place of origin did not know."""
         self.message = f"{self.message} {sentence}"
         self.args = (self.message,)
 
     def reached(self, accepted: tuple[str, ...], recipients: int) -> None:
-        """Say that some recipients have the mail, by this attempt or earlier ones.
+        """Record that some recipients have the mail, by this attempt or earlier ones.
 
-        What is no matter of time is then an incident at once: only a person can tell whether the others are
-        still to get the mail.
+        A failure that time does not cure is then an incident at once: only a person can decide whether the
+        others should still get the mail.
 
         Args:
-            accepted: Those who have it; nothing happens when there are none.
-            recipients: How many the mail has.
+            accepted: The recipients who have it; without any, nothing is recorded.
+            recipients: The number of the mail's recipients.
         """
         if not accepted:
             return
@@ -243,7 +244,7 @@ class _FieldError(ConnectorError):
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The field at fault beside what every error tells."""
+        """The field at fault, and the variables of every error."""
         return {**super().variables, "field": self.field}
 
 
@@ -267,22 +268,22 @@ class InputError(_FieldError):
 
 
 class SecretError(_FieldError):
-    """A secret is named that no provider has, that may not be used there, or that cannot be asked for now."""
+    """A named secret does not exist, may not be used there, or cannot be looked up at the moment."""
 
 
 class AccountError(ConnectorError):
-    """The task names an account that is not configured, or there is no way to reach a server at all."""
+    """The task names an account that is not configured, or neither an account nor a server."""
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorCode.ACCOUNT_NOT_FOUND, message)
 
 
 class AttachmentError(_FieldError):
-    """A file, URL or document cannot or may not be read, or what was read is too large."""
+    """A file, URL or document cannot or may not be read, or is too large."""
 
 
 class ExpressionError(_FieldError):
-    """A task header cannot be understood; found before anything is sent."""
+    """A task header is invalid; found before anything is sent."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(ErrorCode.EXPRESSION_ERROR, f"{field}: {message}", field=field)
@@ -307,7 +308,7 @@ class EncryptionError(ConnectorError):
 
     Args:
         reason: Why, without a full stop.
-        recipients: The addresses for which nothing can be encrypted.
+        recipients: The addresses without a usable certificate.
     """
 
     def __init__(self, reason: str, recipients: tuple[str, ...] = ()) -> None:
@@ -319,7 +320,7 @@ class EncryptionError(ConnectorError):
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The recipients without a usable certificate beside what every error tells."""
+        """The recipients without a usable certificate, and the variables of every error."""
         return {**super().variables, "recipients": list(self.recipients)}
 
 
@@ -331,9 +332,9 @@ class TokenError(ConnectorError):
             consent, ``AUTH_FAILED`` where a setting is wrong.
         why: What happened and what to change, without any token.
         credential: The settings that the token was for, as ``accounts.sales.oauth``.
-        command: What to run; it is put behind the reason.
-        server: The host of the provider that was asked; None where none was.
-        error: The provider's own word for it (RFC 6749 section 5.2), where it gave one.
+        command: The command to run; it is appended to the reason.
+        server: The provider's host; None where none was asked.
+        error: The provider's error code (RFC 6749 section 5.2), where it gave one.
     """
 
     def __init__(  # noqa: PLR0913 - a record of one event; every field is wanted by the operator
@@ -355,7 +356,7 @@ class TokenError(ConnectorError):
 
     @property
     def variables(self) -> dict[str, Any]:
-        """Which credential, and what the provider said; null where it said nothing."""
+        """The credential, and the provider's answer; null where it gave none."""
         return {
             **super().variables,
             "credential": self.credential,
@@ -364,7 +365,7 @@ class TokenError(ConnectorError):
         }
 
     def again(self) -> TokenError:
-        """The same error for another mail that would have met it too."""
+        """Return the same error for another mail that the failure affects too."""
         twin = TokenError(
             self.code,
             self.why,
@@ -378,12 +379,12 @@ class TokenError(ConnectorError):
 
 
 class TransportError(ConnectorError):
-    """The mail server, or the way to it, failed.
+    """The mail server or the connection to it failed.
 
     Args:
         code: What the failure means.
         message: What happened and what to do; the server's reply is appended when there is one.
-        phase: Where in the transaction.
+        phase: How far the session had come.
         server: ``host:port`` as it was dialled.
         reply: The server's reply, if it gave one.
         rejected: The recipients that the server refused before the failure.
@@ -407,7 +408,7 @@ class TransportError(ConnectorError):
 
     @property
     def variables(self) -> dict[str, Any]:
-        """Where it happened and what the server said; null where it said nothing."""
+        """How far the session had come, and the server's reply; null where it gave none."""
         return {
             **super().variables,
             "smtpCode": self.reply.code if self.reply else None,
@@ -419,7 +420,7 @@ class TransportError(ConnectorError):
 
 
 class LedgerError(ConnectorError):
-    """The ledger is down, and without it nothing is sent: no fault of the job, which waits for it."""
+    """The ledger is down, and without it nothing is sent; the job waits for it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(ErrorCode.LEDGER_UNAVAILABLE, reason)
@@ -428,7 +429,7 @@ class LedgerError(ConnectorError):
 
 
 class UncertainError(ConnectorError):
-    """An earlier attempt let go of the final dot, and no reply to it is known (RFC 1047)."""
+    """An earlier attempt sent the final dot, and the reply to it is unknown (RFC 1047)."""
 
     def __init__(self, since: str) -> None:
         super().__init__(
@@ -439,55 +440,57 @@ class UncertainError(ConnectorError):
 
 
 class WorkerCrashedError(ConnectorError):
-    """Attempt after attempt at this job ended with the worker's death."""
+    """The worker crashed several times in a row on this job."""
 
     def __init__(self, crashes: int) -> None:
         super().__init__(
             ErrorCode.WORKER_CRASHED,
-            f"{crashes} attempts in a row at this job ended with the death of the worker, so it is not begun "
-            "again. See what the worker's log and its host say about it (memory, above all); retry the job "
-            "once that is mended.",
+            f"The worker crashed {crashes} times in a row on this job. Check its log and the host (usually "
+            "out of "
+            "memory), then retry.",
         )
 
 
 class HeldElsewhereError(ConnectorError):
-    """Another attempt at the same mail is under way: this one steps back, and costs nothing."""
+    """Another attempt at the same mail is under way; the job is handed back, no retry spent."""
 
     def __init__(self, pause: timedelta) -> None:
         super().__init__(
             ErrorCode.CANCELLED,
-            "Another worker, or another job with the same smtpEmailIdempotencyKey, is sending this mail; the "
-            "job was given back and no retry was spent.",
+            "Another worker, or another job with the same smtpEmailIdempotencyKey, is sending this mail. "
+            "The job "
+            "was handed back; no retry was spent.",
         )
         self.spends_retry = False
         self.retry_after = pause
 
 
 class CancelledBeforeSendError(ConnectorError):
-    """The worker stops, or has lost the job, and nothing was sent: it is handed back as it was."""
+    """The worker stops, or has lost the job, and nothing was sent; the job is handed back unchanged."""
 
     def __init__(self) -> None:
         super().__init__(
-            ErrorCode.CANCELLED, "The worker gave the job back; nothing was sent and no retry was spent."
+            ErrorCode.CANCELLED,
+            "The worker handed the job back before sending anything; no retry was spent.",
         )
         self.spends_retry = False
         self.retry_after = timedelta(0)
 
 
 class PostponedError(ConnectorError):
-    """A limit of our own leaves no room now: the job is handed back as it was, to come again later.
+    """One of our own limits is reached; the job is handed back unchanged, to come again later.
 
-    To wait for room here would hold a slot that a mail to another server could use.
+    Waiting here would occupy a slot that a mail to another server could use.
 
     Args:
-        reason: Which limit.
-        pause: After how long there will be room.
+        reason: The limit, in a sentence.
+        pause: The time after which the limit no longer applies.
     """
 
     def __init__(self, reason: str, pause: timedelta) -> None:
         super().__init__(
             ErrorCode.CANCELLED,
-            f"{reason} The job was given back; nothing was sent and no retry was spent.",
+            f"{reason} The job was handed back before sending anything; no retry was spent.",
         )
         self.spends_retry = False
         self.retry_after = pause

@@ -41,7 +41,7 @@ def test_blank_means_none(blank: str) -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ('{"AUTH_FAILD": "X"}', "'AUTH_FAILD' is no error code; did you mean AUTH_FAILED?"),
+        ('{"AUTH_FAILD": "X"}', "'AUTH_FAILD' is not an error code; did you mean AUTH_FAILED?"),
         ('{"AUTH_FAILED": ""}', "must be a text that is not blank"),
         ('{"AUTH_FAILED": 5}', "must be a text"),
         ('["X"]', "expected error codes with BPMN error codes"),

@@ -131,9 +131,9 @@ def test_an_error_mapping_is_a_context_or_json(written: str) -> None:
 @pytest.mark.parametrize(
     ("written", "part"),
     [
-        ('{AUTH_FAILD: "X"}', "'AUTH_FAILD' is no error code; did you mean AUTH_FAILED?"),
-        ('{auth_failed: "X"}', "'auth_failed' is no error code; did you mean AUTH_FAILED?"),
-        ('{zzz: "X"}', "'zzz' is no error code"),
+        ('{AUTH_FAILD: "X"}', "'AUTH_FAILD' is not an error code; did you mean AUTH_FAILED?"),
+        ('{auth_failed: "X"}', "'auth_failed' is not an error code; did you mean AUTH_FAILED?"),
+        ('{zzz: "X"}', "'zzz' is not an error code"),
         ("{AUTH_FAILED: 5}", "the BPMN error code for AUTH_FAILED must be a text"),
         ('{"*": " "}', "the BPMN error code for * must be a text that is not blank"),
         ('{"*": null}', "the BPMN error code for * must be a text"),
