@@ -31,6 +31,10 @@ class CheckStep(StrEnum):
     AUTH = "auth"
     SENDER = "sender"
     MAIL = "mail"
+    KEYS = "keys"
+    DKIM = "dkim"
+    SPF = "spf"
+    DMARC = "dmarc"
     ENGINE = "engine"
     LEDGER = "ledger"
 
@@ -46,6 +50,10 @@ FACTS: dict[CheckStep, dict[str, Any]] = {
     CheckStep.AUTH: {"mechanism": None},
     CheckStep.SENDER: {"address": None},
     CheckStep.MAIL: {"recipient": None, "messageId": None, "reply": None},
+    CheckStep.KEYS: {"keys": [], "certificates": None},
+    CheckStep.DKIM: {"records": []},
+    CheckStep.SPF: {"domain": None, "record": None},
+    CheckStep.DMARC: {"domain": None, "policy": None, "aligned": None},
     CheckStep.ENGINE: {"version": None, "credentials": False, "tls": False},
     CheckStep.LEDGER: {"kind": None},
 }

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from connector.accounts.accounts import Account, Accounts, with_secrets
+from connector.accounts.accounts import Account, Accounts, with_key_passwords, with_secrets
 from connector.check.findings import CheckStep, Finding, Report, Status
 from connector.check.mail_server import Trial, examine
 from connector.engine.connect import gateway_address
@@ -52,6 +52,9 @@ class CheckRequest:
         sender: The sender to try in place of the accounts' own addresses.
         recipient: The recipient of a test mail.
         seconds: The longest duration of a step.
+        domain: Whether to look up what the DNS says about the domains of addresses; None for accounts that
+            sign for theirs.
+        nameserver: Address and port of the name server to ask about them; None for this machine's.
     """
 
     accounts: tuple[str, ...]
@@ -62,6 +65,8 @@ class CheckRequest:
     sender: Mailbox | None
     recipient: Mailbox | None
     seconds: float
+    domain: bool | None = None
+    nameserver: tuple[str, int] | None = None
 
 
 async def reports(
@@ -113,7 +118,30 @@ class _Checks:
 
     async def _account(self, account: Account) -> Report:
         sender = self._request.sender or account.sender
-        return await self._server("account", account.name, account.route, sender)
+        report, more = await asyncio.gather(
+            self._server("account", account.name, account.route, sender), self._signing(account)
+        )
+        return replace(report, findings=(*report.findings, *more))
+
+    async def _signing(self, account: Account) -> list[Finding]:
+        """Check keys and certificates, and the records of the account's domain."""
+        policy, findings = account.signing, []
+        domain = account.sender.domain if account.sender is not None else ""
+        with_domain = bool(policy.dkim) if self._request.domain is None else self._request.domain
+        try:
+            policy = await with_key_passwords(policy, account.route, self._secrets)
+        except ConnectorError as error:
+            return [_unresolved(error, self._request.seconds)]
+        if policy.keys or policy.dkim or policy.certificates is not None:
+            from connector.check.keys import check_keys  # noqa: PLC0415 - loads a library
+
+            findings.append(await check_keys(account, policy))
+        if with_domain and domain and not domain.startswith("["):
+            from connector.check.domain import TextRecords, check_domain  # noqa: PLC0415 - loads a library
+
+            records = TextRecords(self._request.nameserver, self._request.seconds)
+            findings += await check_domain(domain, policy, records)
+        return findings
 
     async def _server(self, kind: str, name: str, server: Server, sender: Mailbox | None) -> Report:
         request = self._request

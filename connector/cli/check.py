@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import ipaddress
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing, nullcontext
@@ -33,6 +35,7 @@ EXAMPLES = (
 )
 _INTERRUPTED = 130
 _LONGEST = 3600  # seconds
+_ADDRESS_AND_PORT = re.compile(r"(?P<address>[\d.]+|\[[^]]*\]):(?P<port>\d{1,5})")
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
 
 
@@ -86,6 +89,19 @@ def check(  # noqa: PLR0913, PLR0917 - each parameter is an option of the comman
             "--ledger/--no-ledger", help="Check the ledger. Default: yes, unless accounts are named."
         ),
     ] = None,
+    domain: Annotated[
+        bool | None,
+        typer.Option(
+            "--domain/--no-domain",
+            help="Check DKIM, SPF and DMARC in the DNS. Default: for accounts that sign by DKIM.",
+        ),
+    ] = None,
+    nameserver: Annotated[
+        str | None,
+        typer.Option(
+            help="Name server to ask about them. Default: this machine's.", metavar="ADDRESS[:PORT]"
+        ),
+    ] = None,
     config: Config = None,
     assignments: Assignments = None,
 ) -> None:
@@ -95,7 +111,17 @@ def check(  # noqa: PLR0913, PLR0917 - each parameter is an option of the comman
     """
     settings = load_settings(config, assignments).settings
     server = _ServerOptions(host, port, security, username, password_secret)
-    options = _Options(tuple(accounts or ()), server, check_engine, check_ledger, sender, send_to, timeout)
+    options = _Options(
+        tuple(accounts or ()),
+        server,
+        check_engine,
+        check_ledger,
+        sender,
+        send_to,
+        timeout,
+        domain,
+        nameserver,
+    )
     try:
         code = _check(options, settings, as_json=as_json)
     except UsageError as error:
@@ -136,6 +162,8 @@ class _Options:
     sender: str | None
     recipient: str | None
     seconds: float
+    domain: bool | None
+    nameserver: str | None
 
 
 def _check(options: _Options, settings: Settings, *, as_json: bool) -> int:
@@ -207,6 +235,8 @@ def _request(options: _Options, settings: Settings) -> CheckRequest:
         sender,
         recipient,
         options.seconds,
+        options.domain,
+        _nameserver(options.nameserver),
     )
 
 
@@ -217,6 +247,19 @@ def _require_account(name: str, settings: Settings) -> None:
     listed = ", ".join(settings.accounts) or "none"
     hint = f"did you mean {nearest[0]}?" if nearest else f"the settings have: {listed}"
     raise UsageError(f"{name}: no such account; {hint}")
+
+
+def _nameserver(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    found = _ADDRESS_AND_PORT.fullmatch(text)
+    try:
+        address = ipaddress.ip_address(found["address"].strip("[]") if found else text)
+    except ValueError:
+        raise UsageError(
+            f"--nameserver {text}: expected an IP address, as 192.0.2.53 or [::1]:5353"
+        ) from None
+    return str(address), int(found["port"]) if found else 53
 
 
 def _mailbox(option: str, text: str | None) -> Mailbox | None:

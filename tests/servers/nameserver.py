@@ -72,7 +72,7 @@ def _answer(data: bytes, known: Nameserver) -> bytes | None:
         reply.set_rcode(dns.rcode.SERVFAIL)
     elif name not in known.texts:
         reply.set_rcode(dns.rcode.NXDOMAIN)
-    elif question.rdtype == dns.rdatatype.TXT:
+    elif question.rdtype == dns.rdatatype.TXT and known.texts[name]:
         rdata = [_quoted(text) for text in known.texts[name]]
         reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", "TXT", *rdata))
     return reply.to_wire(max_size=65535)
