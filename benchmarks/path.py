@@ -27,7 +27,7 @@ from connector.worker.job_loop import JobLoop
 
 _PACKAGE = "/connector/"
 _DOUBLES = "/connector/testing/"
-_FIRST = "Worker._work"
+_WORKER = "/connector/worker"
 _WARM_UP = 20
 
 
@@ -117,9 +117,10 @@ def _mail(server: SmtpServer) -> dict[str, object]:
 
 
 def _calls(frame: FrameType) -> int:
-    """Count the frames from the worker's to this one, and the kernel's; 0 where the worker has none."""
-    names = [one.f_code.co_qualname for one in _stack(frame)]
-    return names.index(_FIRST) + 2 if _FIRST in names else 0
+    """Count the frames from the worker's first to this one, and the kernel's."""
+    files = [one.f_code.co_filename for one in _stack(frame)]
+    first = max((number for number, file in enumerate(files) if _WORKER in file), default=-2)
+    return first + 2
 
 
 def _is_ours(module: str) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from uuid import uuid4
 
@@ -165,20 +165,23 @@ class Ledger:
         try:
             while self._queue:
                 group, self._queue = self._queue[:_GROUP], self._queue[_GROUP:]
-                for (_, future), answer in zip(group, await self._recorded(group), strict=True):
+                operations, futures = zip(*group, strict=True)
+                for future, answer in zip(futures, await self._recorded(operations, futures), strict=True):
                     _resolve(future, answer)
         finally:
             self._writer = None
 
-    async def _recorded(self, group: list[_Queued]) -> list[Answer | Exception]:
+    async def _recorded(
+        self, operations: Sequence[Operation], futures: Sequence[asyncio.Future[Answer]]
+    ) -> Sequence[Answer | Exception]:
         try:
-            return [*await self._store.apply([operation for operation, _ in group])]
+            return await self._store.apply(operations)
         except asyncio.CancelledError:
-            for _, future in group:
+            for future in futures:
                 future.cancel()
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, each of those who wait must hear of it
-            return [error for _ in group]
+        except Exception as error:  # noqa: BLE001 - of any kind: each that waits must hear of it
+            return [error] * len(futures)
 
     def _give_back(self, begun: asyncio.Future[Answer]) -> None:
         """Release what was granted to a caller who had left meanwhile."""

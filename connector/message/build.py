@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 from io import BytesIO
+from operator import attrgetter
 
 from connector.errors import InputError
 from connector.message.content_warnings import content_warnings
@@ -138,14 +139,14 @@ def _id_domain(request: SendRequest, settings: MessageSettings) -> str:
 def _envelope(request: SendRequest, digest: str) -> Envelope:
     receivers = (*request.to, *request.cc, *request.bcc)
     named = (request.sender, *receivers, *request.reply_to, *filter(None, [request.read_receipt]))
-    notify = tuple(receipt.upper() for receipt in request.delivery_receipt)
+    notify = tuple(map(str.upper, request.delivery_receipt))
     if len(notify) > 1 and DeliveryReceipt.NEVER in request.delivery_receipt:
         raise InputError("smtpEmailDeliveryReceipt", "`never` excludes the others (RFC 3461 section 4.1)")
     return Envelope(
         sender=request.sender.address,
         # Domains are in lower case by now; local parts differ by case (RFC 5321 section 2.4).
-        recipients=tuple(dict.fromkeys(box.address for box in receivers)),
-        smtputf8=any(box.needs_smtputf8 for box in named),
+        recipients=tuple(dict.fromkeys(map(attrgetter("address"), receivers))),
+        smtputf8=any(map(attrgetter("needs_smtputf8"), named)),
         notify=notify,
         envelope_id=digest if notify else "",
     )
@@ -153,21 +154,21 @@ def _envelope(request: SendRequest, digest: str) -> Envelope:
 
 def _content(kind: ContentType, content: LoadedContent, digest: str, *, eight_bit: bool = False) -> Part:
     """Nest the parts: mixed{alternative{plain, related{html, images}}, files}, each level when needed."""
+    subtype = "plain" if kind is ContentType.TEXT else "html"
+    if kind is not ContentType.MULTIPART and not content.attachments:
+        return text_part(content.body, subtype, BODY_FIELD)
     images = [attachment for attachment in content.attachments if attachment.inline]
     files = [attachment for attachment in content.attachments if not attachment.inline]
     if kind is ContentType.TEXT and images:
         raise InputError(images[0].field, "an inline image needs smtpEmailContentType html or multipart")
     _check_ids(content.attachments)
-    body = [text_part(content.body, "plain" if kind is ContentType.TEXT else "html", BODY_FIELD)]
+    root = text_part(content.body, subtype, BODY_FIELD)
     shown = [attachment_part(image, eight_bit=eight_bit) for image in images]
     plain = []
     if kind is ContentType.MULTIPART:
         plain = [text_part(text_from_html(content.body), "plain", BODY_FIELD)]
     attached = [attachment_part(file, eight_bit=eight_bit) for file in files]
-    root = body[0]
-    if not (shown or plain or attached):
-        return root
-    token = _boundary_token(digest, [*body, *shown, *plain, *attached])
+    token = _boundary_token(digest, [root, *shown, *plain, *attached])
     if shown:
         root = _multipart('related; type="text/html"', [root, *shown], f"=_r_{token}")
     if plain:

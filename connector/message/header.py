@@ -112,7 +112,7 @@ def _packed(pieces: Iterable[str]) -> list[str]:
 def tokens(name: str, values: Iterable[str]) -> str:
     """Write a field of tokens that are folded between each other, such as References."""
     first, *rest = values
-    return _fold(f"{name}: {first}", [f" {value}" for value in rest])
+    return _fold(f"{name}: {first}", map(" {}".format, rest))
 
 
 def mailboxes(name: str, boxes: Sequence[Mailbox]) -> str:
@@ -201,8 +201,9 @@ def header_section(request: SendRequest, message_id: str, now: datetime) -> str:
         *_thread(request),
     ]
     marks = dict(_marks(request))
-    fields += [f"{name}: {value}\r\n" for name, value in marks.items()]
-    fields += _extra(request, {name.lower() for name in marks})
+    if marks or request.headers:
+        fields += [f"{name}: {value}\r\n" for name, value in marks.items()]
+        fields += _extra(request, {name.lower() for name in marks})
     return "".join([*fields, "MIME-Version: 1.0\r\n"])
 
 
@@ -240,12 +241,15 @@ def _correspondents(request: SendRequest) -> Iterator[str]:
 
 def _addresses(name: str, boxes: tuple[Mailbox, ...], field: str) -> str:
     for box in boxes:
-        check_name(box.name, field)
+        if box.name:
+            check_name(box.name, field)
         check_name(box.address, field)
     return mailboxes(name, boxes)
 
 
 def _thread(request: SendRequest) -> Iterator[str]:
+    if not (request.references or request.in_reply_to):
+        return
     references = [
         checked_message_id(text, f"smtpEmailReferences[{at}]") for at, text in enumerate(request.references)
     ]

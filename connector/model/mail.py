@@ -185,4 +185,7 @@ class LoadedContent:
     @property
     def size(self) -> int:
         """About how many octets there are to encode."""
-        return len(self.body) + sum(len(attachment.data) for attachment in self.attachments)
+        size = len(self.body)
+        for attachment in self.attachments:
+            size += len(attachment.data)
+        return size

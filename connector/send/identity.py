@@ -78,7 +78,7 @@ def _characters(value: Any) -> int:
         case str():
             return len(value)
         case dict():
-            return sum(map(_characters, value.values()))
+            return sum(len(item) if isinstance(item, str) else _characters(item) for item in value.values())
         case list():
             return sum(map(_characters, value))
     return 0

@@ -65,6 +65,8 @@ def response(message_id: str, receipt: Receipt, now: datetime, mask: Callable[[s
 
 def _rejected(receipt: Receipt, mask: Callable[[str], str]) -> list[dict[str, Any]]:
     """List the refused recipients; many of them share what the engine takes, so their texts are cut."""
+    if not receipt.rejected:
+        return []
     longest = max(_SHORTEST_TEXT, _REJECTED_TEXTS // max(len(receipt.rejected), 1))
     refused = [masked(rejection.as_variable(), mask) for rejection in receipt.rejected]
     return [{**one, "text": one["text"][:longest]} for one in refused]

@@ -96,8 +96,8 @@ class Definitions(tuple[Definition, ...]):
 
     @cached_property
     def unavailable(self) -> tuple[str, ...]:
-        """The names of those that this version cannot honour."""
-        return tuple(definition.name for definition in self if not definition.available)
+        """Every name of those that this version cannot honour."""
+        return tuple(name for definition in self if not definition.available for name in definition.names)
 
 
 NO_DEFINITIONS: Definitions = Definitions()
@@ -294,8 +294,13 @@ def misspelling_warnings(names: Iterable[str], known: tuple[str, ...]) -> tuple[
     Returns:
         One sentence for each, ten at most, in the order of the names; then one that counts the others.
     """
-    unknown = (name[:_MAX_NAME] for name in islice(names, _MAX_NAMES) if name not in known)
-    slips = [name for name in unknown if _looks_like_ours(name)]
+    slips = [
+        name[:_MAX_NAME]
+        for name in islice(names, _MAX_NAMES)
+        if name not in known and _looks_like_ours(name[:_MAX_NAME])
+    ]
+    if not slips:
+        return ()
     warnings = tuple(_warning(name, known) for name in slips[:_MAX_WARNINGS])
     more = len(slips) - len(warnings)
     return (*warnings, f"… and {more} more names like these") if more else warnings

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 
 from connector import feel
 from connector.errors import ExpressionError, checked_mapping
@@ -56,7 +57,7 @@ class TaskHeaders:
 
 
 def read_task_headers(headers: Mapping[str, str]) -> TaskHeaders:
-    """Read the headers that this connector knows; the others belong to somebody else.
+    """Read the headers that this connector knows; the others are not its own.
 
     Args:
         headers: The task's headers as the engine hands them over.
@@ -67,6 +68,13 @@ def read_task_headers(headers: Mapping[str, str]) -> TaskHeaders:
     Raises:
         ExpressionError: A header that cannot be understood or honoured.
     """
+    return _read(tuple(headers.items()))
+
+
+# The same headers come with every job of a task.
+@lru_cache(maxsize=256)
+def _read(items: tuple[tuple[str, str], ...]) -> TaskHeaders:
+    headers = dict(items)
     return TaskHeaders(
         result_variable=_result_variable(headers),
         result_expression=_expression(headers, "resultExpression"),

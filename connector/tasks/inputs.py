@@ -227,13 +227,14 @@ class Inputs:
         path: The name of the context, empty for the variables of a job.
     """
 
-    __slots__ = ("_data", "_definitions", "_path", "_table")
+    __slots__ = ("_data", "_definitions", "_path", "_prefix", "_table")
 
     def __init__(self, data: Mapping[str, Any], definitions: Definitions, path: str = "") -> None:
         self._data = data
         self._table = definitions
         self._definitions = definitions.by_name
         self._path = path
+        self._prefix = f"{path}." if path else ""
 
     def get(self, name: str) -> Value | None:
         """The value, or None when it is absent or blank.
@@ -241,8 +242,11 @@ class Inputs:
         Raises:
             InputError: It is given under two names, differently.
         """
+        aliases = self._definitions[name].aliases
+        if not aliases and self._data.get(name) is None:  # most inputs are not given
+            return None
         value = self._written(name)
-        for alias in self._definitions[name].aliases:
+        for alias in aliases:
             other = self._written(alias)
             if value and other and value.data != other.data:
                 raise value.error(f"{alias} says something else; it is another name for it, give one")
@@ -274,7 +278,7 @@ class Inputs:
 
     def given(self, *names: str) -> bool:
         """Whether any of these is neither absent nor blank."""
-        return any(self.get(name) is not None for name in names)
+        return any(map(self.get, names))
 
     def requires(self, name: str) -> bool:
         """Whether the definition says that it cannot be left out."""
@@ -282,9 +286,10 @@ class Inputs:
 
     def null(self, name: str) -> bool:
         """Whether a null was handed over, which FEEL makes of an expression that fails."""
-        return any(
-            written in self._data and self._data[written] is None for written in self._definitions[name].names
-        )
+        for written in (name, *self._definitions[name].aliases):
+            if written in self._data and self._data[written] is None:
+                return True
+        return False
 
     def refuse_unavailable(self) -> None:
         """Refuse what this version cannot honour; false and blank ask for nothing.
@@ -293,8 +298,9 @@ class Inputs:
             InputError: One of them is given.
         """
         for name in self._table.unavailable:
-            value = self.get(name)
-            if value is not None and as_boolean(value.data) is not False:
+            if name not in self._data or (value := self._written(name)) is None:
+                continue
+            if as_boolean(value.data) is not False:
                 raise value.error("is not available in this version; remove it")
 
     def refuse_unknown(self) -> None:
@@ -313,8 +319,7 @@ class Inputs:
 
     def _written(self, name: str) -> Value | None:
         data = self._data.get(name)
-        # Most inputs are not given, and this is asked for each of them.
-        return None if data is None or is_blank(data) else Value(self._field(name), data)
+        return None if is_blank(data) else Value(self._prefix + name, data)
 
     def _missing(self, name: str, advice: str) -> Value:
         if self.null(name):
@@ -323,7 +328,4 @@ class Inputs:
             reason = "is empty"
         else:
             reason = "is missing"
-        raise InputError(self._field(name), f"{reason}; {advice}")
-
-    def _field(self, name: str) -> str:
-        return f"{self._path}.{name}" if self._path else name
+        raise InputError(self._prefix + name, f"{reason}; {advice}")

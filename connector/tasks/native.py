@@ -126,7 +126,8 @@ class NativeTask:
         inputs = Inputs(variables, self._dialect.definitions)
         inputs.refuse_unavailable()
         route, account = read_route(inputs, context, foreign=self._dialect.foreign)
-        task = _Task(inputs, self._dialect, context, route, account)
+        defaults = account.defaults if account else _NO_DEFAULTS
+        task = _Task(inputs, self._dialect, context, route, account, defaults)
         warnings = misspelling_warnings(variables, self.variable_names)
         return task.request((*warnings, *task.null_warnings(), *task.habit_warnings()))
 
@@ -147,10 +148,7 @@ class _Task:
     context: ReadContext
     route: Route
     account: Account | None
-
-    @property
-    def defaults(self) -> MessageDefaults:
-        return self.account.defaults if self.account else _NO_DEFAULTS
+    defaults: MessageDefaults
 
     def request(self, warnings: tuple[str, ...]) -> SendRequest:
         sender = self.sender()
@@ -196,7 +194,7 @@ class _Task:
         return self.mailboxes("smtpEmailDirectReplyTo") or (self.account.reply_to if self.account else ())
 
     def recipients(self) -> tuple[tuple[Mailbox, ...], ...]:
-        to, cc, bcc = (self.mailboxes(name) for name in _RECIPIENTS)
+        to, cc, bcc = map(self.mailboxes, _RECIPIENTS)
         if not to and (self.inputs.requires(_RECIPIENTS[0]) or not (cc or bcc)):
             value = self.inputs.require(_RECIPIENTS[0], "fill in at least one recipient")
             raise value.error("has only blank items; fill in at least one recipient")
@@ -306,6 +304,8 @@ class _Task:
     def headers(self) -> tuple[tuple[str, str], ...]:
         value = self.inputs.get("smtpEmailHeaders")
         own = read_headers(value) if value else ()
+        if not self.defaults.headers:
+            return own
         named = {name.lower() for name, _ in own}
         usual = (item for item in self.defaults.headers.items() if item[0].lower() not in named)
         return (*own, *usual)

@@ -54,17 +54,17 @@ def _usual(line: bytes) -> Reply | None:
 
 
 class ReplyParser:
-    """Puts replies together from however the network cuts them."""
+    """Puts replies together from however the network cuts them.
+
+    Attributes:
+        pending: Part of a reply has come and not its end.
+    """
 
     def __init__(self) -> None:
+        self.pending = False
         self._unread = b""
         self._lines: list[str] = []
         self._octets = 0
-
-    @property
-    def pending(self) -> bool:
-        """Whether part of a reply has come and not its end."""
-        return bool(self._unread or self._lines)
 
     def feed(self, data: bytes) -> Iterator[Reply]:
         """Yield the replies that these octets complete.
@@ -73,15 +73,17 @@ class ReplyParser:
             MalformedReplyError: A line is no reply line, or too long.
         """
         *lines, self._unread = (self._unread + data).split(b"\n")
-        for line in lines:
-            if (reply := self._line(line.rstrip(b"\r"))) is not None:
+        for text in lines:
+            line = text.rstrip(b"\r")
+            reply = _usual(line) if not self._lines and len(line) <= _USUAL_LINE else None
+            reply = reply or self._line(line)
+            if reply is not None:
                 yield reply
+        self.pending = bool(self._unread or self._lines)
         if len(self._unread) > _LONGEST_LINE:
             raise MalformedReplyError("a line without end")
 
     def _line(self, line: bytes) -> Reply | None:
-        if not self._lines and len(line) <= _USUAL_LINE and (reply := _usual(line)) is not None:
-            return reply
         match = _LINE.fullmatch(line)
         self._octets += len(line)
         if match is None or len(line) > _LONGEST_LINE or self._octets > _LONGEST_REPLY:

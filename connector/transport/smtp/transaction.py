@@ -130,13 +130,18 @@ class Transaction:
         self._check_capabilities()
         # Every command is made, and thereby checked, before the first goes out.
         self._unsent.extend((self._mail(), *map(self._rcpt, self._envelope.recipients)))
-        if self._hasty:
+        # With DATA in the group a server asks for content (354) as soon as it takes one recipient, and then
+        # only closing the connection can stop it: so where one refusal stops it all, DATA waits.
+        hasty = len(self._envelope.recipients) == 1 or not self._message.require_all_recipients
+        if hasty:
             self._unsent.append("DATA")
         try:
-            self._demand(Phase.MAIL, await self._next_reply(Phase.MAIL))
+            self._talk.send(Phase.MAIL, *self._next_group())
+            self._talk.mail_begun = True
+            self._demand(Phase.MAIL, await self._talk.receive(Phase.MAIL))
             await self._hand_over_recipients()
             self._check_recipients()
-            if not self._hasty:
+            if not hasty:
                 self._unsent.append("DATA")
             self._demand(Phase.DATA, await self._next_reply(Phase.DATA), 354)
             for chunk in stuffed_chunks(self._data):
@@ -166,15 +171,6 @@ class Transaction:
     def _unsendable(self, code: ErrorCode, message: str) -> TransportError:
         return TransportError(code, message, phase=Phase.MAIL, server=self._talk.server)
 
-    @property
-    def _hasty(self) -> bool:
-        """Whether DATA goes with the recipients.
-
-        A server then asks for content (354) as soon as it takes one of them, and only closing the connection
-        can stop it: so where one refusal stops it all, DATA waits.
-        """
-        return len(self._envelope.recipients) == 1 or not self._message.require_all_recipients
-
     async def _hand_over_recipients(self) -> None:
         recipients = self._envelope.recipients
         for number, address in enumerate(recipients, start=1):
@@ -190,10 +186,12 @@ class Transaction:
     def _next_reply(self, phase: Phase) -> Awaitable[Reply]:
         """The reply to the next command; where none is owed, the next group of commands goes out first."""
         if not self._talk.unanswered:
-            size = min(GROUP_SIZE if self._capabilities.pipelining else 1, len(self._unsent))
-            self._talk.send(phase, *[self._unsent.popleft() for _ in range(size)])
-            self._talk.mail_begun = True
+            self._talk.send(phase, *self._next_group())
         return self._talk.receive(phase)
+
+    def _next_group(self) -> list[str]:
+        size = min(GROUP_SIZE if self._capabilities.pipelining else 1, len(self._unsent))
+        return [self._unsent.popleft() for _ in range(size)]
 
     def _mail(self) -> str:
         dsn = self._capabilities.dsn and bool(self._envelope.notify)
@@ -208,7 +206,7 @@ class Transaction:
         return " ".join(filter(None, words))
 
     def _rcpt(self, address: str) -> str:
-        notify = ",".join(value.upper() for value in self._envelope.notify)
+        notify = ",".join(map(str.upper, self._envelope.notify))
         return f"RCPT TO:{path(address)}" + (f" NOTIFY={notify}" if notify and self._capabilities.dsn else "")
 
     def _demand(self, phase: Phase, reply: Reply, code: int | None = None) -> None:
