@@ -127,8 +127,12 @@ def _with_ledger(settings: LedgerSettings, use: Callable[[Ledger], Coroutine[Any
     if settings.kind == "memory":
         raise UsageError("ledger.kind is memory: such a ledger cannot be read from outside its worker")
 
+    if settings.kind == "sqlite" and not settings.path.expanduser().exists():
+        typer.echo(f"There is no ledger {settings.path} yet: a worker makes it when it starts.")
+        return 0
+
     async def opened() -> int:
-        async with open_ledger(settings) as ledger:
+        async with open_ledger(settings.model_copy(update={"must_exist": True})) as ledger:
             return await use(ledger)
 
     try:

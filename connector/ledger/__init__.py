@@ -6,12 +6,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import structlog
+
 from connector.ledger.ledger import Ledger
 from connector.ledger.memory import MemoryStore
-from connector.ledger.port import LedgerUnavailableError, Store
+from connector.ledger.port import LedgerUnavailableError, LedgerVanishedError, Store
 from connector.ledger.sqlite import SqliteStore
 from connector.ledger.upkeep import Upkeep
 from connector.settings.ledger import LedgerSettings
+
+_log = structlog.get_logger(__name__)
 
 __all__ = ["Ledger", "LedgerUnavailableError", "Upkeep", "open_ledger", "open_upkeep"]
 
@@ -28,13 +32,22 @@ async def open_upkeep(
         measured: Stands around the store, to see what it does.
 
     Raises:
-        LedgerUnavailableError: See :func:`open_ledger`.
+        LedgerUnavailableError: See :func:`open_ledger`; or ``ledger.must_exist`` is set and there is none.
     """
-    async with (
-        open_ledger(settings, measured) as ledger,
-        Upkeep(ledger, lease, settings.retention).running() as upkeep,
-    ):
-        yield upkeep
+    async with open_ledger(settings, measured) as ledger:
+        await _look(ledger)
+        async with Upkeep(ledger, lease, settings.retention).running() as upkeep:
+            yield upkeep
+
+
+async def _look(ledger: Ledger) -> None:
+    """Make or open the ledger at the start; one that is down is waited for later."""
+    try:
+        await ledger.check()
+    except LedgerVanishedError:
+        raise
+    except LedgerUnavailableError as error:
+        _log.warning("ledger not available", reason=str(error))
 
 
 @asynccontextmanager
@@ -57,6 +70,7 @@ async def open_ledger(
 
 
 def _store(settings: LedgerSettings) -> Store:
+    make = not settings.must_exist
     if settings.kind == "postgres" and settings.url is not None:
         try:
             from connector.ledger.postgres import PostgresStore  # noqa: PLC0415 - asyncpg is an extra
@@ -64,11 +78,11 @@ def _store(settings: LedgerSettings) -> Store:
             raise LedgerUnavailableError(
                 "A ledger in PostgreSQL needs the extra: pip install 'zeebe-smtp-connector[postgres]'"
             ) from error
-        return PostgresStore(settings.url.get_secret_value())
+        return PostgresStore(settings.url.get_secret_value(), make=make)
     if settings.kind == "memory":
         return MemoryStore()
     try:
-        return SqliteStore(settings.path.expanduser())
+        return SqliteStore(settings.path.expanduser(), make=make)
     except RuntimeError as error:
         raise LedgerUnavailableError(
             f"The ledger {settings.path} cannot be found, since the worker's user has no home directory: "

@@ -208,7 +208,7 @@ def _resolve(future: asyncio.Future[Answer], answer: Answer | Exception) -> None
 def _own(error: Exception) -> Exception:
     if not isinstance(error, LedgerUnavailableError):
         return error
-    own = LedgerUnavailableError(str(error))
+    own = type(error)(str(error))
     own.__cause__ = error
     return own
 

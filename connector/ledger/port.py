@@ -327,7 +327,45 @@ class LedgerUnavailableError(Exception):
     """Nothing was recorded, or nobody knows whether it was; the message says what to change."""
 
 
+class LedgerVanishedError(LedgerUnavailableError):
+    """The ledger was removed, replaced or emptied under a running worker, or is not where it has to be."""
+
+
 Answer = Decision | OvertakenError | LedgerUnavailableError | None
+
+
+# --- what proves that a ledger is the same one ------------------------------------------------------
+
+SEAL = ""
+"""The key of the entry that every ledger has from its first moment; its response is the ledger's own id.
+
+It lies among the other entries, so that it goes with them where they are removed or emptied. It is never
+pruned and never listed.
+"""
+
+
+def vanished(place: str) -> LedgerVanishedError:
+    """The error of a ledger that was another one a moment ago."""
+    return LedgerVanishedError(
+        f"The ledger {place} was removed, replaced or emptied under the running worker: mails sent before "
+        "are unknown, and nothing is sent any more. Restore it if you can, then restart the worker."
+    )
+
+
+def absent(place: str) -> LedgerVanishedError:
+    """The error of a ledger that must be there and is not."""
+    return LedgerVanishedError(
+        f"There is no ledger {place}, or it is empty: mails sent before are unknown. Restore it, correct "
+        "ledger.path or ledger.url, or set ledger.must_exist to false for a new one."
+    )
+
+
+def damaged(key: str) -> LedgerUnavailableError:
+    """The error of one entry that cannot be read; the others are not affected."""
+    return LedgerUnavailableError(
+        f"The ledger's entry {key} is damaged, so it is not known whether its mail was sent. Look at it with "
+        "'smtp-connector ledger show', restore the ledger, or delete that entry if the mail may go out."
+    )
 
 
 # --- what a store does ------------------------------------------------------------------------------
@@ -345,6 +383,15 @@ class Operation:
     key: str
     transition: Callable[[Entry | None, float], tuple[Entry | None, Answer]]
     durable: bool
+
+
+def listing(key: str | None, state: State | None) -> str:
+    """Name the index by which a store lists entries: ``key``, ``in doubt``, ``state`` or ``latest``."""
+    if key is not None:
+        return "key"
+    if state is None:
+        return "latest"
+    return "in doubt" if state in {State.UNCERTAIN, State.ACKNOWLEDGED} else "state"
 
 
 class Store(Protocol):

@@ -15,17 +15,30 @@ may forget them while the workers live on: their next swap finds another version
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 
 from connector.ledger import rules
-from connector.ledger.port import Answer, Entry, LedgerUnavailableError, Operation, State
+from connector.ledger.port import (
+    SEAL,
+    Answer,
+    Entry,
+    LedgerUnavailableError,
+    LedgerVanishedError,
+    Operation,
+    State,
+    absent,
+    listing,
+    vanished,
+)
 from connector.ledger.postgres_server import NOW, PostgresServer
 
 _TABLE = "smtp_connector_ledger"
 _COLUMNS = "key, state, request_hash, attempt, crashes, owner, held_until, changed, response, progress"
+_SEAL = f"(SELECT seal.response FROM {_TABLE} AS seal WHERE seal.key = '')"  # noqa: S608 - a constant
 _SWAP = f"""
     INSERT INTO {_TABLE} AS kept ({_COLUMNS}, follows, version)
     SELECT offered.*, $12::bigint FROM unnest(
@@ -33,7 +46,8 @@ _SWAP = f"""
         $7::double precision[], $8::double precision[], $9::text[], $10::text[], $11::bigint[]
     ) AS offered ({_COLUMNS}, follows)
     -- What was forgotten meanwhile is not brought back. (Not EXISTS: that may be planned as a scan of all.)
-    WHERE follows = 0 OR (SELECT true FROM {_TABLE} AS known WHERE known.key = offered.key)
+    WHERE (follows = 0 OR (SELECT true FROM {_TABLE} AS known WHERE known.key = offered.key))
+    AND {_SEAL} = $13
     ORDER BY offered.key  -- one order for all workers: no deadlocks
     ON CONFLICT (key) DO UPDATE SET
         state = excluded.state, request_hash = excluded.request_hash, attempt = excluded.attempt,
@@ -44,20 +58,27 @@ _SWAP = f"""
     RETURNING key, {NOW} AS now
 """  # noqa: S608 - a constant
 _SWAP_SOON = f"{_SWAP}, set_config('synchronous_commit', 'off', true)"
-_READ = f"SELECT {_COLUMNS}, version, {NOW} AS now FROM {_TABLE} WHERE key = ANY($1::text[])"  # noqa: S608
-_LIST = f"""
-    SELECT {_COLUMNS} FROM {_TABLE}
-    WHERE ($1::text IS NULL OR key = $1) AND ($2::text IS NULL OR state = $2)
-    ORDER BY changed DESC, key LIMIT $3
+_READ = f"""
+    SELECT {_COLUMNS}, version, {NOW} AS now FROM {_TABLE} WHERE key = ANY($1::text[] || '{{""}}')
 """  # noqa: S608 - a constant
+_LISTED = {  # each in the order of an index, so that no listing reads a million entries
+    "key": "key = $1 AND $2::text IS NULL",
+    "in doubt": "$1::text IS NULL AND state = $2 AND state IN ('uncertain', 'acknowledged')",
+    "state": "$1::text IS NULL AND state = $2",
+    "latest": "$1::text IS NULL AND $2::text IS NULL",
+}
+_LIST = f"SELECT {_COLUMNS} FROM {_TABLE} WHERE key <> '' AND %s ORDER BY changed DESC, key LIMIT $3"  # noqa: S608
 _PRUNE = f"""
-    WITH looked_at AS (SELECT key FROM {_TABLE} WHERE key > $1 ORDER BY key LIMIT 2000),
+    WITH looked_at AS (
+        SELECT changed FROM {_TABLE} WHERE key <> '' AND changed > $1
+        AND changed <= {NOW} - $2::double precision ORDER BY changed LIMIT 2000
+    ),
     forgotten AS (
-        DELETE FROM {_TABLE} WHERE key IN (SELECT key FROM looked_at)
-        AND changed <= {NOW} - $2::double precision AND held_until <= {NOW}
-        AND ($3 OR state NOT IN ('committing', 'uncertain')) RETURNING 1
+        DELETE FROM {_TABLE} WHERE key <> '' AND changed > $1
+        AND changed <= (SELECT max(changed) FROM looked_at)
+        AND held_until <= {NOW} AND ($3 OR state NOT IN ('committing', 'uncertain')) RETURNING 1
     )
-    SELECT (SELECT max(key) FROM looked_at), (SELECT count(*) FROM forgotten)
+    SELECT (SELECT max(changed) FROM looked_at), (SELECT count(*) FROM forgotten)
 """  # noqa: S608 - a constant
 _PROBE = """
     INSERT INTO smtp_connector_probe VALUES (1, clock_timestamp())
@@ -67,16 +88,22 @@ _PROBE = """
 _ROUNDS = 20
 _GUESSES = 10_000
 
+# An entry, None where it is damaged, and its version.
+_Found = tuple[Entry | None, int]
+
 
 class PostgresStore:
     """Keeps entries in a database.
 
     Args:
         url: ``postgresql://user:password@host:port/database``, with libpq's parameters.
+        make: Make a ledger where there is none.
     """
 
-    def __init__(self, url: str) -> None:
-        self._server = PostgresServer(url)
+    def __init__(self, url: str, *, make: bool = True) -> None:
+        self._server = PostgresServer(url, make=make)
+        self._seal: str | None = None
+        self._vanished = False
         self._guesses: dict[str, tuple[Entry, int]] = {}
 
     async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
@@ -84,7 +111,7 @@ class PostgresStore:
         answers: dict[int, Answer] = {}
         waiting = dict(enumerate(operations))
         try:
-            async with self._server.connection() as connection:
+            async with self._unchanged() as connection:
                 await self._settle_all(connection, waiting, answers)
         except LedgerUnavailableError as error:
             answers |= dict.fromkeys(waiting, error)
@@ -92,17 +119,19 @@ class PostgresStore:
 
     async def check(self) -> None:
         """Write the present into a row of its own."""
-        async with self._server.connection() as connection:
+        async with self._unchanged() as connection:
+            self._compare(await connection.fetchval(f"SELECT {_SEAL}"))
             await connection.execute(_PROBE)
 
     async def entries(self, *, key: str | None, state: State | None, limit: int) -> list[Entry]:
         """Give entries, the latest changed first."""
         async with self._server.connection() as connection:
-            return [_entry(row) for row in await connection.fetch(_LIST, key, state, limit)]
+            rows = await connection.fetch(_LIST % _LISTED[listing(key, state)], key, state, limit)
+            return [entry for row in rows if (entry := _entry(row)) is not None]
 
     async def prune(self, older_than: float, *, doubtful: bool) -> int:
         """Forget old entries, a chunk at a time."""
-        forgotten, last = 0, ""
+        forgotten, last = 0, float("-inf")
         while last is not None:
             async with self._server.connection() as connection:
                 last, count = await connection.fetchrow(_PRUNE, last, older_than, doubtful)
@@ -113,6 +142,28 @@ class PostgresStore:
         """Close the connections."""
         await self._server.aclose()
 
+    # --- the same ledger as before ------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _unchanged(self) -> AsyncIterator[asyncpg.Connection]:
+        """Lend a connection to the ledger that this worker has begun with."""
+        if self._vanished:
+            raise vanished(self._server.place)
+        try:
+            async with self._server.connection() as connection:
+                if self._seal is None:
+                    self._compare(await connection.fetchval(f"SELECT {_SEAL}"))
+                yield connection
+        except LedgerVanishedError:
+            self._vanished = self._seal is not None
+            raise (vanished if self._vanished else absent)(self._server.place) from None
+
+    def _compare(self, seal: str | None) -> None:
+        """Stop for good where it is another one."""
+        if seal is None or self._seal not in {None, seal}:
+            raise vanished(self._server.place)
+        self._seal, self._server.make = seal, False
+
     # --- compare and swap ---------------------------------------------------------------------------
 
     async def _settle_all(
@@ -120,7 +171,7 @@ class PostgresStore:
     ) -> None:
         """Move every operation from ``waiting`` to ``answers``."""
         keys = {operation.key for operation in waiting.values()}
-        found = {key: self._guesses[key] for key in keys & self._guesses.keys()}
+        found: dict[str, _Found] = {key: self._guesses[key] for key in keys & self._guesses.keys()}
         certain: set[str] = set()
         for _ in range(_ROUNDS):
             applied = rules.apply(
@@ -146,7 +197,7 @@ class PostgresStore:
         self,
         connection: asyncpg.Connection,
         changed: Mapping[str, Entry],
-        found: Mapping[str, tuple[Entry, int]],
+        found: Mapping[str, _Found],
         *,
         durable: bool,
     ) -> set[str]:
@@ -156,18 +207,19 @@ class PostgresStore:
         version = secrets.randbits(62) + 1
         rows = [(*entry, found[key][1] if key in found else 0) for key, entry in changed.items()]
         columns = [list(column) for column in zip(*rows, strict=True)]
-        swapped = await connection.fetch(_SWAP if durable else _SWAP_SOON, *columns, version)
+        swapped = await connection.fetch(_SWAP if durable else _SWAP_SOON, *columns, version, self._seal)
         if swapped:
             self._server.now.set(swapped[-1]["now"])
         keys = {str(row["key"]) for row in swapped}
         self._remember({key: (changed[key], version) for key in keys})
         return keys
 
-    async def _read(self, connection: asyncpg.Connection, keys: set[str]) -> dict[str, tuple[Entry, int]]:
+    async def _read(self, connection: asyncpg.Connection, keys: set[str]) -> dict[str, _Found]:
         rows = await connection.fetch(_READ, list(keys))
-        if rows:
-            self._server.now.set(rows[-1]["now"])
-        return {row["key"]: (_entry(row), row["version"]) for row in rows}
+        seals = [row["response"] for row in rows if row["key"] == SEAL]
+        self._compare(seals[0] if seals else None)
+        self._server.now.set(rows[-1]["now"])
+        return {row["key"]: (_entry(row), row["version"]) for row in rows if row["key"] != SEAL}
 
     def _remember(self, written: Mapping[str, tuple[Entry, int]]) -> None:
         """Keep the entries of mails in flight as guesses; forgetting one costs a read."""
@@ -180,16 +232,9 @@ class PostgresStore:
                 self._guesses.pop(key, None)
 
 
-def _entry(row: Mapping[str, Any]) -> Entry:
-    return Entry(
-        row["key"],
-        State(row["state"]),
-        row["request_hash"],
-        row["attempt"],
-        row["crashes"],
-        row["owner"],
-        row["held_until"],
-        row["changed"],
-        row["response"],
-        row["progress"],
-    )
+def _entry(row: Mapping[str, Any]) -> Entry | None:
+    """Read a row; None for one that is damaged."""
+    try:
+        return Entry(**{name: row[name] for name in Entry._fields} | {"state": State(row["state"])})
+    except ValueError:
+        return None

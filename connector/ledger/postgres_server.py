@@ -14,8 +14,9 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 import asyncpg
+import structlog
 
-from connector.ledger.port import LedgerUnavailableError
+from connector.ledger.port import LedgerUnavailableError, absent
 from connector.ledger.schema import POSTGRES, pending
 
 NOW = "extract(epoch FROM clock_timestamp())::double precision"
@@ -40,6 +41,7 @@ _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
         "the user in ledger.url lacks a right: let it create tables, or use those that are there",
     ),
     (asyncpg.TooManyConnectionsError, "it has no connection left: raise max_connections"),
+    (asyncpg.PostgresConnectionError, "it cannot be reached: the connection broke"),
     (asyncpg.PostgresError, "it refuses"),
     (asyncpg.InterfaceError, "the connection is lost"),
     (TimeoutError, "it does not answer in time: look at its load"),
@@ -49,6 +51,9 @@ _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
 
 async def _keep(_: asyncpg.Connection) -> None:
     """Leave a connection as it is when it goes back: each reset would cost a group one more round trip."""
+
+
+_log = structlog.get_logger(__name__)
 
 
 class ServerClock:
@@ -79,9 +84,14 @@ class PostgresServer:
         url: ``postgresql://user:password@host:port/database``, with libpq's parameters.
         connections: How many at a time; of the ledger's two, one is for the mails in flight, and one for
             probes, pruning and listing.
+        make: Make the tables where there are none.
+
+    Attributes:
+        make: As above; a ledger that was there once is not made anew.
     """
 
-    def __init__(self, url: str, connections: int = 2) -> None:
+    def __init__(self, url: str, connections: int = 2, *, make: bool = True) -> None:
+        self.make = make
         self._url = url
         self._connections = connections
         self._pool: asyncpg.Pool | None = None
@@ -147,7 +157,10 @@ class PostgresServer:
     async def _prepare(self, connection: asyncpg.Connection) -> None:
         """Make a new connection useful: writes that last, schema up to date, clock read."""
         await connection.execute(_DURABLE)
-        if pending(await self._schema(connection), POSTGRES, self.place):
+        found = await self._schema(connection)
+        if not found and not self.make:
+            raise absent(self.place)
+        if pending(found, POSTGRES, self.place):
             await self._migrate(connection)
         self.now.set(await connection.fetchval(f"SELECT {NOW}"))
 
@@ -164,7 +177,10 @@ class PostgresServer:
                 "CREATE TABLE IF NOT EXISTS smtp_connector_schema"
                 " (number integer NOT NULL PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now())"
             )
-            for number, statements in pending(await self._schema(connection), POSTGRES, self.place):
+            found = await self._schema(connection)
+            if not found:
+                _log.warning("new ledger: mails sent before are unknown", place=self.place)
+            for number, statements in pending(found, POSTGRES, self.place):
                 for statement in statements:
                     await connection.execute(statement)
                 await connection.execute("INSERT INTO smtp_connector_schema (number) VALUES ($1)", number)

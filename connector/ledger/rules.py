@@ -36,6 +36,7 @@ from connector.ledger.port import (
     State,
     Unanswered,
     Uncertain,
+    damaged,
 )
 
 _UNSETTLED = frozenset({State.ATTEMPTING, State.COMMITTING})
@@ -257,13 +258,27 @@ class Applied:
     changed: dict[str, Entry]
 
 
-def apply(operations: Iterable[Operation], entries: Mapping[str, Entry], now: float) -> Applied:
-    """Take operations in their order, each on what the ones before it left."""
+def apply(operations: Iterable[Operation], entries: Mapping[str, Entry | None], now: float) -> Applied:
+    """Take operations in their order, each on what the ones before it left.
+
+    Args:
+        operations: What to do.
+        entries: What is there, by key; None for an entry that cannot be read, which fails its own operations
+            only.
+        now: Seconds since the epoch, on the store's clock.
+    """
     current: dict[str, Entry | None] = {}
     answers: list[Answer] = []
     for operation in operations:
-        entry = current[operation.key] if operation.key in current else entries.get(operation.key)
-        current[operation.key], answer = operation.transition(entry, now)
+        key = operation.key
+        if key in entries and entries[key] is None:
+            answers.append(damaged(key))
+            continue
+        entry = current[key] if key in current else entries.get(key)
+        try:
+            current[key], answer = operation.transition(entry, now)
+        except (ValueError, TypeError, KeyError):  # progress that is no progress
+            answer = damaged(key)
         answers.append(answer)
     changed = {
         key: entry for key, entry in current.items() if entry is not None and entry != entries.get(key)

@@ -27,6 +27,8 @@ SQLITE: tuple[tuple[str, ...], ...] = (
     (
         "ALTER TABLE entries ADD COLUMN progress TEXT",
         "CREATE INDEX entries_by_change ON entries (changed)",
+        "CREATE INDEX entries_in_doubt ON entries (changed) WHERE state IN ('uncertain', 'acknowledged')",
+        "INSERT INTO entries VALUES ('', 'sent', '', 0, 0, '', 0, 0, lower(hex(randomblob(16))), NULL)",
     ),
 )
 
@@ -56,6 +58,14 @@ POSTGRES: tuple[tuple[str, ...], ...] = (
     (
         "ALTER TABLE smtp_connector_ledger ADD COLUMN progress text",
         "CREATE INDEX smtp_connector_ledger_by_change ON smtp_connector_ledger (changed)",
+        """
+        CREATE INDEX smtp_connector_ledger_in_doubt ON smtp_connector_ledger (changed)
+        WHERE state IN ('uncertain', 'acknowledged')
+        """,
+        """
+        INSERT INTO smtp_connector_ledger
+        VALUES ('', 'sent', '', 0, 0, '', 0, 0, gen_random_uuid()::text, 1, 0, NULL)
+        """,
     ),
 )
 

@@ -27,13 +27,27 @@ from pathlib import Path
 from time import monotonic, sleep, time
 from typing import TypeVar
 
+import structlog
+
 from connector.ledger import rules
-from connector.ledger.port import Answer, Entry, LedgerUnavailableError, Operation, State
+from connector.ledger.port import (
+    Answer,
+    Entry,
+    LedgerUnavailableError,
+    LedgerVanishedError,
+    Operation,
+    State,
+    absent,
+    listing,
+    vanished,
+)
 from connector.ledger.schema import SQLITE, pending
 
 # How long another process may hold the file. A group takes milliseconds, so longer means that it hangs.
 _BUSY_SECONDS = 5.0
 _PAUSE = 0.02
+
+_log = structlog.get_logger(__name__)
 
 _REMEDIES = {
     "SQLITE_FULL": "the disk is full: make room",
@@ -48,8 +62,9 @@ _REMEDIES = {
 }
 _T = TypeVar("_T")
 _COLUMNS = "key, state, request_hash, attempt, crashes, owner, held_until, changed, response, progress"
+_SEAL = "(SELECT response FROM entries WHERE key = '')"
 _READ = f"""
-    SELECT json_group_array(json_array({_COLUMNS})) FROM entries
+    SELECT json_group_array(json_array({_COLUMNS})), {_SEAL} FROM entries
     WHERE key IN (SELECT value FROM json_each(?))
 """  # noqa: S608 - a constant
 _WRITE = f"""
@@ -60,14 +75,21 @@ _WRITE = f"""
         crashes = excluded.crashes, owner = excluded.owner, held_until = excluded.held_until,
         changed = excluded.changed, response = excluded.response, progress = excluded.progress
 """  # noqa: S608 - a constant
-_LIST = f"""
-    SELECT {_COLUMNS} FROM entries WHERE (:key IS NULL OR key = :key) AND (:state IS NULL OR state = :state)
-    ORDER BY changed DESC, key LIMIT :limit
+_LISTED = {  # each in the order of an index, so that no listing reads a million entries
+    "key": "key = :key",
+    "in doubt": "state = :state AND state IN ('uncertain', 'acknowledged')",
+    "state": "state = :state",
+    "latest": "true",
+}
+_LIST = f"SELECT {_COLUMNS} FROM entries WHERE key <> '' AND %s ORDER BY changed DESC, key LIMIT :limit"  # noqa: S608
+_OLD = "key <> '' AND changed > :after AND changed <= :before"
+_LAST_OF_CHUNK = f"""
+    SELECT max(changed) FROM (SELECT changed FROM entries WHERE {_OLD} ORDER BY changed LIMIT :chunk)
 """  # noqa: S608 - a constant
-_PRUNE = """
-    DELETE FROM entries WHERE key > :first AND key <= :last AND changed <= :before AND held_until <= :now
+_PRUNE = f"""
+    DELETE FROM entries WHERE {_OLD} AND held_until <= :now
     AND (:doubtful OR state NOT IN ('committing', 'uncertain'))
-"""
+"""  # noqa: S608 - a constant
 # Entries looked at in one transaction of pruning: mails in flight wait no longer than that takes.
 _CHUNK = 2000
 
@@ -87,31 +109,42 @@ def _unavailable(path: Path, error: sqlite3.Error | OSError) -> LedgerUnavailabl
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Tell which file the path names now; None when there is none."""
+    """Tell which file the path names now; None when there is none, or an empty one."""
     try:
         status = path.stat()
     except OSError:
         return None
-    return status.st_dev, status.st_ino
+    return (status.st_dev, status.st_ino) if status.st_size else None
 
 
-def _open_file(path: Path) -> sqlite3.Connection:
-    """Open the ledger for writing, making it if there is none, and bring its schema up to date.
+def _open_file(path: Path, *, make: bool) -> tuple[sqlite3.Connection, bool]:
+    """Open the ledger for writing and bring its schema up to date.
+
+    Args:
+        path: The file.
+        make: Make it, and its directory, if it is not there.
+
+    Returns:
+        The connection, and whether the ledger is new.
 
     Raises:
-        LedgerUnavailableError: A newer version wrote it, or it is on a network file system.
+        LedgerUnavailableError: It is not there and may not be made, a newer version wrote it, or it is on a
+            network file system.
         OSError, sqlite3.Error: See :func:`_unavailable`.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if make:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    elif _identity(path) is None:
+        raise absent(str(path))
+    os.close(os.open(path, os.O_RDWR | (os.O_CREAT if make else 0) | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         _use_write_ahead_log(connection, path)
-        _migrate(connection, path)
+        created = _migrate(connection, path)
     except BaseException:
         connection.close()
         raise
-    return connection
+    return connection, created
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
@@ -149,13 +182,15 @@ def _use_write_ahead_log(connection: sqlite3.Connection, path: Path) -> None:
         return
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+def _migrate(connection: sqlite3.Connection, path: Path) -> bool:
+    """Apply the migrations that are missing; whether that made the ledger."""
     if not pending(_schema(connection), SQLITE, str(path)):
-        return
+        return False
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have done it while this one waited.
+        created = _schema(connection) == 0
         for number, statements in pending(_schema(connection), SQLITE, str(path)):
             for statement in statements:
                 connection.execute(statement)
@@ -164,6 +199,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+    return created
 
 
 def _schema(connection: sqlite3.Connection) -> int:
@@ -174,17 +210,21 @@ class SqliteStore:
     """Keeps entries in a file; opened by the first operation, and again after every failure.
 
     Args:
-        path: The file; it and its directory are made if they are not there.
+        path: The file.
         clock: Gives the present in seconds since the epoch; a test may stop it.
+        make: Make a ledger where there is none.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time, *, make: bool = True) -> None:
         self._path = path
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._durable: bool | None = None
+        self._make = make
+        self._seal: str | None = None
+        self._vanished = False
 
     async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
         """Take the operations in one transaction."""
@@ -197,17 +237,17 @@ class SqliteStore:
     async def entries(self, *, key: str | None, state: State | None, limit: int) -> list[Entry]:
         """Give entries, the latest changed first; on a connection of its own, which holds up no mail."""
         wanted: dict[str, object] = {"key": key, "state": state, "limit": limit}
-        return await asyncio.to_thread(self._list, wanted)
+        return await asyncio.to_thread(self._list, listing(key, state), wanted)
 
     async def prune(self, older_than: float, *, doubtful: bool) -> int:
         """Forget old entries, a chunk at a time between the groups of mails in flight."""
         now = self._now()
         bounds = {"before": now - older_than, "now": now, "doubtful": doubtful}
-        forgotten, last = 0, ""
+        forgotten, after = 0, float("-inf")
         while True:
-            first, last, count = await self._run(partial(self._prune_chunk, last, bounds))
+            after, count = await self._run(partial(self._prune_chunk, after, bounds))
             forgotten += count
-            if first == last:
+            if after == float("inf"):
                 return forgotten
 
     async def aclose(self) -> None:
@@ -227,7 +267,8 @@ class SqliteStore:
     def _apply(self, operations: Sequence[Operation]) -> list[Answer]:
         with self._transaction(durable=any(operation.durable for operation in operations)) as connection:
             keys = json.dumps(list({operation.key for operation in operations}))
-            (found,) = connection.execute(_READ, (keys,)).fetchone()
+            found, seal = connection.execute(_READ, (keys,)).fetchone()
+            self._check(seal)
             entries = {row[0]: _entry(row) for row in json.loads(found)}
             applied = rules.apply(operations, entries, self._now())
             if applied.changed:
@@ -236,23 +277,31 @@ class SqliteStore:
 
     def _probe(self) -> None:
         with self._transaction(durable=False) as connection:
+            self._check(connection.execute(f"SELECT {_SEAL}").fetchone()[0])
             connection.execute("INSERT OR REPLACE INTO probes VALUES (1, ?)", (self._now(),))
 
-    def _prune_chunk(self, start: str, bounds: dict[str, float | bool]) -> tuple[str, str, int]:
-        with self._transaction(durable=False) as connection:
-            (last,) = connection.execute(
-                "SELECT max(key) FROM (SELECT key FROM entries WHERE key > ? ORDER BY key LIMIT ?)",
-                (start, _CHUNK),
-            ).fetchone()
-            if last is None:
-                return start, start, 0
-            deleted = connection.execute(_PRUNE, {**bounds, "first": start, "last": last})
-            return start, last, deleted.rowcount
+    def _check(self, seal: str | None) -> None:
+        """Stop for good where the ledger is not the one that this worker has begun with."""
+        if seal is None or self._seal not in {None, seal}:
+            self._vanished = True
+            raise vanished(str(self._path))
+        self._seal = seal
 
-    def _list(self, wanted: dict[str, object]) -> list[Entry]:
+    def _prune_chunk(self, after: float, bounds: dict[str, float | bool]) -> tuple[float, int]:
+        """Delete what is old among the next entries; gives where they end, infinity after the last."""
+        with self._transaction(durable=False) as connection:
+            chunk = {**bounds, "after": after, "chunk": _CHUNK}
+            (last,) = connection.execute(_LAST_OF_CHUNK, chunk).fetchone()
+            if last is None:
+                return float("inf"), 0
+            deleted = connection.execute(_PRUNE, {**chunk, "before": last})
+            return last, deleted.rowcount
+
+    def _list(self, by: str, wanted: dict[str, object]) -> list[Entry]:
         try:
             with closing(_open_to_read(self._path)) as reader:
-                return [_entry(row) for row in reader.execute(_LIST, wanted)]
+                rows = reader.execute(_LIST % _LISTED[by], wanted)
+                return [entry for row in rows if (entry := _entry(row)) is not None]
         except sqlite3.Error as error:
             raise _unavailable(self._path, error) from error
 
@@ -276,11 +325,20 @@ class SqliteStore:
 
     def _opened(self) -> sqlite3.Connection:
         """Give the connection to the file that the path names now, which may have been replaced."""
+        if self._vanished:
+            raise vanished(str(self._path))
         if self._connection is not None and _identity(self._path) != self._file:
             self._close()
         if self._connection is None:
-            self._connection = _open_file(self._path)
+            begun = self._seal is not None
+            try:
+                self._connection, created = _open_file(self._path, make=self._make and not begun)
+            except LedgerVanishedError:
+                self._vanished = begun
+                raise (vanished if begun else absent)(str(self._path)) from None
             self._file = _identity(self._path)
+            if created:
+                _log.warning("new ledger: mails sent before are unknown", path=str(self._path))
         return self._connection
 
     def _close(self) -> None:
@@ -290,6 +348,10 @@ class SqliteStore:
                 connection.close()
 
 
-def _entry(row: Sequence[object]) -> Entry:
+def _entry(row: Sequence[object]) -> Entry | None:
+    """Read a row; None for one that is damaged."""
     key, state, *others = row
-    return Entry(key, State(state), *others)  # type: ignore[arg-type]
+    try:
+        return Entry(key, State(state), *others)  # type: ignore[arg-type]
+    except ValueError:
+        return None

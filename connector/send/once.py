@@ -52,6 +52,7 @@ from connector.ledger.port import (
     State,
     Unanswered,
     Uncertain,
+    damaged,
 )
 from connector.model.job import JobContext
 from connector.model.mail import WhenUncertain
@@ -146,7 +147,7 @@ class Once:
     ) -> Response:
         match decision:
             case AlreadySent(response):
-                return {**json.loads(response), "duplicate": True}
+                return {**_recorded(response, mail.key), "duplicate": True}
             case HeldElsewhere(remaining):
                 raise HeldElsewhereError(timedelta(seconds=min(remaining, _HELD_PAUSE)))
             case DifferentRequest(state):
@@ -268,6 +269,14 @@ class _Record:
         """Record the reply to a delivery that is not the last; until the next one there is a way back."""
         await self._upkeep.recorded(self._attempt, delivery)
         self._context.committed = False
+
+
+def _recorded(response: str, key: str) -> Response:
+    try:
+        recorded: Response = json.loads(response)
+    except ValueError:
+        raise LedgerError(str(damaged(key))) from None
+    return recorded
 
 
 def _refused(error: BaseException) -> tuple[Mapping[str, Any], ...]:

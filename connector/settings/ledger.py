@@ -39,6 +39,13 @@ class LedgerSettings(Section):
             "its retry: a retry after that sends the mail again."
         ),
     )
+    must_exist: bool = Field(
+        False,
+        description=(
+            "Refuse to start where there is no ledger: every mail sent before would be unknown. Set it "
+            "once the first start has made the ledger."
+        ),
+    )
     uncertain: WhenUncertain = Field(
         WhenUncertain.INCIDENT,
         description=(

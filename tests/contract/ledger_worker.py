@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import structlog
 from pydantic import SecretStr
 
 from connector.ledger import Ledger, open_ledger
@@ -56,4 +57,5 @@ def _say(word: str, key: str) -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     main(*sys.argv[1:])

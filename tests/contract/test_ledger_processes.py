@@ -81,6 +81,6 @@ async def test_a_schema_from_the_future_is_left_alone(place: str, request: pytes
         file.close()
     ledger = Ledger(store(place))
     for operation in (ledger.check(), ledger.begin("k", "h", 60), ledger.prune(0), ledger.entries()):
-        with pytest.raises(LedgerUnavailableError, match=r"schema 99.* knows 2 at most: upgrade the worker"):
+        with pytest.raises(LedgerUnavailableError, match=r"schema 99.* knows . at most: upgrade the worker"):
             await operation
     await ledger.aclose()

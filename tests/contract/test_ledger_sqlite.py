@@ -17,10 +17,8 @@ import pytest
 
 from connector.ledger.ledger import Ledger
 from connector.ledger.port import (
-    AlreadySent,
     Granted,
     LedgerUnavailableError,
-    OvertakenError,
     Sent,
     State,
 )
@@ -173,20 +171,6 @@ async def test_a_file_that_is_no_ledger_is_left_alone(
     with pytest.raises(LedgerUnavailableError, match=f"{reason}.*restore it"):
         await ledger.begin("k1", "h", 60)
     assert path.read_bytes() == content
-    await ledger.aclose()
-
-
-async def test_a_file_that_was_moved_away_is_not_written_any_more(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.db"
-    ledger = Ledger(SqliteStore(path))
-    decision = await ledger.begin("k", "h", 60)
-    assert isinstance(decision, Granted)
-    for name in ("ledger.db", "ledger.db-wal", "ledger.db-shm"):
-        shutil.move(tmp_path / name, tmp_path / f"moved-{name}")
-    with pytest.raises(OvertakenError):
-        await ledger.committing(decision.attempt, MARK)
-    await ledger.settle(decision.attempt, Sent("{}"))
-    assert await ledger.begin("k", "h", 60) == AlreadySent("{}")
     await ledger.aclose()
 
 
