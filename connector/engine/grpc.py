@@ -104,7 +104,7 @@ class GrpcEngine:
         call = self._streams.StreamActivatedJobs(request)
         try:
             async for raw in call:
-                if (job := await self._read(raw)) is not None:
+                if _decoded(raw, task_type) and (job := await self._read(raw)) is not None:
                     yield job
         except grpc.aio.AioRpcError as error:
             raise self._translated(error, streaming=True) from error
@@ -125,7 +125,8 @@ class GrpcEngine:
         raw: list[ActivatedJob] = []
         try:
             async for response in self._commands.ActivateJobs(request, timeout=wait + _CALL_TIMEOUT):
-                raw.extend(response.jobs)
+                if _decoded(response, task_type):
+                    raw.extend(response.jobs)
         except grpc.aio.AioRpcError as error:
             # What has arrived is ours, however the rest of the answer went.
             if not raw:
@@ -181,6 +182,13 @@ class GrpcEngine:
         except (EngineUnavailableError, EngineRefusedError, LeaseLostError) as error:
             # It comes again when its lease ends, and is rejected then.
             _log.warning("unreadable job not rejected yet", job_key=job.key, reason=str(error))
+
+
+def _decoded(message: object, task_type: str) -> bool:
+    """Say whether there is a message: grpc.aio gives None for octets that are none, and goes on."""
+    if message is None:
+        _log.error("a message of the engine cannot be decoded; its jobs come again", task_type=task_type)
+    return message is not None
 
 
 def _job(raw: ActivatedJob, headers: Mapping[str, str], variables: Mapping[str, Any]) -> Job:

@@ -63,6 +63,8 @@ async def site(struck_engine: LocalEngine, files: Path, tmp_path: Path) -> Async
     try:
         async with SmtpServer() as smtp:
             engine = struck_engine
-            yield Site(engine.grpc_address, engine.rest_address, channel, outcomes, smtp, tmp_path)
+            site = Site(engine.grpc_address, engine.rest_address, channel, outcomes, smtp, tmp_path)
+            yield site
+            await site.end_faults()
     finally:
         await channel.close(None)

@@ -23,6 +23,7 @@ from pyzeebe.errors import ZeebeGatewayUnavailableError
 from pyzeebe.proto.gateway_pb2 import ResolveIncidentRequest, UpdateJobRetriesRequest, UpdateJobTimeoutRequest
 from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
+from connector.devengine import faults
 from connector.testing.smtp import SmtpServer
 from tests.engine.processes import Static, send_process
 from tests.engine.service import NATIVE, RESULT
@@ -146,6 +147,12 @@ class Site:
                 f"{self.rest_address}/development/faults", json={"fault": fault, "amount": amount}
             )
         assert answer.status_code == 204, answer.text
+
+    async def end_faults(self) -> None:
+        """Have the engine behave well again."""
+        for fault in faults.NAMES:
+            if fault != "drop-streams":
+                await self.order(fault, 0)
 
     # What a person or an operator does
 

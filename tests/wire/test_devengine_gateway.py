@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -12,6 +14,8 @@ import pytest
 from pyzeebe.proto import gateway_pb2 as pb
 from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
+from connector.engine.grpc import GrpcEngine
+from connector.settings.model import EngineSettings, WorkerSettings
 from tests.devengine import Running, running, until
 
 Code = grpc.StatusCode
@@ -258,3 +262,20 @@ async def test_an_answer_that_cannot_be_decoded(engine: Running, stub: Any) -> N
     engine.start()
     # What grpc.aio makes of it, in place of an error.
     assert await read(stub.ActivateJobs(poll())) == [None]
+
+
+@pytest.mark.filterwarnings("ignore")
+async def test_the_workers_side_passes_over_what_cannot_be_decoded(engine: Running) -> None:
+    settings = WorkerSettings(lease=timedelta(seconds=1))
+    async with GrpcEngine(EngineSettings(address=engine.address), settings) as port:
+        engine.service.faults.order("undecodable", 1)
+        first = engine.start()
+        assert await port.activate("p", 5, 0) == []
+        assert [job.process_instance_key for job in await port.activate("p", 5, 20)] == [first]
+        async with aclosing(port.stream("p")) as stream:
+            reading = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0.3)
+            engine.service.faults.order("undecodable", 1)
+            engine.start()
+            second = engine.start()
+            assert (await reading).process_instance_key == second
