@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
-from time import monotonic
+from time import monotonic, thread_time
 from typing import TypeAlias
 
 from connector.feel.errors import FeelError, FeelLimitError
@@ -59,13 +59,15 @@ class Limits:
 
     Args:
         steps: Elements of work: an iteration, a call, an item of a list, 32 characters of a string.
-        seconds: Time on the wall clock.
+        seconds: CPU time of the thread that evaluates it: other expressions beside it take nothing away.
+        wait: Time on the wall clock, for a machine that gives the thread no CPU.
         characters: Length of the expression.
         calls: Depth of calls of functions that the expression defines.
     """
 
     steps: int = 1_100_000
     seconds: float = 0.8
+    wait: float = 30.0
     characters: int = 50_000
     calls: int = 40
 
@@ -83,6 +85,7 @@ class Run:
 
     __slots__ = (
         "_deadline",
+        "_latest",
         "_left",
         "_warnings",
         "calls",
@@ -105,7 +108,8 @@ class Run:
         self.converted: dict[int, object] = {}
         self.given: list[tuple[str, object]] = []
         self._left = limits.steps
-        self._deadline = monotonic() + limits.seconds
+        self._deadline = thread_time() + limits.seconds
+        self._latest = monotonic() + limits.wait
         self._warnings: dict[str, None] = {}
 
     def charge(self, steps: int) -> None:
@@ -137,12 +141,14 @@ class Run:
             raise FeelLimitError(f"The expression takes more than {self.limits.steps} steps")
         if self.seconds_left() <= 0:
             raise FeelLimitError(f"The expression takes longer than {self.limits.seconds} seconds")
+        if monotonic() > self._latest:
+            raise FeelLimitError(f"The expression has no result after {self.limits.wait} seconds")
         self.fuel = min(left, _SLICE)
         self._left = left - self.fuel
 
     def seconds_left(self) -> float:
-        """Return the time that is left, in seconds; zero or less when it is over."""
-        return self._deadline - monotonic()
+        """Return the CPU time that is left, in seconds; zero or less when it is over."""
+        return self._deadline - thread_time()
 
     def warn(self, message: str) -> None:
         """Note why a value is null; each message is kept once, and only the first ones."""

@@ -25,7 +25,7 @@ from connector.message.content.reader import ContentReader
 from connector.model.envelope import Message
 from connector.model.hosts import listed
 from connector.model.job import Job
-from connector.model.mail import LoadedContent, SendRequest, WhenUncertain
+from connector.model.mail import ContentType, LoadedContent, SendRequest, WhenUncertain
 from connector.model.receipt import Receipt
 from connector.model.server import Route
 from connector.observe.metrics import Metrics
@@ -46,6 +46,8 @@ _log = structlog.get_logger(__name__)
 _UNDESCRIBED = "The mail was sent, and the worker failed to describe it; its log has the details."
 # Octets of content above which encoding them would hold up the other jobs for milliseconds (1 MB takes 2 ms).
 _LARGE = 100_000
+# Characters of HTML above which making its text part would do so (5 KB take a millisecond).
+_LONG_HTML = 5_000
 
 Response = Mapping[str, Any]
 
@@ -221,7 +223,8 @@ class Submission:
         """Write the message, and a digest of its octets."""
         content = await self._stages.content.load(request)
         compose = partial(self._composed, request, content)
-        return await asyncio.to_thread(compose) if content.size > _LARGE else compose()
+        long = request.content_type is ContentType.MULTIPART and len(content.body) > _LONG_HTML
+        return await asyncio.to_thread(compose) if long or content.size > _LARGE else compose()
 
     async def _protected(self, message: Message, request: SendRequest) -> tuple[Message, tuple[str, ...]]:
         """Sign and encrypt the message where its account or task asks for it; and what was not possible."""

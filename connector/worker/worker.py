@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -41,6 +42,9 @@ log = structlog.get_logger(__name__)
 _MORE_THREADS = 8
 # Seconds between two looks at the files that the settings came from.
 _LOOK_EVERY = 2.0
+
+# How long a thread, such as one that writes a large mail, may keep the event loop waiting for Python's lock.
+_SWITCH_SECONDS = 0.0005
 
 
 class Worker:
@@ -235,6 +239,7 @@ def run_worker(
     """
     masker = Masker()
     _prepare_logs(loaded.settings, masker)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         unreported = asyncio.run(_serve(loaded, again, masker, environ, link))
     except (CannotListenError, LedgerUnavailableError) as error:

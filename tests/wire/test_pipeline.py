@@ -224,3 +224,22 @@ async def test_a_secret_outside_authentication_stays_text() -> None:
     (received,) = server.received
     assert b"Subject: secrets.PW\r\n" in received.data
     assert text.encode() in received.data
+
+
+@pytest.mark.parametrize(("kind", "threads"), [("multipart", 1), ("html", 0), ("text", 0)])
+async def test_a_long_text_part_is_made_off_the_loop(
+    kind: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[object] = []
+    to_thread = asyncio.to_thread
+
+    async def counted(work: Any, *args: Any) -> Any:
+        used.append(work)
+        return await to_thread(work, *args)
+
+    monkeypatch.setattr("connector.send.submission.asyncio.to_thread", counted)
+    body = "<p>Hello.</p>\n" * 500
+    async with SmtpServer() as server, pipeline() as opened:
+        inputs = {"smtpEmailContentType": kind, "smtpEmailContent": body}
+        assert isinstance(await opened.handle(job(mail(server, **inputs))), Complete)
+    assert len([work for work in used if getattr(work, "func", None)]) == threads

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 from time import monotonic
 
@@ -113,3 +114,19 @@ def test_an_error_leaves_nothing_behind() -> None:
     with pytest.raises(FeelError):
         expression.evaluate({"n": 10**12})
     assert expression.evaluate({"n": 3}).value == [1, 2, 3]
+
+
+def test_time_that_other_threads_take_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside 31 costly expressions an honest one of 20 ms takes a second on the wall clock."""
+    walls = itertools.count(0, 0.01)
+    monkeypatch.setattr("connector.feel.values.monotonic", lambda: next(walls))
+    evaluation = feel.compile("count(for x in 1..20000 return x)").evaluate(limits=Limits(seconds=60))
+    assert evaluation.value == 20_000
+    assert next(walls) > 0.3
+
+
+def test_a_thread_that_gets_no_time_gives_up_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    walls = itertools.count(0, 10.0)
+    monkeypatch.setattr("connector.feel.values.monotonic", lambda: next(walls))
+    with pytest.raises(FeelLimitError, match=r"no result after 30\.0 seconds"):
+        feel.compile("count(for x in 1..20000 return x)").evaluate(limits=Limits(seconds=60))
