@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,19 @@ class EightBit:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivateCopy:
+    """The octets for one recipient alone, such as an encrypted mail has for a blind copy.
+
+    Attributes:
+        recipient: Also in the message's envelope.
+        data: As those of the message.
+    """
+
+    recipient: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """What is sent: the envelope and the octets of the message.
 
@@ -51,6 +64,7 @@ class Message:
         require_all_recipients: One refused recipient and nobody gets it.
         warnings: What the modeler should know about its content.
         eight_bit: Its form for servers with 8BITMIME, where it has one.
+        private: The recipients who get octets of their own, each by a delivery of its own.
     """
 
     envelope: Envelope
@@ -59,6 +73,24 @@ class Message:
     require_all_recipients: bool = False
     warnings: tuple[str, ...] = ()
     eight_bit: EightBit | None = None
+    private: tuple[PrivateCopy, ...] = ()
+
+    def to(self, recipients: tuple[str, ...]) -> Message:
+        """The same octets for some of the recipients."""
+        if recipients == self.envelope.recipients:
+            return self
+        return replace(self, envelope=replace(self.envelope, recipients=recipients))
+
+    @property
+    def parts(self) -> tuple[Message, ...]:
+        """The messages that it consists of: one for all who get the same octets, then the private copies."""
+        if not self.private:
+            return (self,)
+        apart = {copy.recipient for copy in self.private}
+        shared = tuple(one for one in self.envelope.recipients if one not in apart)
+        whole = replace(self, private=())
+        copies = tuple(replace(whole.to((copy.recipient,)), data=copy.data) for copy in self.private)
+        return (whole.to(shared), *copies) if shared else copies
 
     def form(self, *, eight_bit: bool) -> tuple[bytes, bool, tuple[str, ...]]:
         """Choose the octets for one server.

@@ -7,7 +7,7 @@ be sent like this. First the signature, then encryption around it, then the doma
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography import x509
 
 from connector.errors import EncryptionError, SigningError
-from connector.model.envelope import Message
+from connector.model.envelope import Message, PrivateCopy
 from connector.model.mail import SendRequest
 from connector.model.signing import Protection, SigningPolicy
 from connector.signing import dkim, smime
@@ -24,10 +24,11 @@ from connector.signing.keys import Keys, UnusableKeyError, domain_key, signer
 from connector.signing.usage import addresses, comparable, encryption_fault
 from connector.tls.own_keys import UnreadableKeyError
 
-_BCC = (
-    "smtpEmailBccRecipients: an encrypted mail shows to every reader for whom else it was encrypted; send it "
-    "to them by a task of their own"
+_ALL_OR_NONE = (
+    "smtpEmailBccRecipients of an encrypted mail take deliveries of their own, and with them one refused "
+    "recipient cannot stop the mail for all; leave out smtpEmailRequireAllRecipients or the blind copies"
 )
+_SENDER = ""  # which no address is
 _MOST_NAMED = 10  # recipients in one error
 
 
@@ -72,22 +73,38 @@ class Protector:
         return await asyncio.to_thread(self._protect, message, request)
 
     def _protect(self, message: Message, request: SendRequest) -> Protected:
-        policy, sender, now = request.signing, request.sender.address, self._clock()
+        policy, now = request.signing, self._clock()
         warnings: list[str] = []
-        data = message.data
         if policy.sign is not Protection.ON_REQUEST:
             try:
-                data = smime.sign(data, self._signer(policy, sender, now))
+                own = self._signer(policy, request.sender.address, now)
+                message = replace(message, data=smime.sign(message.data, own))
             except SigningError as error:
                 warnings.append(_tolerated(error, policy.sign, "unsigned"))
         if policy.encrypt is not Protection.ON_REQUEST:
             try:
-                data = smime.encrypt(data, self._readers(request, message, now))
+                message = self._encrypted(message, request, now)
             except EncryptionError as error:
                 warnings.append(_tolerated(error, policy.encrypt, "unencrypted"))
         if policy.dkim:
-            data = dkim.sign(data, self._domain_keys(policy, request.sender.domain), now)
-        return Protected(replace(message, data=data), tuple(warnings))
+            keys = self._domain_keys(policy, request.sender.domain)
+            message = _each(message, lambda data: dkim.sign(data, keys, now))
+        return Protected(message, tuple(warnings))
+
+    def _encrypted(self, message: Message, request: SendRequest, now: datetime) -> Message:
+        """Encrypt a message; blind copies apart, or the others could see for whom else it is encrypted."""
+        readers = self._readers(request, message, now)
+        own = readers.pop(_SENDER, None)
+        named = {box.address for box in (*request.to, *request.cc)}
+        blind = [address for address in readers if address not in named]
+        if blind and message.require_all_recipients:
+            raise EncryptionError(_ALL_OR_NONE)
+        copies = tuple(
+            PrivateCopy(address, _sealed(message.data, [readers[address], own])) for address in blind
+        )
+        shared = [certificate for address, certificate in readers.items() if address in named]
+        data = _sealed(message.data, [*shared, own]) if shared else copies[0].data
+        return replace(message, data=data, private=copies)
 
     def _signer(self, policy: SigningPolicy, sender: str, now: datetime) -> smime.Signer:
         if not policy.keys:
@@ -104,21 +121,20 @@ class Protector:
         except (UnreadableKeyError, UnusableKeyError) as error:
             raise SigningError(f"DKIM: {error}") from None
 
-    def _readers(self, request: SendRequest, message: Message, now: datetime) -> Sequence[x509.Certificate]:
+    def _readers(self, request: SendRequest, message: Message, now: datetime) -> dict[str, x509.Certificate]:
+        """Find the certificate of each recipient, and under another name that of the sender."""
         policy, sender = request.signing, request.sender.address
-        if request.bcc:
-            raise EncryptionError(_BCC)
         directory = self._directory(policy)
-        found: list[x509.Certificate] = []
+        found: dict[str, x509.Certificate] = {}
         missing: dict[str, str] = {}
         for address in message.envelope.recipients:
             try:
-                found.append(directory.find(address, now))
+                found[address] = directory.find(address, now)
             except NoCertificateError as error:
                 missing[address] = str(error)
         if policy.encrypt_to_sender:
             try:
-                found.append(self._own(policy, sender, now) or directory.find(sender, now))
+                found[_SENDER] = self._own(policy, sender, now) or directory.find(sender, now)
             except NoCertificateError as error:
                 missing[sender] = f"{error} (the sender, see signing.encrypt_to_sender)"
         if missing:
@@ -158,6 +174,16 @@ class Protector:
                 continue
             if own.certificate is not None:
                 yield own.certificate
+
+
+def _sealed(data: bytes, readers: Iterable[x509.Certificate | None]) -> bytes:
+    return smime.encrypt(data, [certificate for certificate in readers if certificate is not None])
+
+
+def _each(message: Message, change: Callable[[bytes], bytes]) -> Message:
+    """Change the octets of a message and of its private copies."""
+    private = tuple(replace(copy, data=change(copy.data)) for copy in message.private)
+    return replace(message, data=change(message.data), private=private)
 
 
 def _named(policy: SigningPolicy) -> str:

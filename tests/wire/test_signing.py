@@ -29,13 +29,15 @@ from tests.jobs import job
 from tests.mail_certificates import PASSWORD, Leaf, MailAuthority, key
 from tests.servers import opendkim
 from tests.servers.availability import require
-from tests.servers.openssl import decrypted, verified
+from tests.servers.openssl import decrypted, described, verified
 from tests.unit.signing.records import record_of
 from tests.wire.test_metrics import value
 
 AUTHORITY = MailAuthority()
 ANN = AUTHORITY.leaf()
 BOB = AUTHORITY.leaf("bob@example.test", number=1)
+CAROL = AUTHORITY.leaf("carol@example.test", number=2)
+DAVE = AUTHORITY.leaf("dave@example.test", number=3)
 CAROL_EC = AUTHORITY.leaf("carol@example.test", "p256")
 MAIL: dict[str, Any] = {
     "smtpEmailToRecipients": ["bob@example.test"],
@@ -269,10 +271,72 @@ async def test_a_senders_certificate_may_lie_in_the_directory(site: Site) -> Non
     assert decrypted(data, eve, site.directory)
 
 
-async def test_blind_copies_of_an_encrypted_mail_are_refused(site: Site) -> None:
-    error = await refused(site.signing(), smtpEmailEncrypt=True, smtpEmailBccRecipients=["bob@example.test"])
+def blind(site: Site) -> dict[str, Any]:
+    """Encrypted for bob, with blind copies for carol and dave."""
+    site.put(CAROL, "carol")
+    site.put(DAVE, "dave")
+    copies = ["dave@example.test", "bob@example.test", "carol@example.test"]
+    return MAIL | {"smtpEmailEncrypt": True, "smtpEmailSign": True, "smtpEmailBccRecipients": copies}
+
+
+async def test_blind_copies_of_an_encrypted_mail_are_deliveries_of_their_own(site: Site) -> None:
+    mail = blind(site)
+    async with SmtpServer() as server:
+        async with pipeline(server, site.signing(**site.dkim())) as opened:
+            outcome = await opened.handle(job(mail))
+        received = {one.recipients: one.data for one in server.received}
+    names = ("bob", "dave", "carol")
+    assert isinstance(outcome, Complete)
+    assert outcome.variables["response"]["accepted"] == [f"{name}@example.test" for name in names]
+    assert set(received) == {(f"{name}@example.test",) for name in names}
+    for name, own in {"bob": BOB, "carol": CAROL, "dave": DAVE}.items():
+        data = received[f"{name}@example.test",]
+        assert verified(decrypted(data, own, site.directory), site.root)
+        assert described(data).count("d.ktri") == 2  # this recipient, and the sender
+        assert data.count(b"DKIM-Signature: ") == 2
+    ids = {message_from_bytes(data)["Message-ID"] for data in received.values()}
+    assert len(ids) == 1
+
+
+async def test_a_blind_copy_that_is_refused_for_now_is_sent_by_the_next_attempt(site: Site) -> None:
+    mail = blind(site)
+    greylisted = Behaviour().on(Verb.RCPT, Say(450, "4.2.0 later"), containing="carol", times=1)
+    async with SmtpServer(behaviour=greylisted) as server:
+        async with pipeline(server, site.signing()) as opened:
+            first = await opened.handle(job(mail, retries=3))
+            second = await opened.handle(job(mail, retries=2))
+        recipients = [one.recipients for one in server.received]
+    assert isinstance(first, Fail)
+    assert isinstance(second, Complete)
+    assert sorted(recipients) == [(f"{name}@example.test",) for name in ("bob", "carol", "dave")]
+    assert recipients[-1] == ("carol@example.test",)
+
+
+async def test_those_who_may_see_each_other_get_one_delivery(site: Site) -> None:
+    mail = blind(site) | {"smtpEmailCcRecipients": ["dave@example.test"]}
+    async with SmtpServer() as server:
+        async with pipeline(server, site.signing()) as opened:
+            await opened.handle(job(mail))
+        received = {one.recipients: one.data for one in server.received}
+    assert set(received) == {("bob@example.test", "dave@example.test"), ("carol@example.test",)}
+    shared = received["bob@example.test", "dave@example.test"]
+    assert described(shared).count("d.ktri") == 3  # both, and the sender
+
+
+async def test_blind_copies_alone(site: Site) -> None:
+    mail = blind(site) | {"smtpEmailToRecipients": None}
+    async with SmtpServer() as server:
+        async with pipeline(server, site.signing()) as opened:
+            outcome = await opened.handle(job(mail))
+        recipients = sorted(one.recipients for one in server.received)
+    assert isinstance(outcome, Complete)
+    assert recipients == [(f"{name}@example.test",) for name in ("bob", "carol", "dave")]
+
+
+async def test_blind_copies_and_all_or_none_exclude_each_other(site: Site) -> None:
+    error = await refused(site.signing(), **blind(site), smtpEmailRequireAllRecipients=True)
     assert error["code"] == "ENCRYPTION_FAILED"
-    assert "smtpEmailBccRecipients: an encrypted mail shows to every reader" in error["message"]
+    assert "leave out smtpEmailRequireAllRecipients or the blind copies" in error["message"]
 
 
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {

@@ -49,7 +49,8 @@ class SmtpTransport:
     async def submit(self, message: Message, route: Route, deliveries: Deliveries = UNRECORDED) -> Receipt:
         """Hand the message over, once, on a connection of its own or on one that was used before.
 
-        It takes several deliveries where the account or the server limits the recipients of one. Cancelling
+        It takes several deliveries where the account or the server limits the recipients of one, and where
+        recipients get copies of their own. Cancelling
         it closes the connection: before a final dot ``CancelledError`` goes on, and after it the outcome is
         ``DELIVERY_UNCERTAIN``.
 
@@ -69,11 +70,13 @@ class SmtpTransport:
         connection = await self._pool.take(route)
         joint = _JointReceipt()
         try:
-            left = recipients
-            while left:
-                group, left = left[:limit], left[limit:]
-                left = await self._deliver(connection, _to(message, group), deliveries, joint) + left
-                if left and joint.last is not None:
+            waiting = list(message.parts)
+            while waiting:
+                part = waiting.pop(0)
+                group, left = part.envelope.recipients[:limit], part.envelope.recipients[limit:]
+                left = await self._deliver(connection, part.to(group), deliveries, joint) + left
+                waiting = [part.to(left), *waiting] if left else waiting
+                if waiting and joint.last is not None:
                     await deliveries.delivered(*joint.last)
             return joint.receipt()
         except TransportError as error:
@@ -206,12 +209,6 @@ class _JointReceipt:
             self._refusal.rejected = ()
             raise self._refusal
         return Receipt(self._reply, self.accepted, self.rejected, tuple(self._warnings))
-
-
-def _to(message: Message, recipients: tuple[str, ...]) -> Message:
-    if recipients == message.envelope.recipients:
-        return message
-    return replace(message, envelope=replace(message.envelope, recipients=recipients))
 
 
 def _refused_each(error: TransportError, message: Message) -> bool:
