@@ -29,6 +29,7 @@ from connector.errors import (
     HeldElsewhereError,
     InputError,
     LedgerError,
+    PostponedError,
     TransportError,
     UncertainError,
     WorkerCrashedError,
@@ -160,9 +161,12 @@ class Once:
     ) -> Response:
         """Try a suspect when no other one is under way: a poisonous job must not take those beside it along.
 
-        While it waits it is not begun, so that the death of the worker is not counted against it.
+        Another suspect is not waited for: its server may be silent, and the slot serves others meanwhile.
         """
         await self._upkeep.recorded(granted.attempt, Released(granted.crashes))
+        if self._one_suspect.locked():
+            reason = "After the worker died several times, the jobs that it had are tried one at a time."
+            raise PostponedError(reason, timedelta(seconds=_HELD_PAUSE))
         async with self._one_suspect:
             return await self.send(mail, submission, context, alone=True)
 

@@ -184,7 +184,7 @@ async def open_pipeline(
         content = ContentReader(settings.attachments)
         stack.push_async_callback(content.aclose)
         if transport is None:
-            transport = smtp = SmtpTransport(settings.smtp)
+            transport = smtp = SmtpTransport(settings.smtp, settings.worker.max_jobs)
             stack.push_async_callback(smtp.aclose)
             stack.enter_context(shared.metrics.pool(smtp.connections))
         masks = Masker()

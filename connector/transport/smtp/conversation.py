@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+from collections.abc import Callable
 
 from connector.errors import Phase, Reply, TransportError
 from connector.model.server import TimeLimits
@@ -33,6 +34,10 @@ _LIMITS = {
 }
 
 
+def unheard() -> None:
+    """Where no other mail waits for an answer of this server."""
+
+
 class Conversation(Wire):
     """A connection on which SMTP is spoken; used by one task at a time.
 
@@ -45,6 +50,7 @@ class Conversation(Wire):
     Attributes:
         unanswered: How many replies are owed, the greeting first.
         mail_begun: MAIL went out, and neither the reply to the dot nor RSET ended it.
+        heard: Called at each reply.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class Conversation(Wire):
         self.concealment = concealment or Concealment()
         self.unanswered = 1
         self.mail_begun = False
+        self.heard: Callable[[], None] = unheard
         self._timeouts = timeouts
         self._section = section
 
@@ -133,6 +140,7 @@ class Conversation(Wire):
                 self._end(phase, error)
                 raise
         self.unanswered -= 1
+        self.heard()
         return self._replies.popleft()
 
     async def ask(self, phase: Phase, command: str) -> Reply:

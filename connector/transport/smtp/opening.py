@@ -9,13 +9,14 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from connector.auth import sasl
 from connector.errors import ErrorCode, Phase, Reply, TransportError
 from connector.model.server import Security, Server, TimeLimits
 from connector.tls.faults import ClearTextBeforeTlsError, explain, explain_later
-from connector.transport.smtp.conversation import Conversation
+from connector.transport.smtp.conversation import Conversation, unheard
 from connector.transport.smtp.replies import Capabilities, Concealment
 from connector.transport.smtp.session import Session
 from connector.transport.smtp.wire import Wire
@@ -50,12 +51,14 @@ class Client:
         context: Whom to trust, and our own certificate.
         helo_name: Our name for EHLO; without one, the address literal of the connection.
         witness: Told of each step on the way to a session.
+        heard: Called at each answer of the server.
     """
 
     timeouts: TimeLimits
     context: ssl.SSLContext
     helo_name: str | None = None
     witness: Witness = field(default_factory=Witness)
+    heard: Callable[[], None] = unheard
 
 
 async def open_session(server: Server, client: Client) -> Session:
@@ -68,6 +71,7 @@ async def open_session(server: Server, client: Client) -> Session:
     password = server.password.get_secret_value() if server.password else ""
     section = f"accounts.{server.account}.timeouts" if server.account else "smtp.timeouts"
     talk = Conversation(str(server), client.timeouts, Concealment(username, password), section)
+    talk.heard = client.heard
     try:
         capabilities = await _prepare(talk, server, client)
         if username:

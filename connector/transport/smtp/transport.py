@@ -20,6 +20,7 @@ from connector.settings.model import SmtpSettings
 from connector.tls.trust import Contexts, Trust, UnusableTrustError
 from connector.transport.port import UNRECORDED, Deliveries
 from connector.transport.smtp import failures
+from connector.transport.smtp.fairness import Hosts
 from connector.transport.smtp.lane import Connection
 from connector.transport.smtp.opening import Client, open_session
 from connector.transport.smtp.pool import Pool
@@ -36,9 +37,11 @@ class SmtpTransport:
 
     Args:
         settings: Time limits, our name, and whom to trust, where the server's account does not say.
+        slots: How many mails the worker has in hand at a time; None for a program that has no such limit.
     """
 
-    def __init__(self, settings: SmtpSettings) -> None:
+    def __init__(self, settings: SmtpSettings, slots: int | None = None) -> None:
+        self._hosts = Hosts(slots)
         self._settings = settings
         self._timeouts = settings.timeouts.limits
         self._contexts = Contexts()
@@ -67,6 +70,10 @@ class SmtpTransport:
         limit = route.quota.max_recipients or len(recipients)
         if message.require_all_recipients and len(recipients) > limit:
             raise failures.too_many(str(route), limit, len(recipients))
+        async with self._hosts.room(route):
+            return await self._delivered(message, route, limit, deliveries)
+
+    async def _delivered(self, message: Message, route: Route, limit: int, deliveries: Deliveries) -> Receipt:
         connection = await self._pool.take(route)
         joint = _JointReceipt()
         try:
@@ -81,7 +88,7 @@ class SmtpTransport:
             return joint.receipt()
         except TransportError as error:
             error.rejected = (*joint.rejected, *error.rejected)
-            failures.name_refused(error, len(recipients))
+            failures.name_refused(error, len(message.envelope.recipients))
             raise
         finally:
             self._pool.give_back(connection)
@@ -134,7 +141,8 @@ class SmtpTransport:
     async def _open(self, server: Server) -> Session:
         trust = await self._trust(server)
         try:
-            session = await open_session(server, await self._client(server, trust))
+            client = replace(await self._client(server, trust), heard=self._hosts.listener(server))
+            session = await open_session(server, client)
         except TransportError as error:
             if error.phase is Phase.TLS:
                 trust.sessions.forget()
