@@ -1,6 +1,6 @@
 """``docs/reference/commands.md`` and the README's table: every command, with its options and examples.
 
-The commands are read from the program itself, as it would answer ``--help``.
+The pages are generated from the same definitions as ``--help``.
 """
 
 from __future__ import annotations
@@ -18,20 +18,19 @@ _NAME = "smtp-connector"
 _PAGE = """\
 # Commands
 
-Generated from the program; `--help` behind any command says the same. The exit code is 0 when it worked, 1
-when it did not, and 2 when the command line or the settings are wrong, if the command does not say
-otherwise.
+Generated from the program; `--help` after any command shows the same. Unless a command says otherwise, the
+exit code is 0 on success, 1 on failure, and 2 if the command line or the settings are wrong.
 
 {commands}"""
 
 
 def page() -> str:
-    """Every command that can be run."""
+    """Return the page of all commands."""
     return _PAGE.format(commands="\n".join(_command(path, item) for path, item in _commands()))
 
 
 def overview() -> str:
-    """The README's table: each command with what it is for, linked to its place on the page."""
+    """Return the README's table: each command with its purpose, linked to its section of the page."""
     rows = (
         (f"[`{path}`]({_link(path)})", _text(item.help).partition("\n\n")[0]) for path, item in _commands()
     )
@@ -39,7 +38,7 @@ def overview() -> str:
 
 
 def _commands(command: Any = None, path: str = _NAME) -> Iterator[tuple[str, Any]]:
-    """Walk the tree; a group counts as a command when it does something by itself."""
+    """Walk the tree; a group counts as a command if it can run without a subcommand."""
     command = command or typer.main.get_command(app)
     members = getattr(command, "commands", None)
     if members is None or command.invoke_without_command:
@@ -59,7 +58,7 @@ def _command(path: str, command: Any) -> str:
 
 
 def _text(help_text: str) -> str:
-    """The docstring's paragraphs; the line breaks inside one mean nothing."""
+    """Return the docstring's paragraphs without the line breaks inside them."""
     return "\n\n".join(" ".join(part.split()) for part in help_text.split("\n\n"))
 
 
@@ -78,5 +77,5 @@ def _spelling(parameter: Any) -> str:
 
 
 def _link(path: str) -> str:
-    """The place of a command on the page, as both web views name headings."""
+    """Return the link to a command's section, with the anchor that both web views use."""
     return f"docs/reference/commands.md#{path.replace(' ', '-')}"

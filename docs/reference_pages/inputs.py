@@ -10,18 +10,18 @@ from reference_pages.markdown import table
 _PAGE = """\
 # Inputs of a send task
 
-Generated from the definitions that the worker itself reads variables by.
+Generated from the worker's own definitions.
 
-Absent, null, `""` and `[]` mean not given. A list may be a list, one text, a text with commas or
-semicolons, or a JSON list in a text. Choices and booleans are read in any case, quoted or not. A value
-outside its set is an error that names the variable, the value and the set.
+Absent, null, `""` and `[]` mean that an input is not given. A list can be a list, one text, a text with
+commas or semicolons, or a JSON list in a text. Case and quotes around choices and booleans are ignored. An
+invalid choice is an error that names the variable, the value and the permitted values.
 
 ## `smtp-connector:send:1`
 
 {native}
 ## `com.infosys.camundaconnectors.email:smtp:1`
 
-The same, with these differences:
+The same inputs, with these differences:
 
 {differing}"""
 
@@ -29,7 +29,7 @@ _HEAD = ("Variable", "Meaning", "Value")
 
 
 def page() -> str:
-    """Every input of our task type, and what is different on Infosys's."""
+    """Return the page: every input of our task type, and the differences of Infosys's."""
     differing = [infosys for infosys, native in zip(INFOSYS, NATIVE, strict=True) if infosys != native]
     return _PAGE.format(native=table(_HEAD, _rows(NATIVE)), differing=table(_HEAD, _rows(differing)))
 
@@ -43,12 +43,12 @@ def _rows(definitions: Iterable[Definition], prefix: str = "") -> Iterator[tuple
 
 def _meaning(item: Definition) -> str:
     required = "**Required.** " if item.required else ""
-    absent = "" if item.available else " Not in this version: refused, never ignored."
+    absent = "" if item.available else " Not supported in this version: the worker refuses it."
     return f"{required}{item.meaning}{absent}"
 
 
 def _value(item: Definition) -> str:
-    """What kind of value it is, which words it may be, and what it is when it is not given."""
+    """Return the kind of value, its permitted words, and its default."""
     words = ", ".join(f"`{word}`" for word in item.allowed)
     kind = f"{item.kind.value}: {words}" if words else item.kind.value
     return f"{kind}; default `{item.default}`" if item.default else kind

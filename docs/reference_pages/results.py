@@ -17,66 +17,65 @@ _HEADERS = {
     "result_variable": (
         "resultVariable",
         "a variable's name",
-        "the variable receives the whole response",
+        "stores the whole response in the variable",
     ),
-    "result_expression": ("resultExpression", "FEEL", "makes process variables of the response"),
-    "error_expression": ("errorExpression", "FEEL", "decides what a failure, or a success, becomes"),
+    "result_expression": ("resultExpression", "FEEL", "sets process variables from the response"),
+    "error_expression": ("errorExpression", "FEEL", "decides the outcome after an error or a success"),
     "error_mapping": (
         "errorMapping",
         "a FEEL context or a JSON object",
-        "BPMN error codes by [error code](error-codes.md); `*` stands for every other code",
+        "names a BPMN error for each [error code](error-codes.md); `*` stands for all other codes",
     ),
     "retry_backoff": (
         "retryBackoff",
         "an ISO 8601 duration, such as `PT30S`",
-        "the pause before a retry, in place of the worker's setting",
+        "the pause before a retry, instead of the worker's setting",
     ),
     "job_timeout": (
         "jobTimeout",
         "an ISO 8601 duration, from `PT1S` to `P1D`",
-        "how long the engine keeps the job for a worker that no longer answers, in place of `worker.lease`",
+        "how long the engine reserves the job for a worker, instead of `worker.lease`",
     ),
 }
 
 _KEYS = {
-    "status": "`SUCCESS`; `FAIL` where an error was [ignored](#going-on).",
-    "message": "A sentence for people.",
-    "messageId": "The mail's Message-ID, by which it can be found in the mail server's log.",
-    "account": "The [account](../how-to/accounts.md) that sent it; null where the task gave the server.",
-    "transport": "What carried it: `smtp`; `file` in a dry run.",
-    "accepted": "The recipients that the server took.",
-    "rejected": "Those it refused, each as `{address, code, enhancedCode, text}`.",
-    "partial": "Whether some recipients do not get the mail; `rejected` lists them.",
+    "status": "`SUCCESS`, or `FAIL` if an error was [ignored](#ignored-errors).",
+    "message": "A sentence for readers.",
+    "messageId": "The mail's Message-ID, with which you find it in the mail server's log.",
+    "account": "The [account](../how-to/accounts.md) that sent it; null if the task gave the server.",
+    "transport": "`smtp`, or `file` in a dry run.",
+    "accepted": "The recipients that the server accepted.",
+    "rejected": "The recipients that it refused, each as `{address, code, enhancedCode, text}`.",
+    "partial": "Whether some recipients did not get the mail; `rejected` lists them.",
     "reply": (
-        "The server's reply; null when the mail was only "
-        "[taken for sent](../explanation/no-mail-twice.md#when-the-outcome-is-not-known)."
+        "The server's reply; null if the mail was only "
+        "[assumed to be sent](../explanation/no-mail-twice.md#when-the-outcome-is-not-known)."
     ),
-    "sentAt": "When the server took it, in UTC.",
+    "sentAt": "When the server accepted the mail, in UTC.",
     "duplicate": (
-        "True when an earlier attempt, or another job with the same `smtpEmailIdempotencyKey`, had sent the "
+        "True if an earlier attempt, or another job with the same `smtpEmailIdempotencyKey`, had sent the "
         "mail: [no mail twice](../explanation/no-mail-twice.md)."
     ),
     "warnings": (
-        "What was asked for and could not be had, such as a delivery receipt on a server without DSN; inputs "
-        "whose names look misspelt; and what is probably not meant, such as a text that looks like HTML."
+        "Requests that the server does not support, such as a delivery receipt without DSN; inputs whose "
+        "names "
+        "look misspelt; and probable mistakes, such as a text that looks like HTML."
     ),
 }
 
 _SOMETIMES = {
-    "followUpAt": "Only with a follow-up: its moment, with the offset of the zone in which it is meant.",
+    "followUpAt": "Only with a follow-up: its time, with the offset of its time zone.",
 }
 
 
 def headers() -> str:
-    """The task headers; one that has no row here is a KeyError."""
+    """Return the table of task headers; a header without a row here is a KeyError."""
     rows = (_HEADERS[field.name] for field in fields(TaskHeaders))
-    return table(
-        ("Header", "Holds", "What it does"), ((f"`{name}`", holds, does) for name, holds, does in rows)
-    )
+    return table(("Header", "Value", "Effect"), ((f"`{name}`", holds, does) for name, holds, does in rows))
 
 
 def keys() -> str:
-    """A response as the worker makes it, and its keys; one that has no row here is a KeyError."""
+    """Return an example response and the table of its keys; a key without a row here is a KeyError."""
     example = _example()
     shown = ",\n ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in example.items())
     rows = [(f"`{key}`", _KEYS[key]) for key in example]

@@ -19,49 +19,49 @@ from reference_pages.markdown import table
 _PAGE = """\
 # Settings
 
-Generated from the model that the worker itself reads its settings by. `smtp-connector settings` shows those
-in force and where each comes from.
+Generated from the worker's own model. `smtp-connector settings` shows the settings in force and the source
+of each.
 
-A setting is looked for, first hit wins:
+The worker takes a setting from the first of these sources that has it:
 
-1. on the command line: `--set worker.max_jobs=64`;
-2. in the environment, under the names in the tables;
-3. in a file whose path the environment variable with `_FILE` at its end holds, such as
-   `SMTP_CONNECTOR_LEDGER_URL_FILE`: for secrets;
-4. in the YAML file that `--config` or `SMTP_CONNECTOR_CONFIG` names;
+1. the command line: `--set worker.max_jobs=64`;
+2. the environment, under the names in the tables;
+3. for secrets, a file whose path is in the environment variable with the suffix `_FILE`, such as
+   `SMTP_CONNECTOR_LEDGER_URL_FILE`;
+4. the YAML file that `--config` or `SMTP_CONNECTOR_CONFIG` names;
+5. the default.
 
-and then has its default. An unknown name, a bad value, or two variables that contradict each other are
-errors. Durations are seconds (`30`) or ISO 8601 (`PT30S`). Lists in the environment have commas.
+Unknown names, invalid values and contradictory variables are errors. Durations are seconds (`30`) or ISO
+8601 (`PT30S`). Separate the items of lists in the environment by commas.
 
 {sections}
 ## The environment
 
-Beside our own names the worker reads those that Camunda's clients and console use, so that an environment
-made for them serves it as well:
+The worker also reads the variables that Camunda's clients and console use, so that you can use the same
+environment:
 
 {aliases}
-These are no settings, and have no place in the file:
+These variables are not settings and cannot be set in the file:
 
 | Variable | Meaning |
 | --- | --- |
-| `SMTP_CONNECTOR_CONFIG` | The YAML file, where `--config` names none. |
-| `SECRET_…` | The secrets that diagrams and accounts name: `SECRET_MAIL_PASSWORD` is \
-`secrets.MAIL_PASSWORD`. `secrets.prefix` changes the beginning. |
+| `SMTP_CONNECTOR_CONFIG` | The YAML file, unless `--config` names one. |
+| `SECRET_…` | A secret for diagrams and accounts: `SECRET_MAIL_PASSWORD` is \
+`secrets.MAIL_PASSWORD`. `secrets.prefix` changes the prefix. |
 """
 
 _ACCOUNTS = """\
 # Settings of an account
 
-Generated from the model that the worker itself reads its settings by. `NAME` is the account's: letters,
-digits, `-` and `_`; in the environment in upper case, with `_` for `-`.
-[How to name accounts](../how-to/accounts.md).
+Generated from the worker's own model. `NAME` is the account's name: letters, digits, `-` and `_`; in the
+environment in upper case, with `_` for `-`. [Set up accounts](../how-to/accounts.md) shows examples.
 
 {settings}
 ## Presets
 
 {presets}"""
 
-# What most operators set, in the order in which they come to it.
+# The settings that most operators need, in the order in which they need them.
 _COMMON = (
     "engine.address",
     "worker.max_jobs",
@@ -86,7 +86,7 @@ _NEGATED = {alias.name for alias in ALIASES if alias.negated}
 
 
 def page() -> str:
-    """Every setting but the accounts', by section; the names that Camunda's clients use."""
+    """Return the page of all settings except the accounts', and of the names that Camunda's clients use."""
     sections: dict[str, list[tuple[str, FieldInfo]]] = {}
     for path, field in leaves():
         sections.setdefault(path.rpartition(".")[0], []).append((path, field))
@@ -95,7 +95,7 @@ def page() -> str:
 
 
 def accounts_page() -> str:
-    """Every setting of an account, and the presets."""
+    """Return the page of an account's settings, and of the presets."""
     presets = (
         (f"`{name}`", _hosts(provider), str(provider.port), f"`{provider.security.value}`")
         for name, provider in PRESETS.items()
@@ -109,7 +109,7 @@ def accounts_page() -> str:
 
 
 def common() -> str:
-    """The README's list: what most people set. A name that is no setting is a KeyError."""
+    """Return the README's list of common settings; an unknown name is a KeyError."""
     fields = dict(leaves())
     rows = ((f"`{path}`", fields[path].description or "", _default(path, fields[path])) for path in _COMMON)
     return table(("Setting", "Meaning", "Default"), rows)
@@ -138,10 +138,10 @@ def _row(path: str, field: FieldInfo) -> tuple[str, str, str, str]:
 
 
 def _members(path: str, field: FieldInfo) -> Iterator[tuple[str, str, str, str]]:
-    """Give a row to each key of the sections in a list; they have no names in the environment."""
+    """Return a row for each key of the sections in a list; those have no names in the environment."""
     for section in filter(is_section, get_args(field.annotation)):
         for name, member in section.model_fields.items():
-            default = "must be given" if member.is_required() else ""
+            default = "required" if member.is_required() else ""
             yield f"`{path}[].{name}`", member.description or "", default, ""
 
 
@@ -155,7 +155,7 @@ def _default(path: str, field: FieldInfo) -> str:
         return _OF_THE_MACHINE[path]
     if default in (None, (), {}, ""):
         return ""
-    # An account has no defaults without the one thing that it needs.
+    # An account needs a host before it has defaults.
     accounts = {"NAME": AccountSettings(host="localhost")}
     tree: Any = Settings(accounts=accounts).model_dump(mode="json")
     for part in path.split("."):
@@ -165,6 +165,6 @@ def _default(path: str, field: FieldInfo) -> str:
 
 
 def _hosts(provider: Provider) -> str:
-    """List the hosts of a provider, by region where it has several."""
+    """List the hosts of a provider, by region if it has several."""
     by_region = ", ".join(f"`{host}` ({region})" for region, host in provider.regions)
     return by_region or f"`{provider.host}`"
