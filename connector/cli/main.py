@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 from functools import partial
 from typing import Annotated, BinaryIO
 
@@ -71,6 +73,7 @@ def run(
     link: Annotated[int | None, typer.Option("--link", hidden=True)] = None,
 ) -> None:
     """Run the worker: take jobs, send mails, report outcomes, until SIGTERM or Ctrl-C."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the worker listens to it
     given = overrides(assignments, address)
     if processes is not None:
         given["worker.processes"] = str(processes)
@@ -86,9 +89,11 @@ def run(
 
         code = supervise(loaded.settings, worker_command(config, assignments or (), address))
     else:
-        from connector.worker.worker import run_worker
+        from connector.worker.worker import leave, run_worker
 
         code = run_worker(loaded, read, link=link)
+        if any(not thread.daemon for thread in threading.enumerate()[1:]):
+            leave(code)
     raise typer.Exit(code)
 
 

@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -45,6 +46,8 @@ _LOOK_EVERY = 2.0
 
 # How long a thread, such as one that writes a large mail, may keep the event loop waiting for Python's lock.
 _SWITCH_SECONDS = 0.0005
+# After the grace period, for what is left to close in order.
+_LATE_SECONDS = 0.8
 
 
 class Worker:
@@ -263,15 +266,15 @@ async def _serve(
 ) -> int:
     """Serve until told to stop; return how many outcomes the engine has not heard."""
     settings = loaded.settings
-    stop, hurry, hangup = _signals()
     _give_threads(settings.worker.max_jobs)
     log.info("worker starting", version=VERSION, task_types=settings.worker.task_types)
-    async with _opened(settings, masker, environ, probes=link is None) as parts:
-        duties = [_reload(parts.pipelines, loaded, again, masker, hangup)]
-        if link is not None:
-            checks = _checks(parts.engine, parts.upkeep)
-            duties.append(answer(link, checks, parts.metrics, orphaned=stop))
-        unreported = await parts.work(stop, hurry, *duties)
+    with _Signals(settings.worker.grace_period.total_seconds()) as signals:
+        async with _opened(settings, masker, environ, probes=link is None) as parts:
+            duties = [_reload(parts.pipelines, loaded, again, masker, signals.hangup)]
+            if link is not None:
+                checks = _checks(parts.engine, parts.upkeep)
+                duties.append(answer(link, checks, parts.metrics, orphaned=signals.stop))
+            unreported = await parts.work(signals.stop, signals.hurry, *duties)
     if unreported:
         log.error("worker stopped; the engine has not heard every outcome", jobs=unreported)
     else:
@@ -285,8 +288,16 @@ def _give_threads(jobs: int) -> None:
     Host names are looked up, files read and large mails written in threads, and a look-up in a dead DNS takes
     half a minute. asyncio's own six threads (on two cores) would soon all wait for one dead name.
     """
-    threads = ThreadPoolExecutor(jobs + _MORE_THREADS, thread_name_prefix="job")
+    threads = _Threads(jobs + _MORE_THREADS, thread_name_prefix="job")
     asyncio.get_running_loop().set_default_executor(threads)  # asyncio.run closes it
+
+
+class _Threads(ThreadPoolExecutor):
+    """Threads that the end of the worker does not wait for: one may hang in a system call."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
+        """Take no more work, and leave what runs to itself."""
+        super().shutdown(wait=False, cancel_futures=True)
 
 
 async def _reload(
@@ -316,15 +327,48 @@ async def _reload(
             files = Files(loaded.files)
 
 
-def _signals() -> tuple[asyncio.Event, asyncio.Event, asyncio.Event]:
-    """Give three events: the first signal to end sets the first, another one the second, SIGHUP the third."""
-    stop, hurry, hangup = asyncio.Event(), asyncio.Event(), asyncio.Event()
+class _Signals:
+    """The signals to the process, as events: the first to end, another one, and SIGHUP.
 
-    def signalled() -> None:
-        (hurry if stop.is_set() else stop).set()
+    The first signal also starts a clock that ends the process soon after the grace period, if something in it
+    hangs by then.
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, signalled)
-    loop.add_signal_handler(signal.SIGHUP, hangup.set)
-    return stop, hurry, hangup
+    Args:
+        grace: The grace period in seconds.
+    """
+
+    def __init__(self, grace: float) -> None:
+        self.stop, self.hurry, self.hangup = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._clock = threading.Timer(grace + _LATE_SECONDS, _end_at_once)
+        self._clock.daemon = True
+
+    def __enter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        loop.add_signal_handler(signal.SIGHUP, self.hangup.set)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._clock.cancel()
+
+    def _end(self) -> None:
+        if self.stop.is_set():
+            self.hurry.set()
+            return
+        self.stop.set()
+        self._clock.start()
+
+
+def _end_at_once() -> None:
+    """End the process although something in it hangs: the engine offers its jobs again."""
+    log.error("worker stopped: something still hangs after worker.grace_period, and its job comes again")
+    leave(1)
+
+
+def leave(code: int) -> None:
+    """End the process with an exit code, without waiting for threads that hang in a system call."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
