@@ -68,15 +68,6 @@ def build(
     return Message(envelope, data, name, request.require_all_recipients, warnings, other)
 
 
-def message_id(request: SendRequest, key: str, settings: MessageSettings) -> str:
-    """Name the message, with angle brackets (RFC 5322 section 3.6.4): the same at every attempt.
-
-    Raises:
-        InputError: ``message.message_id_domain`` is none.
-    """
-    return _message_id(request, _digest(key), settings)
-
-
 def _message_id(request: SendRequest, digest: str, settings: MessageSettings) -> str:
     return f"<{digest}@{_id_domain(request, settings)}>"
 

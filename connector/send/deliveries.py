@@ -46,6 +46,10 @@ class Deliveries:
         progress: What earlier attempts have achieved.
         record: Hears of each delivery.
         clock: Gives the present.
+
+    Attributes:
+        accepted: Those who have the mail.
+        message_id: What names the message, once it was taken up; the same at every attempt.
     """
 
     def __init__(self, progress: Progress, record: Record, clock: Callable[[], datetime]) -> None:
@@ -56,11 +60,17 @@ class Deliveries:
         self._differs = False
         self._last: Delivery | None = None
         self.accepted = progress.delivered
+        self.message_id = ""
 
     @property
     def recipients(self) -> int:
         """How many recipients the mail has: those of its first delivery."""
         return len(self._progress.recipients or self._mail.mail)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no recipient has got the mail by this attempt."""
+        return self.accepted == self._progress.delivered
 
     def begin(self, message: Message, digest: str, moment: datetime) -> Message:
         """Take a message up.
@@ -73,6 +83,7 @@ class Deliveries:
         Returns:
             The message for those who are left.
         """
+        self.message_id = message.message_id
         self._mail = Mark(mail=message.envelope.recipients, built=moment.isoformat(), digest=digest)
         if not self._progress.built:
             return message
@@ -118,7 +129,7 @@ class Deliveries:
             Rejection(str(one["address"]), Reply(int(one["code"]), str(one["text"])))
             for one in self._progress.refused
         )
-        accepted = (*self.accepted, *(one for one in receipt.accepted if one not in self.accepted))
+        accepted = tuple(dict.fromkeys((*self.accepted, *receipt.accepted)))
         warnings = receipt.warnings
         warnings += (_ASSUMED,) if self._progress.assumed else ()
         warnings += (_CHANGED,) if self._differs else ()

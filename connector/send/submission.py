@@ -20,7 +20,7 @@ import structlog
 from connector.accounts.accounts import Accounts, Origin, with_key_passwords, with_secrets
 from connector.errors import ConnectorError, ErrorCode, Phase, TransportError
 from connector.ledger.port import Progress
-from connector.message.build import build, message_id
+from connector.message.build import build
 from connector.message.content.reader import ContentReader
 from connector.model.envelope import Message
 from connector.model.hosts import listed
@@ -111,55 +111,56 @@ class Submission:
         """
         return (await self._read(progress)).when_uncertain or self._stages.settings.ledger.uncertain
 
-    async def submit(self, progress: Progress, record: Record) -> Response:
+    async def submit(self, progress: Progress, record: Record, *, again: bool = True) -> Response:
         """Send the mail to those who do not have it yet, and describe what became of it.
 
         Args:
             progress: What earlier attempts have achieved.
             record: Hears of each delivery.
+            again: A login that the server refuses is tried once more if the secrets behind it have changed
+                meanwhile.
 
         Raises:
             ConnectorError: Nothing was delivered but what ``record`` heard of as delivered, and perhaps the
                 last delivery, under ``DELIVERY_UNCERTAIN``.
             asyncio.CancelledError: As above, without doubt about the last delivery.
         """
-        deliveries = Deliveries(progress, record, self._stages.clock)
-        try:
-            receipt = await self._handed_over(progress, deliveries)
-        except ConnectorError as error:
-            done = deliveries.refused(error, last=self._job.retries <= 1)
-            if done is None:
-                error.reached(deliveries.accepted, deliveries.recipients)
-                raise
-            receipt = done
-        request = await self._read(progress)
-        if self._job.retries > 1 and any(one.reply.transient for one in receipt.rejected):
-            await deliveries.end(receipt)
-            raise _deferred(receipt, request.route, deliveries)
-        return self._response(request, deliveries.joined(receipt))
-
-    async def _handed_over(self, progress: Progress, deliveries: Deliveries) -> Receipt:
-        """Build the message and submit it to those who are left.
-
-        A login that the server refuses is tried once more if the secrets behind it have changed meanwhile.
-        """
         stages = self._stages
-        for last in (False, True):
+        deliveries = Deliveries(progress, record, stages.clock)
+        receipt = Receipt(None, ())
+        try:
             request = await self._read(progress)
             message = deliveries.begin(*await self._build(request), self._moment)
-            if not message.envelope.recipients:
-                break
-            message, warnings = await self._protected(message, request)
-            try:
+            if message.envelope.recipients:
+                message, warnings = await self._protected(message, request)
                 with stages.metrics.submitting():
                     await stages.pacing.turn(request.route)
                     transport = stages.transports[request.route.transport]
                     receipt = await transport.submit(message, request.route, deliveries)
-                return replace(receipt, warnings=(*warnings, *message.warnings, *receipt.warnings))
-            except ConnectorError as error:
-                if last or error.code is not ErrorCode.AUTH_FAILED or not await self._login_changed(progress):
-                    raise
-        return Receipt(None, ())
+                receipt = replace(receipt, warnings=(*warnings, *message.warnings, *receipt.warnings))
+        except ConnectorError as error:
+            if again and deliveries.idle and await self._login_changed(error, progress):
+                return await self.submit(progress, record, again=False)
+            receipt = self._refused(error, deliveries)
+        return await self._completed(receipt, progress, deliveries)
+
+    def _refused(self, error: ConnectorError, deliveries: Deliveries) -> Receipt:
+        done = deliveries.refused(error, last=self._job.retries <= 1)
+        if done is None:
+            error.reached(deliveries.accepted, deliveries.recipients)
+            raise error
+        return done
+
+    async def _completed(self, receipt: Receipt, progress: Progress, deliveries: Deliveries) -> Response:
+        request = await self._read(progress)
+        if (
+            receipt.rejected
+            and self._job.retries > 1
+            and any(one.reply.transient for one in receipt.rejected)
+        ):
+            await deliveries.end(receipt)
+            raise _deferred(receipt, request.route, deliveries)
+        return self._response(deliveries.message_id, request, deliveries.joined(receipt))
 
     # From the job to the request: secrets, task, account
 
@@ -207,8 +208,10 @@ class Submission:
             self._stages.masks.remember(password)
         return replace(request, signing=signing)
 
-    async def _login_changed(self, progress: Progress) -> bool:
+    async def _login_changed(self, error: ConnectorError, progress: Progress) -> bool:
         """Ask anew for the secrets that the server refused: a password may have been rotated just now."""
+        if error.code is not ErrorCode.AUTH_FAILED:
+            return False
         former, self._request = await self._read(progress), None
         self._stages.secrets.forget(self._uses, self._looked_up)
         try:
@@ -237,11 +240,10 @@ class Submission:
         message = build(request, content, self._key, self._stages.settings.message, self._moment)
         return message, sha256(message.data).hexdigest()
 
-    def _response(self, request: SendRequest, receipt: Receipt) -> Response:
+    def _response(self, name: str, request: SendRequest, receipt: Receipt) -> Response:
         """Describe the mail, which is out: an error here must not look like a failed attempt."""
         warnings = (*request.warnings, *receipt.warnings)
         receipt = replace(receipt, warnings=warnings, account=request.route.account)
-        name = message_id(request, self._key, self._stages.settings.message)
         now, mask = self._stages.clock(), self._stages.masks.mask
         follow_up = {"followUpAt": request.follow_up.isoformat()} if request.follow_up else {}
         try:

@@ -95,9 +95,14 @@ class Definitions(tuple[Definition, ...]):
         return {definition.name: definition for definition in self}
 
     @cached_property
+    def aliases(self) -> Mapping[str, str]:
+        """The name that each alias stands for."""
+        return {alias: definition.name for definition in self for alias in definition.aliases}
+
+    @cached_property
     def unavailable(self) -> tuple[str, ...]:
-        """Every name of those that this version cannot honour."""
-        return tuple(name for definition in self if not definition.available for name in definition.names)
+        """The names of those that this version cannot honour."""
+        return tuple(definition.name for definition in self if not definition.available)
 
 
 NO_DEFINITIONS: Definitions = Definitions()

@@ -225,9 +225,16 @@ class Inputs:
         data: The JSON values by name.
         definitions: What may be asked for.
         path: The name of the context, empty for the variables of a job.
+
+    Attributes:
+        get: Gives the value of a name, or None when it is absent or blank. Most inputs are not given, and all
+            are asked for: so it is a look-up and nothing else.
+
+    Raises:
+        InputError: An input is given under two names, differently.
     """
 
-    __slots__ = ("_data", "_definitions", "_path", "_prefix", "_table")
+    __slots__ = ("_data", "_definitions", "_path", "_prefix", "_table", "get")
 
     def __init__(self, data: Mapping[str, Any], definitions: Definitions, path: str = "") -> None:
         self._data = data
@@ -235,23 +242,22 @@ class Inputs:
         self._definitions = definitions.by_name
         self._path = path
         self._prefix = f"{path}." if path else ""
+        self.get: Callable[[str], Value | None] = self._given().__getitem__
 
-    def get(self, name: str) -> Value | None:
-        """The value, or None when it is absent or blank.
-
-        Raises:
-            InputError: It is given under two names, differently.
-        """
-        aliases = self._definitions[name].aliases
-        if not aliases and self._data.get(name) is None:  # most inputs are not given
-            return None
-        value = self._written(name)
-        for alias in aliases:
-            other = self._written(alias)
-            if value and other and value.data != other.data:
-                raise value.error(f"{alias} says something else; it is another name for it, give one")
-            value = value or other
-        return value
+    def _given(self) -> dict[str, Value | None]:
+        """Each input's value by name; None for what is absent or blank."""
+        given: dict[str, Value | None] = dict.fromkeys(self._definitions)
+        for name in self._definitions.keys() & self._data.keys():
+            if not is_blank(self._data[name]):
+                given[name] = Value(self._prefix + name, self._data[name])
+        for alias, name in self._table.aliases.items():
+            if is_blank(self._data.get(alias)):
+                continue
+            own, other = given[name], Value(self._prefix + alias, self._data[alias])
+            if own is not None and own.data != other.data:
+                raise own.error(f"{alias} says something else; it is another name for it, give one")
+            given[name] = own or other
+        return given
 
     def require(self, name: str, advice: str = "fill it in") -> Value:
         """The value of what cannot be left out.
@@ -298,9 +304,8 @@ class Inputs:
             InputError: One of them is given.
         """
         for name in self._table.unavailable:
-            if name not in self._data or (value := self._written(name)) is None:
-                continue
-            if as_boolean(value.data) is not False:
+            value = self.get(name)
+            if value is not None and as_boolean(value.data) is not False:
                 raise value.error("is not available in this version; remove it")
 
     def refuse_unknown(self) -> None:
@@ -316,10 +321,6 @@ class Inputs:
             near = get_close_matches(key[:_MAX_NAME], known, n=1, cutoff=0.5)
             advice = f"did you mean {near[0]}?" if near else f"use {', '.join(known)}"
             raise InputError(self._path, f"{shown(key)} is no key of it; {advice}", allowed=known)
-
-    def _written(self, name: str) -> Value | None:
-        data = self._data.get(name)
-        return None if is_blank(data) else Value(self._prefix + name, data)
 
     def _missing(self, name: str, advice: str) -> Value:
         if self.null(name):

@@ -55,6 +55,7 @@ _NO_DEFAULTS = MessageDefaults()
 _HTML_FILE = re.compile(r"[^<\r\n]{1,4090}\.x?html?", re.IGNORECASE)
 _ANY_FILE = re.compile(r"[^<\r\n]{1,4096}")
 _MAX_KEY = 200
+_KEY = Definitions(NATIVE.by_name["smtpEmailIdempotencyKey"])
 _LOOKED_AT = 20_000  # characters of a body, for a warning
 _QUOTED = re.compile(r"\"[^\"]+\"|'[^']+'")
 
@@ -101,7 +102,7 @@ class NativeTask:
         Raises:
             InputError: It is not printable, or too long.
         """
-        value = Inputs(variables, self._dialect.definitions).get("smtpEmailIdempotencyKey")
+        value = Inputs(variables, _KEY).get("smtpEmailIdempotencyKey")
         if value is None:
             return None
         key = text(value).strip(" ")

@@ -128,23 +128,22 @@ class JobLoop:
 
     async def _work(self, lease: Lease) -> None:
         begun = self._metrics.job_taken(lease.job.type)
-        outcome = await self._outcome_of(lease)
+        try:
+            outcome = await self._handle(lease.job, lease.context)
+        except asyncio.CancelledError:
+            outcome = _handed_back(lease.job)
+        except Exception:  # noqa: BLE001 - no fault of a handler may end the loop; it is logged with its trace
+            outcome = self._failed(lease.job)
         await self._reporter.report(lease, outcome)
         self._metrics.job_reported(lease.outcome or outcome, begun)
 
-    async def _outcome_of(self, lease: Lease) -> Outcome:
-        job = lease.job
-        try:
-            return await self._handle(job, lease.context)
-        except asyncio.CancelledError:
-            return _handed_back(job)
-        except Exception:  # noqa: BLE001 - no fault of a handler may end the loop; it is logged with its trace
-            _log.exception("handler failed unexpectedly", job_key=job.key, element_id=job.element_id)
-            return Fail(
-                "The worker failed unexpectedly. See its log under this job's key, then retry.",
-                retries=max(0, job.retries - 1),
-                backoff=self._settings.retry_backoff.total_seconds(),
-            )
+    def _failed(self, job: Job) -> Fail:
+        _log.exception("handler failed unexpectedly", job_key=job.key, element_id=job.element_id)
+        return Fail(
+            "The worker failed unexpectedly. See its log under this job's key, then retry.",
+            retries=max(0, job.retries - 1),
+            backoff=self._settings.retry_backoff.total_seconds(),
+        )
 
     def _stop_work(self, lease: Lease) -> None:
         """Cancel the handler of a lost lease, if it has begun."""

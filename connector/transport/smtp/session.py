@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from dataclasses import replace
+from collections.abc import Awaitable
 
 from connector.errors import Phase, Reply, TransportError
 from connector.model.envelope import Message
@@ -47,7 +47,7 @@ class Session:
         """Whether it waits for MAIL and has said nothing since, as a server does that wants to end it."""
         return not (self._talk.mail_begun or self._talk.unanswered) and self._talk.quiet
 
-    async def submit(self, message: Message, deliveries: Deliveries = UNRECORDED) -> Receipt:
+    def submit(self, message: Message, deliveries: Deliveries = UNRECORDED) -> Awaitable[Receipt]:
         """Make one delivery of a message.
 
         Args:
@@ -57,8 +57,7 @@ class Session:
         Raises:
             TransportError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
         """
-        receipt = await Transaction(self._talk, self._capabilities, message, deliveries).run()
-        return replace(receipt, warnings=self._warnings + receipt.warnings) if self._warnings else receipt
+        return Transaction(self._talk, self._capabilities, message, deliveries, self._warnings).run()
 
     async def try_sender(self, address: str) -> Reply:
         """Ask whether mail from this address would be taken, and call the transaction off again.

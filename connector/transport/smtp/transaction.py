@@ -98,15 +98,22 @@ class Transaction:
         message: What to send.
         deliveries: Hears of the delivery before the final dot is let go; what it raises breaks the connection
             off.
+        warnings: What the receipt tells of the session.
     """
 
     def __init__(
-        self, talk: Conversation, capabilities: Capabilities, message: Message, deliveries: Deliveries
+        self,
+        talk: Conversation,
+        capabilities: Capabilities,
+        message: Message,
+        deliveries: Deliveries,
+        warnings: tuple[str, ...] = (),
     ) -> None:
         self._talk = talk
         self._capabilities = capabilities
         self._message = message
-        self._data, self._eight_bit, self._warnings = message.form(eight_bit=capabilities.eight_bit)
+        self._data, self._eight_bit, changed = message.form(eight_bit=capabilities.eight_bit)
+        self._warnings = warnings + changed
         self._deliveries = deliveries
         self._envelope = message.envelope
         self._unsent: deque[str] = deque()

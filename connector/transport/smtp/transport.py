@@ -96,31 +96,27 @@ class SmtpTransport:
     async def _deliver(
         self, connection: Connection, message: Message, deliveries: Deliveries, joint: _JointReceipt
     ) -> tuple[str, ...]:
-        """Make one delivery; gives those of its recipients who need another one."""
-        joint.last = None
-        try:
-            receipt = await self._submitted(connection, message, deliveries, joint)
-        except TransportError as error:
-            if not _refused_each(error, message):
-                raise
-            joint.refuse(error)
-            return ()
-        joint.add(receipt)
-        return receipt.left
+        """Make one delivery; gives those of its recipients who need another one.
 
-    async def _submitted(
-        self, connection: Connection, message: Message, deliveries: Deliveries, joint: _JointReceipt
-    ) -> Receipt:
-        """Submit on a kept connection, and on a new one if that had ended before this delivery began."""
-        try:
-            if joint.begun and not connection.session.ready:
-                await connection.session.reset()
-            return await connection.session.submit(message, deliveries)
-        except TransportError as error:
-            if not ((connection.mails or joint.begun) and _closed_while_idle(error)):
-                raise
-        await self._pool.renew(connection)
-        return await connection.session.submit(message, deliveries)
+        On a kept connection, and on a new one if that had ended before this delivery began.
+        """
+        joint.last = None
+        renewed = False
+        while True:
+            try:
+                if joint.begun and not connection.session.ready:
+                    await connection.session.reset()
+                joint.add(receipt := await connection.session.submit(message, deliveries))
+            except TransportError as error:
+                if _refused_each(error, message):
+                    joint.refuse(error)
+                    return ()
+                if renewed or not ((connection.mails or joint.begun) and _closed_while_idle(error)):
+                    raise
+            else:
+                return receipt.left
+            await self._pool.renew(connection)
+            renewed = True
 
     def connections(self) -> int:
         """How many connections are open."""
