@@ -57,10 +57,14 @@ class Shared:
     Attributes:
         upkeep: Where mails are remembered.
         metrics: Where they are counted.
+        pacing: The turns of accounts with a rate, which new settings do not begin anew.
+        smtp: Kept connections and refused logins; None for a pipeline that stands alone.
     """
 
     upkeep: Upkeep
     metrics: Metrics = field(default_factory=Metrics)
+    pacing: Pacing = field(default_factory=Pacing)
+    smtp: SmtpTransport | None = None
 
 
 class Pipeline:
@@ -184,9 +188,11 @@ async def open_pipeline(
         content = ContentReader(settings.attachments)
         stack.push_async_callback(content.aclose)
         if transport is None:
-            transport = smtp = SmtpTransport(settings.smtp, settings.worker.max_jobs)
-            stack.push_async_callback(smtp.aclose)
-            stack.enter_context(shared.metrics.pool(smtp.connections))
+            smtp = shared.smtp
+            if smtp is None:
+                smtp = await stack.enter_async_context(open_smtp(settings, shared.metrics))
+            smtp.use(settings.smtp)
+            transport = smtp
         masks = Masker()
         secrets = await stack.enter_async_context(
             open_secrets(settings.secrets, environ, _remembering(masker, masks))
@@ -200,7 +206,7 @@ async def open_pipeline(
             secrets,
             content,
             _protector(),
-            Pacing(),
+            shared.pacing,
             {Server.transport: transport},
             masker,
             masks,
@@ -208,6 +214,17 @@ async def open_pipeline(
             _now,
         )
         yield Pipeline(stages, Once(shared.upkeep, settings.ledger))
+
+
+@asynccontextmanager
+async def open_smtp(settings: Settings, metrics: Metrics) -> AsyncIterator[SmtpTransport]:
+    """Open the SMTP transport of a worker, and close its connections at the end."""
+    smtp = SmtpTransport(settings.smtp, settings.worker.max_jobs)
+    try:
+        with metrics.pool(smtp.connections):
+            yield smtp
+    finally:
+        await smtp.aclose()
 
 
 @asynccontextmanager

@@ -30,7 +30,7 @@ from connector.observe.health import Check, Health
 from connector.observe.logs import configure_logging
 from connector.observe.metrics import MeasuredStore, Metrics
 from connector.secrets.masker import Masker
-from connector.send.pipeline import Shared, open_pipeline
+from connector.send.pipeline import Shared, open_pipeline, open_smtp
 from connector.settings.model import Settings
 from connector.settings.sources import Loaded, SettingsError
 from connector.worker.job_loop import JobLoop
@@ -164,8 +164,10 @@ async def _opened(
         upkeep = await stack.enter_async_context(
             open_upkeep(settings.ledger, settings.worker.lease, measured)
         )
+        smtp = await stack.enter_async_context(open_smtp(settings, metrics))
+        shared = Shared(upkeep, metrics, smtp=smtp)
         pipelines = Reloadable(
-            lambda current: open_pipeline(current, masker, environ, shared=Shared(upkeep, metrics)), settings
+            lambda current: open_pipeline(current, masker, environ, shared=shared), settings
         )
         await stack.enter_async_context(pipelines.running())
         if probes and settings.health.listen is not None:

@@ -414,3 +414,23 @@ async def test_the_hold_says_when_there_is_no_way_back() -> None:
         assert context.committed
         at_dot.until.set()
         await running
+
+
+async def test_new_settings_do_not_begin_an_accounts_rate_anew() -> None:
+    async with SmtpServer() as server, AsyncExitStack() as stack:
+        account = {"host": server.hostname, "port": server.port, "security": "none"}
+        account |= {"address": "desk@x.example", "rate": 0.1, "max_wait": "0.1"}
+        settings = load({}, overrides={"ledger.kind": "memory"}).settings
+        settings = type(settings).model_validate(
+            settings.model_dump(exclude_unset=True) | {"accounts": {"default": account}}
+        )
+        upkeep = Upkeep(Ledger(Store()), settings.worker.lease, settings.ledger.retention)
+        shared = Shared(await stack.enter_async_context(upkeep.running()))
+        outcomes = []
+        for instance in (1, 2):
+            async with open_pipeline(settings, Masker(), {}, shared=shared) as opened:
+                inputs = {name: v for name, v in mail(server).items() if name != "authentication"}
+                outcomes.append(await opened.handle(job(inputs, element_instance_key=instance)))
+        assert isinstance(outcomes[0], Complete)
+        assert error_code(outcomes[1]) == "CANCELLED"
+        assert len(server.received) == 1

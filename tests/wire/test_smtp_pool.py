@@ -8,6 +8,7 @@ import pytest
 
 from connector.errors import ErrorCode, Phase, TransportError
 from connector.model.receipt import Delivery
+from connector.settings.pool import PoolSettings
 from connector.testing.behaviour import (
     Action,
     Append,
@@ -231,3 +232,15 @@ async def test_content_that_the_server_waits_for_is_never_made_up() -> None:
         await smtp.submit(second(), to(server))
         assert bytes(server.connections[0].received_bytes).endswith(b"DATA\r\n")
         assert [mail.sender for mail in server.received] == ["second@example.com"]
+
+
+async def test_new_settings_keep_what_they_do_not_change() -> None:
+    async with SmtpServer() as server, pooling() as smtp:
+        await smtp.submit(message(), to(server))
+        smtp.use(smtp._settings.model_copy(update={"pool": PoolSettings(max_connections=3)}))
+        await smtp.submit(second(), to(server))
+        assert len(server.connections) == 1
+        smtp.use(smtp._settings.model_copy(update={"helo_name": "new.example"}))
+        await smtp.submit(message(), to(server))
+        assert len(server.connections) == 2
+        assert "EHLO new.example" in server.connections[1].commands

@@ -43,7 +43,6 @@ class Pool:
         self._connect = connect
         self._lanes: dict[Server, Lane] = {}
         self._refused: dict[Server, tuple[float, TransportError]] = {}
-        self._idle_seconds = settings.idle.total_seconds()
         self._chores: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -94,6 +93,14 @@ class Pool:
             self._keep(connection)
         else:
             self._do(self._reset(connection))
+
+    def use(self, settings: PoolSettings, *, keep: bool) -> None:
+        """Change the limits; without ``keep`` let go of the connections that are idle."""
+        self._settings = settings
+        for lane in list(self._lanes.values()):
+            lane.limit = lane.server.quota.max_connections or settings.max_connections
+            if not keep:
+                self._dismiss(lane, len(lane.idle))
 
     async def aclose(self) -> None:
         """End every idle connection with QUIT, all at once and within two seconds."""
@@ -188,7 +195,7 @@ class Pool:
             self._do(self._leave(connection))
             return
         loop = asyncio.get_running_loop()
-        connection.idle_until = loop.time() + self._idle_seconds
+        connection.idle_until = loop.time() + self._settings.idle.total_seconds()
         connection.lane.keep(connection)
         if self._timer is None:
             self._timer = loop.call_at(connection.idle_until, self._sweep)

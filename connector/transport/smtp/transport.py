@@ -43,7 +43,6 @@ class SmtpTransport:
     def __init__(self, settings: SmtpSettings, slots: int | None = None) -> None:
         self._hosts = Hosts(slots)
         self._settings = settings
-        self._timeouts = settings.timeouts.limits
         self._contexts = Contexts()
         self._name: str | None = None  # not looked for yet; empty when there is none
         self._naming = asyncio.Lock()
@@ -118,6 +117,15 @@ class SmtpTransport:
             await self._pool.renew(connection)
             renewed = True
 
+    def use(self, settings: SmtpSettings) -> None:
+        """Send the mails that come from now on with other settings.
+
+        Connections are kept unless they were made under another name, trust or time limit.
+        """
+        former, self._settings = self._settings, settings
+        same = former.model_copy(update={"pool": settings.pool}) == settings
+        self._pool.use(settings.pool, keep=same)
+
     def connections(self) -> int:
         """How many connections are open."""
         return self._pool.connections
@@ -149,7 +157,7 @@ class SmtpTransport:
 
     async def _client(self, server: Server, trust: Trust) -> Client:
         name = server.helo_name or self._settings.helo_name or await self._own_name()
-        return Client(server.timeouts or self._timeouts, trust.context, name)
+        return Client(server.timeouts or self._settings.timeouts.limits, trust.context, name)
 
     async def _trust(self, server: Server) -> Trust:
         policy = server.tls
