@@ -80,6 +80,18 @@ class ErrorCode(StrEnum):
         return self in _RETRYABLE
 
 
+class CancelReason(StrEnum):
+    """Why a job was handed back with its retries (``CANCELLED``)."""
+
+    SHUTDOWN = "shutdown"
+    LEASE_LOST = "lease-lost"
+    OTHER_WORKER = "other-worker"
+    RATE = "rate"
+    NO_CONNECTION = "no-connection"
+    SILENT_SERVER = "silent-server"
+    AFTER_CRASHES = "after-crashes"
+
+
 _RETRYABLE = frozenset(
     {
         ErrorCode.SECRETS_UNAVAILABLE,
@@ -186,6 +198,7 @@ class ConnectorError(Exception):
     Attributes:
         retryable: Whether the same job may succeed later; what the code says, unless a policy says more.
         spends_retry: Whether a failed attempt costs the job one of its retries.
+        cancel_reason: Why a job was handed back (``CANCELLED``), for logs and metrics; None with other codes.
         retry_after: The pause before the next attempt, where the cause knows it: the shortest one, or, for
             an attempt that costs nothing, the pause itself.
         accepted: The recipients who have the mail already; a retry sends it to the others.
@@ -198,6 +211,7 @@ class ConnectorError(Exception):
         self.retryable = code.retryable
         self.spends_retry = True
         self.retry_after: timedelta | None = None
+        self.cancel_reason: CancelReason | None = None
         self.accepted: tuple[str, ...] = ()
 
     def add(self, sentence: str) -> None:
@@ -463,18 +477,20 @@ class HeldElsewhereError(ConnectorError):
         )
         self.spends_retry = False
         self.retry_after = pause
+        self.cancel_reason = CancelReason.OTHER_WORKER
 
 
 class CancelledBeforeSendError(ConnectorError):
     """The worker stops, or has lost the job, and nothing was sent; the job is handed back unchanged."""
 
-    def __init__(self) -> None:
+    def __init__(self, reason: CancelReason = CancelReason.SHUTDOWN) -> None:
         super().__init__(
             ErrorCode.CANCELLED,
             "The worker handed the job back before sending anything; no retry was spent.",
         )
         self.spends_retry = False
         self.retry_after = timedelta(0)
+        self.cancel_reason = reason
 
 
 class PostponedError(ConnectorError):
@@ -483,14 +499,16 @@ class PostponedError(ConnectorError):
     Waiting here would occupy a slot that a mail to another server could use.
 
     Args:
-        reason: The limit, in a sentence.
+        limit: The limit, in a sentence.
         pause: The time after which the limit no longer applies.
+        reason: Which limit.
     """
 
-    def __init__(self, reason: str, pause: timedelta) -> None:
+    def __init__(self, limit: str, pause: timedelta, reason: CancelReason) -> None:
         super().__init__(
             ErrorCode.CANCELLED,
-            f"{reason} The job was handed back before sending anything; no retry was spent.",
+            f"{limit} The job was handed back before sending anything; no retry was spent.",
         )
         self.spends_retry = False
         self.retry_after = pause
+        self.cancel_reason = reason

@@ -130,7 +130,7 @@ class GrpcEngine:
         except grpc.aio.AioRpcError as error:
             # What has arrived is ours, however the rest of the answer went.
             if not raw:
-                raise self._translated(error) from error
+                raise self._translated(error, polling=True) from error
             _log.debug("an answer to a poll broke off", reason=error.details())
         return [job for job in [await self._read(one) for one in raw] if job is not None]
 
@@ -162,10 +162,12 @@ class GrpcEngine:
         except grpc.aio.AioRpcError as error:
             raise self._translated(error) from error
 
-    def _translated(self, error: grpc.aio.AioRpcError, *, streaming: bool = False) -> Exception:
+    def _translated(
+        self, error: grpc.aio.AioRpcError, *, streaming: bool = False, polling: bool = False
+    ) -> Exception:
         if error.code() is grpc.StatusCode.UNAUTHENTICATED and self._channels.authorization is not None:
             self._channels.authorization.forget()
-        return port_error(error, self._channels.address, streaming=streaming)
+        return port_error(error, self._channels.address, streaming=streaming, polling=polling)
 
     async def _read(self, raw: ActivatedJob) -> Job | None:
         """Read a job; one that cannot be read becomes an incident, and the loop goes on."""

@@ -33,6 +33,11 @@ _MEANING: dict[grpc.StatusCode, type[Exception]] = {
     grpc.StatusCode.UNAUTHENTICATED: EngineDeniedError,
     grpc.StatusCode.PERMISSION_DENIED: EngineDeniedError,
 }
+# Zeebe answers so under load, and as long as a job with more variables than fit in a message is the next.
+_LARGE_JOB = (
+    "; if this lasts, one job may be larger than 4 MB: let its task take fewer variables by input mappings, "
+    "or remove the large one from its process instance"
+)
 _ADVICE = {
     grpc.StatusCode.UNAUTHENTICATED: "; check engine.client_id, client_secret, oauth_url and audience",
     grpc.StatusCode.PERMISSION_DENIED: (
@@ -42,13 +47,16 @@ _ADVICE = {
 }
 
 
-def port_error(error: grpc.aio.AioRpcError, address: str, *, streaming: bool = False) -> Exception:
+def port_error(
+    error: grpc.aio.AioRpcError, address: str, *, streaming: bool = False, polling: bool = False
+) -> Exception:
     """The port's error for a call that failed.
 
     Args:
         error: The call's end.
         address: The gateway, for the message.
         streaming: The call opened a job stream, which old gateways do not know.
+        polling: The call asked for jobs; a job that is larger than one message is no reason to push back.
     """
     code, said = error.code(), error.details() or "no details"
     if any(mark in said for mark in _TOO_LARGE):
@@ -57,6 +65,8 @@ def port_error(error: grpc.aio.AioRpcError, address: str, *, streaming: bool = F
         return EngineDeniedError(said)
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return _unimplemented(address, said, streaming=streaming)
+    if polling and code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return EngineBusyError(said + _LARGE_JOB)
     if (meaning := _MEANING.get(code)) is not None:
         return meaning(said + _ADVICE.get(code, ""))
     return EngineUnavailableError(f"{address}: {code.name} {said}")

@@ -41,7 +41,7 @@ _SENSITIVE = re.compile(
 )
 
 
-def configure_logging(settings: LogSettings, masker: Masker) -> None:
+def configure_logging(settings: LogSettings, masker: Masker, process: int | None = None) -> None:
     """Send every log of the process through the masker to standard error; may be called again.
 
     Takes over the root logger, :mod:`warnings`, and what Python does with an exception that nobody catches,
@@ -50,12 +50,13 @@ def configure_logging(settings: LogSettings, masker: Masker) -> None:
     Args:
         settings: Least level; console or JSON lines.
         masker: Masks the secrets.
+        process: The number of this process among several, for every line.
     """
-    finish = _finish(settings, masker)
+    stamps, finish = _stamps(process), _finish(settings, masker)
     handler = _Handler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *_stamps()],
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *stamps],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *finish],
             use_get_message=True,
         )
@@ -67,7 +68,7 @@ def configure_logging(settings: LogSettings, masker: Masker) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
-            *_stamps(),
+            *stamps,
             structlog.processors.StackInfoRenderer(),
             *finish,
         ],
@@ -78,11 +79,16 @@ def configure_logging(settings: LogSettings, masker: Masker) -> None:
     _take_over_hooks()
 
 
-def _stamps() -> list[Processor]:
+def _stamps(process: int | None) -> list[Processor]:
+    def number(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event["process"] = process
+        return event
+
     return [
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([number] if process is not None else []),
     ]
 
 

@@ -41,7 +41,9 @@ class Metrics:
         self._lost = self._counter("leases_lost", "Jobs that another worker may have got meanwhile.")
         self._sent = self._counters("mails_sent", "Mails that a server has accepted.", "account")
         self._duplicate = self._counter("mails_duplicate", "Jobs that found their mail sent already.")
-        self._failed = self._counters("mails_failed", "Attempts that ended in an error.", "code", "account")
+        self._failed = self._counters(
+            "mails_failed", "Attempts that ended in an error.", "code", "account", "reason"
+        )
         self._ledger_errors = self._counter("ledger_errors", "Writes to the ledger that failed.")
         self._job_seconds = self._histogram(
             "job_seconds", "From taking a job until the engine knows its end."
@@ -95,9 +97,15 @@ class Metrics:
         """Count a job whose mail had been sent before."""
         self._duplicate.inc()
 
-    def mail_failed(self, code: str, account: str | None) -> None:
-        """Count an attempt that ended in an error; its account is None where none was chosen yet."""
-        self._failed(code, account or "").inc()
+    def mail_failed(self, code: str, account: str | None, reason: str | None = None) -> None:
+        """Count an attempt that ended in an error.
+
+        Args:
+            code: The error code.
+            account: The account; None where none was chosen yet.
+            reason: Why the job was handed back, with ``CANCELLED``.
+        """
+        self._failed(code, account or "", reason or "").inc()
 
     def submitting(self) -> AbstractContextManager[object]:
         """Time a submission, successful or not."""

@@ -48,6 +48,7 @@ class MaskedError(ConnectorError):
         self.retryable = error.retryable
         self.spends_retry = error.spends_retry
         self.retry_after = error.retry_after
+        self.cancel_reason = error.cancel_reason
         self._type = error.type
         self._variables = {name: masked(value, mask) for name, value in error.variables.items()}
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from connector.errors import (
     CancelledBeforeSendError,
+    CancelReason,
     ConnectorError,
     ErrorCode,
     HeldElsewhereError,
@@ -166,7 +167,7 @@ class Once:
         await self._upkeep.recorded(granted.attempt, Released(granted.crashes))
         if self._one_suspect.locked():
             reason = "After the worker died several times, the jobs that it had are tried one at a time."
-            raise PostponedError(reason, timedelta(seconds=_HELD_PAUSE))
+            raise PostponedError(reason, timedelta(seconds=_HELD_PAUSE), CancelReason.AFTER_CRASHES)
         async with self._one_suspect:
             return await self.send(mail, submission, context, alone=True)
 
@@ -264,9 +265,9 @@ class _Record:
         except LedgerUnavailableError as error:
             raise LedgerError(str(error)) from error
         except OvertakenError as error:
-            raise CancelledBeforeSendError from error
+            raise CancelledBeforeSendError(CancelReason.OTHER_WORKER) from error
         if self._context.lost:  # since the mark was asked for
-            raise CancelledBeforeSendError
+            raise CancelledBeforeSendError(CancelReason.LEASE_LOST)
         self._context.committed = True
 
     async def delivered(self, delivery: Delivered) -> None:

@@ -12,16 +12,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import structlog
 
 from connector.accounts.accounts import Accounts
-from connector.errors import CancelledBeforeSendError, ConnectorError
+from connector.errors import CancelledBeforeSendError, CancelReason, ConnectorError
 from connector.ledger import Upkeep, open_upkeep
 from connector.message.content.reader import ContentReader
 from connector.model.job import Fail, Job, JobContext, Outcome, Throw
 from connector.model.server import Server
+from connector.observe.job_facts import failed_facts, sent_facts
 from connector.observe.metrics import Metrics
 from connector.secrets.masker import MaskedError, Masker, masked
 from connector.secrets.providers import open_secrets
@@ -89,10 +91,11 @@ class Pipeline:
             context: What is told to and heard from the worker that has the job.
         """
         headers: TaskHeaders | None = None
+        context = context or JobContext()
         odd = header_warnings(job.headers, HEADERS)
         try:
-            headers = self._headers(job)
-            task, response = await self._sent(job, context or JobContext())
+            headers = self._headers(job, context)
+            task, response = await self._sent(job, context)
         except ConnectorError as error:
             told = MaskedError(error, self._stages.masks.mask)
             warnings = (*misspelling_warnings(job.variables, send_task(job.type).variable_names), *odd)
@@ -101,7 +104,9 @@ class Pipeline:
         except asyncio.CancelledError:
             # Not swallowed: the worker that cancels waits for this very outcome. CancelledError comes here
             # only while nothing can have been delivered.
-            return await outcome.failed(CancelledBeforeSendError(), job, headers, self._settings.worker)
+            cancelled = CancelledBeforeSendError(_reason(context))
+            self._note(cancelled, context, None)
+            return await outcome.failed(cancelled, job, headers, self._settings.worker)
         try:
             described = task.response({**response, "warnings": [*response["warnings"], *odd]})
             return self._masked(await outcome.succeeded(described, job, headers), headers)
@@ -123,26 +128,37 @@ class Pipeline:
 
     async def _sent(self, job: Job, context: JobContext) -> tuple[SendTask, Response]:
         submission: Submission | None = None
+        began = monotonic()
         try:
             task = send_task(job.type)
             mail = await identify(job, task, self._settings.engine.namespace)
             submission = Submission(job, task, mail.key, self._stages)
             response = await self._once.send(mail, submission, context)
         except ConnectorError as error:
-            self._metrics.mail_failed(error.code.value, submission.account if submission else None)
+            self._note(error, context, submission, monotonic() - began)
             raise
+        context.facts = sent_facts(response, submission.server, monotonic() - began)
         if response["duplicate"]:
             self._metrics.mail_duplicate()
         else:
             self._metrics.mail_sent(response["account"])
         return task, response
 
-    def _headers(self, job: Job) -> TaskHeaders:
+    def _headers(self, job: Job, context: JobContext) -> TaskHeaders:
         try:
             return read_task_headers(job.headers)
         except ConnectorError as error:
-            self._metrics.mail_failed(error.code.value, None)
+            self._note(error, context, None)
             raise
+
+    def _note(
+        self, error: ConnectorError, context: JobContext, submission: Submission | None, seconds: float = 0.0
+    ) -> None:
+        """Count a failed attempt, and keep what the log is to say of it."""
+        account = submission.account if submission else None
+        self._metrics.mail_failed(error.code.value, account, error.cancel_reason)
+        told = MaskedError(error, self._stages.masks.mask)
+        context.facts = failed_facts(told, account, submission.server if submission else None, seconds)
 
     def _masked(self, outcome: Outcome, headers: TaskHeaders | None) -> Outcome:
         """Mask what the task's own expressions wrote; the response under its name was masked when made."""
@@ -159,6 +175,11 @@ class Pipeline:
                 return replace(outcome, message=mask(message), variables=variables, error=error)
             case _:
                 return replace(outcome, variables=variables)
+
+
+def _reason(context: JobContext) -> CancelReason:
+    """Why a handler was cancelled."""
+    return CancelReason.LEASE_LOST if context.lost else CancelReason.SHUTDOWN
 
 
 @asynccontextmanager

@@ -103,6 +103,11 @@ class Submission:
         """The account's name in the settings; None until it is known, and where the task names a server."""
         return self._request.route.account if self._request is not None else None
 
+    @property
+    def server(self) -> str | None:
+        """``host:port``; None until it is known."""
+        return str(self._request.route) if self._request is not None else None
+
     async def policy(self, progress: Progress) -> WhenUncertain:
         """What to do when it is not known whether an earlier attempt has delivered the mail.
 

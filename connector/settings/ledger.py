@@ -62,6 +62,14 @@ class LedgerSettings(Section):
     )
 
     @property
+    def place(self) -> str:
+        """Where it is kept, without a login, as ``postgres db.example.com/mails``."""
+        if self.kind == "sqlite":
+            return f"sqlite {self.path.expanduser()}"
+        parts = urlsplit(self.url.get_secret_value() if self.url is not None else "")
+        return f"{self.kind} {parts.netloc.rpartition('@')[2]}{parts.path}".rstrip()
+
+    @property
     def passwords(self) -> tuple[str, ...]:
         """The passwords in ``url``."""
         parts = urlsplit(self.url.get_secret_value() if self.url is not None else "")

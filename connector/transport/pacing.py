@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from connector.errors import PostponedError
+from connector.errors import CancelReason, PostponedError
 from connector.model.server import Route
 
 # Seconds: when the operator raises a rate, nobody should wait for long on what the old one promised.
@@ -94,5 +94,5 @@ class Pacing:
             pace = self._paces[account, quota.rate] = Pace(quota.rate, self._clock)
         if pace.wait > quota.max_wait:
             reason = f"The account {account} has sent as much as accounts.{account}.rate allows for now."
-            raise PostponedError(reason, timedelta(seconds=pace.promise()))
+            raise PostponedError(reason, timedelta(seconds=pace.promise()), CancelReason.RATE)
         await pace.turn()

@@ -18,6 +18,7 @@ out, and the server's reply is worth knowing.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from time import monotonic
 from typing import Any
@@ -25,9 +26,10 @@ from typing import Any
 import structlog
 
 from connector.engine.port import Engine, EngineRefusedError, EngineUnavailableError, LeaseLostError
-from connector.errors import CancelledBeforeSendError
+from connector.errors import CancelledBeforeSendError, CancelReason, ErrorCode
 from connector.model.backoff import Backoff
 from connector.model.job import Complete, Fail, Job, JobContext, Outcome, Throw
+from connector.observe.job_facts import failed_facts, without_addresses
 from connector.observe.metrics import Metrics
 from connector.settings.model import WorkerSettings
 from connector.worker.intake import Intake
@@ -131,7 +133,7 @@ class JobLoop:
         try:
             outcome = await self._handle(lease.job, lease.context)
         except asyncio.CancelledError:
-            outcome = _handed_back(lease.job)
+            outcome = _handed_back(lease)
         except Exception:  # noqa: BLE001 - no fault of a handler may end the loop; it is logged with its trace
             outcome = self._failed(lease.job)
         await self._reporter.report(lease, outcome)
@@ -160,7 +162,7 @@ class JobLoop:
         grace = self._settings.grace_period.total_seconds()
         ends = monotonic() + grace
         for lease in waiting:
-            self._spawn(lease, self._reporter.report(lease, _handed_back(lease.job)), slots=0)
+            self._spawn(lease, self._reporter.report(lease, _handed_back(lease)), slots=0)
         _log.info("worker stopping, no new jobs", jobs_in_flight=self.jobs_in_flight)
         await self._settled(ends - min(grace * _RESERVE_SHARE, _RESERVE_MOST), hurry)
         for task, lease in self._tasks.items():
@@ -178,8 +180,11 @@ class JobLoop:
         hurried.cancel()
 
 
-def _handed_back(job: Job) -> Fail:
-    return Fail(CancelledBeforeSendError().message, job.retries)
+def _handed_back(lease: Lease) -> Fail:
+    reason = CancelReason.LEASE_LOST if lease.context.lost else CancelReason.SHUTDOWN
+    error = CancelledBeforeSendError(reason)
+    lease.context.facts = failed_facts(error, None, None, 0.0)
+    return Fail(error.message, lease.job.retries)
 
 
 async def _until_set(event: asyncio.Event, *tasks: asyncio.Task[None]) -> None:
@@ -251,18 +256,38 @@ class Reporter:
             self._outage.failed(lease.job.key, error)
             return False
         else:
-            _log.info("job reported", **_fields(lease, outcome))
+            _log_reported(lease, outcome)
             if lease.context.when_taken is not None and not _comes_again(outcome):
                 lease.context.when_taken()
         return True
 
 
-def _fields(lease: Lease, outcome: Outcome) -> dict[str, str | int]:
+def _log_reported(lease: Lease, outcome: Outcome) -> None:
+    """Write the one line of a job: an error for an incident, a warning where a retry follows."""
+    fields = {**_fields(lease, outcome), **lease.context.facts}
+    level = logging.INFO
+    if isinstance(outcome, Fail):
+        fields |= _costs(outcome)
+        level = logging.WARNING if outcome.retries else logging.ERROR
+        level = logging.INFO if fields.get("code") == ErrorCode.CANCELLED else level
+    _log.log(level, "job reported", **fields)
+
+
+def _costs(outcome: Fail) -> dict[str, Any]:
+    """What a failure costs, and its error, which is not the handler's where an expression has failed."""
+    costs: dict[str, Any] = {"retries": outcome.retries, "backoff": outcome.backoff}
+    if outcome.error is None:
+        return costs
+    return {"code": outcome.error["code"], "message": without_addresses(outcome.error["message"]), **costs}
+
+
+def _fields(lease: Lease, outcome: Outcome) -> dict[str, Any]:
     job = lease.job
     return {
         "job_key": job.key,
         "element_id": job.element_id,
         "process_id": job.bpmn_process_id,
+        "process_instance": job.process_instance_key,
         "outcome": _NAMES[type(outcome)],
     }
 

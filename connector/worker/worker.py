@@ -34,7 +34,7 @@ from connector.send.pipeline import Shared, open_pipeline, open_smtp
 from connector.settings.model import Settings
 from connector.settings.sources import Loaded, SettingsError
 from connector.worker.job_loop import JobLoop
-from connector.worker.processes.control import answer
+from connector.worker.processes.control import PROCESS_NUMBER, answer
 from connector.worker.reload import Files, Reloadable
 
 log = structlog.get_logger(__name__)
@@ -254,7 +254,8 @@ def run_worker(
 
 
 def _prepare_logs(settings: Settings, masker: Masker) -> None:
-    configure_logging(settings.log, masker)
+    number = os.environ.get(PROCESS_NUMBER)
+    configure_logging(settings.log, masker, int(number) if number else None)
     for credential in settings.credentials:
         masker.remember(credential)
 
@@ -269,7 +270,7 @@ async def _serve(
     """Serve until told to stop; return how many outcomes the engine has not heard."""
     settings = loaded.settings
     _give_threads(settings.worker.max_jobs)
-    log.info("worker starting", version=VERSION, task_types=settings.worker.task_types)
+    log.info("worker starting", **_surroundings(settings))
     with _Signals(settings.worker.grace_period.total_seconds()) as signals:
         async with _opened(settings, masker, environ, probes=link is None) as parts:
             duties = [_reload(parts.pipelines, loaded, again, masker, signals.hangup)]
@@ -282,6 +283,18 @@ async def _serve(
     else:
         log.info("worker stopped")
     return unreported
+
+
+def _surroundings(settings: Settings) -> dict[str, Any]:
+    """What the first line of a log must say to know this worker from another one; no secret is among it."""
+    return {
+        "version": VERSION,
+        "engine": settings.engine.address,
+        "task_types": settings.worker.task_types,
+        "accounts": sorted(settings.accounts),
+        "ledger": settings.ledger.place,
+        "time_zone": settings.message.time_zone,
+    }
 
 
 def _give_threads(jobs: int) -> None:

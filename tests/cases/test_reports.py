@@ -1,7 +1,7 @@
 """Cases from public bug reports of mail clients and connectors, each against a server that does what it did.
 
 A case is a file of ``reports/``: the report and its sources, the task's variables and headers, the server's
-script, and what should come of it. Those in ``SHORT`` fall short; the list must only shrink.
+script, and what should come of it.
 """
 
 from __future__ import annotations
@@ -24,19 +24,11 @@ from tests.cases.seen import described_mail, described_outcome, described_server
 from tests.jobs import job
 
 REPORTS = Path(__file__).with_name("reports")
-# By the name of the case: why it falls short.
-SHORT = {
-    "greylisted-beside-accepted": "a recipient refused for now gets no later attempt",
-}
 
 
 def cases() -> list[Any]:
     return [
-        pytest.param(
-            json.loads(file.read_text("utf-8")),
-            id=file.stem,
-            marks=[pytest.mark.xfail(reason=SHORT[file.stem])] if file.stem in SHORT else [],
-        )
+        pytest.param(json.loads(file.read_text("utf-8")), id=file.stem)
         for file in sorted(REPORTS.glob("*.json"))
     ]
 

@@ -33,6 +33,10 @@ def value(metrics: Metrics, sample: str) -> float:
     return float(found[0].rpartition(" ")[2]) if found else 0.0
 
 
+def failed_total(account: str, code: str, reason: str = "") -> str:
+    return f'smtp_connector_mails_failed_total{{account="{account}",code="{code}",reason="{reason}"}}'
+
+
 async def handled(server: SmtpServer, metrics: Metrics, jobs: list[Job], **overrides: str) -> list[Outcome]:
     given = {"ledger.kind": "memory", **{k.replace("__", "."): v for k, v in overrides.items()}}
     settings = load({}, overrides=given).settings
@@ -56,7 +60,7 @@ async def test_a_mail_its_duplicate_and_a_refused_one_are_counted_apart() -> Non
         await handled(server, metrics, [job(mail(server))])
     assert value(metrics, 'smtp_connector_mails_sent_total{account=""}') == 1
     assert value(metrics, "smtp_connector_mails_duplicate_total") == 1
-    assert value(metrics, 'smtp_connector_mails_failed_total{account="",code="RECIPIENT_REJECTED"}') == 1
+    assert value(metrics, failed_total("", "RECIPIENT_REJECTED")) == 1
     assert value(metrics, "smtp_connector_smtp_seconds_count") == 2
     assert value(metrics, "smtp_connector_ledger_seconds_count") >= 5
 
@@ -71,7 +75,20 @@ async def test_a_ledger_that_cannot_be_written_is_counted(tmp_path: Path) -> Non
         )
     assert isinstance(outcome, Fail)
     assert value(metrics, "smtp_connector_ledger_errors_total") >= 1
-    assert value(metrics, 'smtp_connector_mails_failed_total{account="",code="LEDGER_UNAVAILABLE"}') == 1
+    assert value(metrics, failed_total("", "LEDGER_UNAVAILABLE")) == 1
+
+
+async def test_the_reason_of_a_job_that_is_handed_back_is_a_label() -> None:
+    metrics = Metrics()
+    async with SmtpServer() as server:
+        account = {"host": server.hostname, "port": str(server.port), "rate": "0.01", "max_wait": "0.01"}
+        settings = {f"accounts__sales__{name}": value for name, value in account.items()}
+        jobs = [
+            job({**mail(server), "authentication": None, "account": "sales"}, element_instance_key=number)
+            for number in (1, 2)
+        ]
+        await handled(server, metrics, jobs, **settings)
+    assert value(metrics, failed_total("sales", "CANCELLED", "rate")) == 1
 
 
 async def test_nothing_out_of_a_job_is_ever_a_label() -> None:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from connector.errors import PostponedError
+from connector.errors import CancelReason, PostponedError
 from connector.model.server import Server
 
 # How long the last answer of a host counts, and how long a mail waits for one.
@@ -83,4 +83,5 @@ class Hosts:
                 f"{server} has answered nothing for {_ANSWER_SECONDS:g} s, and half of the worker's slots "
                 "(worker.max_jobs) wait for it already: check the server and the way to it.",
                 timedelta(seconds=_COME_AGAIN_SECONDS),
+                CancelReason.SILENT_SERVER,
             ) from None

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 
-from connector.errors import ErrorCode, PostponedError, TransportError
+from connector.errors import CancelReason, ErrorCode, PostponedError, TransportError
 from connector.model.server import Server
 from connector.settings.pool import PoolSettings
 from connector.transport.smtp import failures
@@ -257,4 +257,4 @@ def _none_free(lane: Lane, seconds: float) -> PostponedError:
         f"All {lane.limit} connections to {lane.server} were in use for {seconds:g} s (smtp.pool.wait): it "
         "is slow, or gets more mail than smtp.pool.max_connections lets through."
     )
-    return PostponedError(reason, timedelta(seconds=_COME_AGAIN_SECONDS))
+    return PostponedError(reason, timedelta(seconds=_COME_AGAIN_SECONDS), CancelReason.NO_CONNECTION)

@@ -18,6 +18,8 @@ from connector.observe.health import CachedCheck, Check
 from connector.observe.metrics import Metrics
 
 UP = 0
+# Names, in the environment of a worker process, its number for the log.
+PROCESS_NUMBER = "_SMTP_CONNECTOR_PROCESS"
 _ANSWER_SECONDS = 2.5
 _LONGEST_LINE = 1 << 22
 

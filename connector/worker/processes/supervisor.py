@@ -25,7 +25,7 @@ from connector.observe.logs import configure_logging
 from connector.observe.metrics import Addition
 from connector.secrets.masker import Masker
 from connector.settings.model import Settings
-from connector.worker.processes.control import Control
+from connector.worker.processes.control import PROCESS_NUMBER, Control
 
 _log = structlog.get_logger(__name__)
 
@@ -231,7 +231,11 @@ class WorkerProcess:
         try:
             # A process group of its own: Ctrl-C in a terminal is for the supervisor, which passes it on.
             self._process = await asyncio.create_subprocess_exec(
-                *self._command, str(control.descriptor), pass_fds=(control.descriptor,), process_group=0
+                *self._command,
+                str(control.descriptor),
+                pass_fds=(control.descriptor,),
+                process_group=0,
+                env={**os.environ, PROCESS_NUMBER: str(self.number)},
             )
             await control.open()
             if self._stopping.is_set():

@@ -127,6 +127,16 @@ async def test_a_denial_says_what_to_change(
         await engine.version()
 
 
+async def test_an_engine_that_pushes_back_a_poll_may_have_a_job_that_is_too_large(
+    gateway: FakeGateway, engine: GrpcEngine
+) -> None:
+    said = "Expected to activate jobs of type 'x', but at least one broker returned 'RESOURCE_EXHAUSTED'."
+    gateway.refuse("ActivateJobs", CODE.RESOURCE_EXHAUSTED, said)
+    with pytest.raises(EngineBusyError, match="one job may be larger than 4 MB") as caught:
+        await engine.activate(TYPE, 1, 0)
+    assert str(caught.value).startswith(said)
+
+
 async def test_an_old_gateway_does_not_stream(gateway: FakeGateway, engine: GrpcEngine) -> None:
     gateway.refuse("StreamActivatedJobs", CODE.UNIMPLEMENTED, "Method not found")
     with pytest.raises(StreamingUnsupportedError, match=r"Zeebe 8\.4"):

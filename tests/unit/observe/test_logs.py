@@ -165,6 +165,17 @@ def test_both_kinds_of_log_calls_give_the_same_json(capsys: pytest.CaptureFixtur
     assert (theirs["level"], theirs["event"], theirs["logger"]) == ("warning", "channel idle", "grpc")
 
 
+def test_one_of_several_processes_is_named_in_every_line(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = LogSettings.model_validate({"level": "info", "format": "json"})
+    configure_logging(settings, Masker(), process=2)
+    structlog.get_logger("connector.worker.worker").info("job taken")
+    logging.getLogger("grpc").warning("idle")
+    assert [line["process"] for line in lines(capsys.readouterr().err)] == [2, 2]
+    configure_logging(settings, Masker())
+    structlog.get_logger("connector.worker.worker").info("job taken")
+    assert "process" not in lines(capsys.readouterr().err)[0]
+
+
 def test_a_line_is_this_to_the_octet(capsys: pytest.CaptureFixture[str]) -> None:
     configure()
     structlog.get_logger("connector.worker.reports").info(

@@ -37,9 +37,9 @@ def test_each_label_is_counted_for_itself() -> None:
         'jobs_reported_total{outcome="fail"}': 1,
         'mails_sent_total{account="support"}': 2,
         'mails_sent_total{account=""}': 1,
-        'mails_failed_total{account="support",code="TIMEOUT"}': 1,
-        'mails_failed_total{account="",code="TIMEOUT"}': 2,
-        'mails_failed_total{account="",code="REFUSED"}': 1,
+        'mails_failed_total{account="support",code="TIMEOUT",reason=""}': 1,
+        'mails_failed_total{account="",code="TIMEOUT",reason=""}': 2,
+        'mails_failed_total{account="",code="REFUSED",reason=""}': 1,
     }
 
 

@@ -70,7 +70,7 @@ def test_an_engine_that_pushes_back_is_no_outage_at_once(monkeypatch: pytest.Mon
         for who in ("poll", 17, 18):
             outage.over(who)
     assert [(entry["log_level"], entry.get("seconds")) for entry in logs] == [
-        ("warning", None),
+        ("warning", 10.0),
         ("info", 10.0),
     ]
 
@@ -81,3 +81,41 @@ def test_an_engine_that_goes_away_while_it_pushes_back_is_an_outage() -> None:
         outage.failed("poll", EngineBusyError("busy"))
         outage.failed("poll", OSError("gone"))
     assert [entry["reason"] for entry in logs] == ["gone"]
+
+
+def test_the_first_connection_is_no_return(monkeypatch: pytest.MonkeyPatch) -> None:
+    outage = Outage()
+    with capture_logs() as logs:
+        for who in ("one", "other"):
+            outage.failed(who, OSError("not there yet"))
+        outage.over("one")
+        outage.over("other")
+        assert [entry["log_level"] for entry in logs] == ["warning"]
+        outage.failed("one", OSError("gone"))
+        outage.over("one")
+    assert [entry["event"] for entry in logs][1:] == [
+        "engine not available, waiting for it",
+        "engine available again",
+    ]
+
+
+def test_an_outage_that_goes_on_is_told_every_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(patience, "monotonic", lambda: now)
+    outage = Outage()
+    with capture_logs() as logs:
+        for _ in range(11):
+            outage.failed("poll", OSError("gone"))
+            now += 60
+    assert [entry["seconds"] for entry in logs] == [0, 300, 600]
+
+
+def test_a_refusal_that_goes_on_is_told_every_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(patience, "monotonic", lambda: now)
+    access = Access("t", "poll")
+    with capture_logs() as logs:
+        for _ in range(11):
+            access.refused(PermissionError("no"))
+            now += 60
+    assert len(logs) == 3
