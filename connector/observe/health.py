@@ -21,7 +21,11 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
+import structlog
+
 from connector.observe.metrics import CONTENT_TYPE
+
+_log = structlog.get_logger(__name__)
 
 _REQUEST_SECONDS = 5.0
 _REQUEST_OCTETS = 8192
@@ -102,6 +106,7 @@ class Health:
         self._checks = {name: CachedCheck(check) for name, check in checks.items()}
         self._mask = mask
         self._connections: set[asyncio.Task[None]] = set()
+        self._silent: dict[asyncio.Task[None], None] = {}  # without a whole request yet, the oldest first
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -135,16 +140,26 @@ class Health:
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._connections) >= _CONNECTIONS:
-            writer.transport.abort()
-            return
+            if not self._silent:
+                writer.transport.abort()
+                return
+            oldest = next(iter(self._silent))
+            del self._silent[oldest]
+            oldest.cancel()
         connection = asyncio.create_task(self._serve(reader, writer))
         self._connections.add(connection)
-        connection.add_done_callback(self._connections.discard)
+        self._silent[connection] = None
+        connection.add_done_callback(self._left)
+
+    def _left(self, connection: asyncio.Task[None]) -> None:
+        self._connections.discard(connection)
+        self._silent.pop(connection, None)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(_REQUEST_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
+                self._silent.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
                 writer.write(await self._response(head))
                 await writer.drain()
         except asyncio.LimitOverrunError:
@@ -170,8 +185,15 @@ class Health:
             case b"/health/ready":
                 return await self._state(self._checks)
             case b"/metrics" if self._metrics is not None:
-                return _answer(HTTPStatus.OK, await self._metrics(), CONTENT_TYPE)
+                return await self._measured(self._metrics)
         return _message(HTTPStatus.NOT_FOUND)
+
+    async def _measured(self, metrics: Callable[[], Awaitable[bytes]]) -> bytes:
+        try:
+            return _answer(HTTPStatus.OK, await metrics(), CONTENT_TYPE)
+        except Exception:  # noqa: BLE001 - an empty answer would say nothing
+            _log.exception("metrics not given")
+            return _message(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     async def _state(self, of: Mapping[str, CachedCheck]) -> bytes:
         if not of:
