@@ -247,6 +247,9 @@ class MessageSettings(Section):
     message_id_domain: DomainName = Field(
         None, description="Right-hand side of Message-ID. Default: the sender's domain."
     )
+    max_body: int = Field(
+        5_000_000, ge=1, description="Largest size of a body that a task gives, in characters."
+    )
 
     @property
     def time_zone_is_set(self) -> bool:

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from connector.accounts.accounts import Account
-from connector.errors import InputError
+from connector.errors import AttachmentError, ErrorCode, InputError
 from connector.message.header import check_subject
 from connector.model.addresses import Mailbox
 from connector.model.mail import (
@@ -256,6 +256,13 @@ class _Task:
         """The body. HTML is a file's path when it is one line without a ``<`` that ends in .html or .htm."""
         value = self.inputs.require("smtpEmailContent", "fill in the body")
         body = text(value)
+        if len(body) > (limit := self.context.settings.max_body):
+            raise AttachmentError(
+                ErrorCode.MESSAGE_TOO_LARGE,
+                f"The body has {len(body)} characters, and message.max_body allows {limit}: shorten it, or "
+                "attach it as a file.",
+                field=value.field,
+            )
         if content_type is ContentType.TEXT:
             return InlineContent(body.replace("\\n", "\n") if self.dialect.escaped_newlines else body)
         pattern = _ANY_FILE if self.dialect.html_is_path else _HTML_FILE

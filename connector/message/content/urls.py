@@ -19,6 +19,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -113,6 +114,7 @@ class UrlFetcher:
         target = self._admitted(self._parsed(url, portion.field), portion.field)
         try:
             async with asyncio.timeout(self._timeout):
+                await asyncio.to_thread(import_module, "httpx2")  # half a second on a busy machine, at first
                 return await self._follow(target, portion)
         except TimeoutError as error:
             reason = f"did not arrive within {self._timeout:g} seconds (attachments.url_timeout)"

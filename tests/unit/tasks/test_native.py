@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from connector.accounts.accounts import Accounts
-from connector.errors import InputError
+from connector.errors import AttachmentError, ErrorCode, InputError
 from connector.model.addresses import Mailbox
 from connector.model.mail import (
     ContentType,
@@ -392,3 +392,11 @@ def test_warnings_are_few_however_many_slips_there_are() -> None:
     assert 10 < len(warnings) <= 20
     assert any(warning.startswith("… and ") for warning in warnings)
     assert any("smtpEmailToRecipients is null" in warning for warning in warnings)
+
+
+def test_a_body_has_a_largest_size() -> None:
+    largest = "x" * MessageSettings().max_body
+    assert read(smtpEmailContent=largest).content == InlineContent(largest)
+    with pytest.raises(AttachmentError, match=r"message\.max_body allows 5000000") as caught:
+        read(smtpEmailContent=f"{largest}x")
+    assert (caught.value.code, caught.value.field) == (ErrorCode.MESSAGE_TOO_LARGE, "smtpEmailContent")
