@@ -15,6 +15,7 @@ from benchmarks import (
     large_attachment,
     ledger,
     message_build,
+    signing,
     slow_server,
     smtp,
     soak,
@@ -40,6 +41,8 @@ async def _run(soak_mails: int = soak.MAILS) -> None:
 async def _measured(soak_mails: int) -> AsyncIterator[tuple[str, Sequence[Row]]]:
     yield "Building a mail", message_build.measured()
     yield "Large attachments", await large_attachment.measured()
+    for table in (await signing.measured()).items():
+        yield table
     yield "SMTP alone", await smtp.measured()
     yield "What a ledger costs by itself", await ledger.measured()
     yield "What the ledger costs, through the pipeline", await delivery.measured()

@@ -26,7 +26,7 @@ from tests.jobs import job
 
 _SIZES = (1_000_000, 10_000_000)
 _MAILS = 9
-_TICK = 0.001
+TICK = 0.001
 _KEYS = count(1)
 
 
@@ -63,18 +63,18 @@ async def _row(pipeline: Pipeline, port: int, directory: Path, size: int) -> Row
 async def _watched(pipeline: Pipeline, port: int, file: Path) -> tuple[float, float]:
     """Send a mail beside a ticker; its longest pause, and how long the mail took."""
     pauses: list[float] = []
-    ticking = asyncio.create_task(_tick(pauses))
+    ticking = asyncio.create_task(tick(pauses))
     begun = perf_counter()
     await _send(pipeline, port, file)
     seconds = perf_counter() - begun
     ticking.cancel()
-    return max(pauses) - _TICK, seconds
+    return max(pauses) - TICK, seconds
 
 
-async def _tick(pauses: list[float]) -> None:
+async def tick(pauses: list[float]) -> None:
     last = perf_counter()
     while True:
-        await asyncio.sleep(_TICK)
+        await asyncio.sleep(TICK)
         now = perf_counter()
         pauses.append(now - last)
         last = now

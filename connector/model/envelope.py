@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class EightBit:
         otherwise: What the modeler should know where the other form goes out.
     """
 
-    data: bytes
-    stands_for: bytes
+    data: bytes = field(repr=False)
+    stands_for: bytes = field(repr=False)
     otherwise: tuple[str, ...]
 
 
@@ -50,7 +50,7 @@ class PrivateCopy:
     """
 
     recipient: str
-    data: bytes
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Message:
     """
 
     envelope: Envelope
-    data: bytes
+    data: bytes = field(repr=False)
     message_id: str
     require_all_recipients: bool = False
     warnings: tuple[str, ...] = ()

@@ -18,12 +18,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
-from connector.message.encoding import base64
+from connector.message.encoding import base64, base64_size
 from connector.model.signing import Digest, Padding
 
 _FIELD = re.compile(rb"[^\r\n]+\r\n(?:[ \t][^\r\n]*\r\n)*")
 _CONTENT = b"content-"
 _BLOCK = 1 << 16
+_ROOM = 1 << 14  # octets for a signature with its chain, and the fields around it
 
 _DETACHED = [pkcs7.PKCS7Options.DetachedSignature, pkcs7.PKCS7Options.Binary]
 
@@ -74,17 +75,19 @@ def sign(message: bytes, signer: Signer) -> bytes:
         raise ValueError("8-bit content, which a server on the way may encode anew, cannot be signed")
     digest = _digest(signer)
     boundary = _boundary(inner, body)
-    signed = BytesIO()
+    # The room is made beforehand: what grows may hold twice what it has.
+    signed = BytesIO(bytes(len(message) + _ROOM))
     signed.write(outer)
     signed.write(_multipart_header(digest, boundary))
     begin = signed.tell()
     for piece in (inner, b"\r\n", body):
         signed.write(piece)
-    with signed.getbuffer() as written, written[begin:] as entity:
+    with signed.getbuffer() as written, written[begin : signed.tell()] as entity:
         signature = _signature(entity, signer, digest)
     signed.write(f"\r\n--{boundary}\r\n".encode("ascii"))
     _write(signed, _object("application/pkcs7-signature", "smime.p7s"), signature)
     signed.write(f"--{boundary}--\r\n".encode("ascii"))
+    signed.truncate()
     return signed.getvalue()
 
 
@@ -105,9 +108,10 @@ def encrypt(message: bytes, certificates: Iterable[x509.Certificate]) -> bytes:
     for certificate in _distinct(certificates):
         builder = builder.add_recipient(certificate)
     envelope = builder.encrypt(Encoding.DER, [pkcs7.PKCS7Options.Binary])
-    encrypted = BytesIO()
+    encrypted = BytesIO(bytes(len(outer) + base64_size(envelope) + _ROOM))
     encrypted.write(outer)
     _write(encrypted, _object("application/pkcs7-mime; smime-type=enveloped-data", "smime.p7m"), envelope)
+    encrypted.truncate()
     return encrypted.getvalue()
 
 
