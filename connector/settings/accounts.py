@@ -103,13 +103,13 @@ class AccountSettings(Section):
         None, description="Password of trust_store, or secrets.NAME."
     )
     client_cert: ReadableFile | None = Field(
-        None, description="Client certificate with its chain: PEM, or PKCS#12 with its key in it."
+        None, description="Client certificate with its chain: PEM, or PKCS#12 or JKS with its key in it."
     )
     client_key: ReadableFile | None = Field(
         None, description="Its private key in PEM, where client_cert does not hold it."
     )
     client_key_password: SecretStr | None = Field(
-        None, description="Passphrase of the key or the PKCS#12 file, or secrets.NAME."
+        None, description="Passphrase of the key, or of the PKCS#12 or JKS file, or secrets.NAME."
     )
     username: str | None = Field(
         None, description="User name, or secrets.NAME; without one mail is relayed without a login."

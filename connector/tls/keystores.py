@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import SecretStr
+
+from connector.model.signing import KeyFile
 from connector.tls import jks
 
 _PEM = b"-----BEGIN "
@@ -73,45 +76,43 @@ def client_pem(certificate: Path, key: Path | None, password: str) -> Iterator[t
     """Give a client certificate as files of PEM, which is all that OpenSSL's loader takes.
 
     Args:
-        certificate: PEM or PKCS#12.
+        certificate: PEM, PKCS#12 or JKS.
         key: PEM, where the certificate's file does not hold it.
-        password: Of the key, or the PKCS#12 file.
+        password: Of the key, or the PKCS#12 or JKS file.
 
     Yields:
         The file of the certificate and its chain, that of the key, and the key's passphrase.
 
     Raises:
-        UnreadableStoreError: The PKCS#12 file cannot be opened, or holds no key.
+        UnreadableStoreError: The file cannot be opened, or holds no key with its certificate.
         OSError: A file cannot be read.
     """
-    data = certificate.read_bytes()
-    if _PEM in data:
+    if _PEM in certificate.read_bytes():
         yield certificate, key, password
         return
     # The key never touches a disk in clear: its passphrase lives as long as this block.
     passphrase = secrets.token_urlsafe()
     with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-        file.write(_pem_of(data, password, passphrase))
+        file.write(_pem_of(KeyFile(certificate, key, SecretStr(password)), passphrase))
         file.flush()
         yield Path(file.name), None, passphrase
 
 
-def _pem_of(data: bytes, password: str, passphrase: str) -> bytes:
+def _pem_of(source: KeyFile, passphrase: str) -> bytes:
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - loads a library
-    from cryptography.hazmat.primitives.serialization import pkcs12  # noqa: PLC0415 - loads a library
+
+    from connector.tls.own_keys import UnreadableKeyError, read_key  # noqa: PLC0415 - loads a library
 
     try:
-        store = pkcs12.load_pkcs12(data, password.encode())
-    except ValueError:
-        raise UnreadableStoreError(
-            "it is neither PEM nor PKCS#12, or client_key_password does not open it"
-        ) from None
-    if store.key is None or store.cert is None:
-        raise UnreadableStoreError("it holds no certificate with its key")
-    chain = [store.cert, *store.additional_certs]
-    key = store.key.private_bytes(
+        own = read_key(source)
+    except UnreadableKeyError as error:
+        raise UnreadableStoreError(error.reason) from None
+    if own.certificate is None:
+        raise UnreadableStoreError("it holds no certificate of its key")
+    key = own.key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.BestAvailableEncryption(passphrase.encode()),
     )
-    return key + b"".join(entry.certificate.public_bytes(serialization.Encoding.PEM) for entry in chain)
+    chain = (own.certificate, *own.others)
+    return key + b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain)

@@ -85,7 +85,9 @@ def read_key(source: KeyFile) -> OwnKey:
     if _PEM in data:
         return _from_pem(data, source, password)
     if source.key is not None:
-        raise UnreadableKeyError(source.file, "it is not PEM, which it has to be beside `key`")
+        raise UnreadableKeyError(
+            source.file, "it is not PEM, which it must be beside a key in a file of its own"
+        )
     if data.startswith(jks.MAGIC):
         return _from_jks(data, source, password or "")
     if data.startswith(_JCEKS):

@@ -33,3 +33,12 @@ def certificate(store: Path, password: str, alias: str = "ann") -> bytes:
     """Print the certificate of a key as PEM, as keytool reads it."""
     command = ["keytool", "-exportcert", "-rfc", "-alias", alias, "-keystore", str(store)]
     return subprocess.run([*command, "-storepass", password], check=True, capture_output=True).stdout
+
+
+def converted(pkcs12: Path, store: Path, password: str) -> None:
+    """Copy what a PKCS#12 file holds into a new JKS store; both have the same password."""
+    source = ["-srckeystore", str(pkcs12), "-srcstoretype", "PKCS12", "-srcstorepass", password]
+    target = ["-destkeystore", str(store), "-deststoretype", "JKS", "-deststorepass", password]
+    subprocess.run(
+        ["keytool", "-importkeystore", "-noprompt", *source, *target], check=True, capture_output=True
+    )

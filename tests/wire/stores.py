@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from hashlib import sha1
 from pathlib import Path
@@ -18,22 +17,27 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
+from tests.servers import keytool
+
 STORE_PASSWORD = "changeit"
 PASSPHRASE = "kläff kläff"
 
 
-def keytool() -> str | None:
-    """Java's own tool, where a JDK is installed."""
-    return shutil.which("keytool")
-
-
 def made_by_keytool(authority: trustme.CA, file: Path, kind: str) -> Path:
     """Make a trust store as Java people do."""
-    tool = keytool()
-    assert tool is not None
     pem = file.with_suffix(".pem")
     authority.cert_pem.write_to_path(str(pem))
-    command = [tool, "-importcert", "-noprompt", "-alias", "ca", "-file", str(pem), "-keystore", str(file)]
+    command = [
+        "keytool",
+        "-importcert",
+        "-noprompt",
+        "-alias",
+        "ca",
+        "-file",
+        str(pem),
+        "-keystore",
+        str(file),
+    ]
     store = ["-storetype", kind, "-storepass", STORE_PASSWORD]
     subprocess.run([*command, *store], check=True, capture_output=True)
     return file
@@ -104,11 +108,16 @@ class ClientCertificate:
         key = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
         return self._write("chain.pem", self._chain), self._write("key.pem", key)
 
-    def pkcs12(self) -> Path:
+    def pkcs12(self, password: str = PASSPHRASE) -> Path:
         own = x509.load_pem_x509_certificate(self._leaf.cert_chain_pems[0].bytes())
-        encryption = BestAvailableEncryption(PASSPHRASE.encode())
+        encryption = BestAvailableEncryption(password.encode())
         data = pkcs12.serialize_key_and_certificates(b"client", self._key, own, None, encryption)  # type: ignore[arg-type]  # trustme's keys are of a kind that fits
         return self._write("client.p12", data)
+
+    def jks(self) -> Path:
+        file = self._directory / "client.jks"
+        keytool.converted(self.pkcs12(STORE_PASSWORD), file, STORE_PASSWORD)
+        return file
 
     def _write(self, name: str, data: bytes) -> Path:
         file = self._directory / name

@@ -12,6 +12,8 @@ import trustme
 
 from connector.errors import ErrorCode, Phase, TransportError
 from connector.testing.smtp import SmtpServer
+from tests.servers import keytool
+from tests.servers.availability import require
 from tests.servers.tls import handshaking
 from tests.wire import smtp_submission as given
 from tests.wire import stores
@@ -46,8 +48,13 @@ def in_pkcs12(own: ClientCertificate) -> dict[str, Any]:
     return {"client_cert": own.pkcs12(), "client_key_password": PASSPHRASE}
 
 
+def in_jks(own: ClientCertificate) -> dict[str, Any]:
+    require(keytool.missing())
+    return {"client_cert": own.jks(), "client_key_password": STORE_PASSWORD}
+
+
 @pytest.mark.parametrize("only", [TLS_1_2, TLS_1_3], ids=lambda version: version.name)
-@pytest.mark.parametrize("form", [one_pem, two_pems, with_passphrase, in_pkcs12])
+@pytest.mark.parametrize("form", [one_pem, two_pems, with_passphrase, in_pkcs12, in_jks])
 async def test_a_client_certificate_in_every_form(
     form: Callable[[ClientCertificate], dict[str, Any]], only: ssl.TLSVersion, tmp_path: Path
 ) -> None:
@@ -155,14 +162,14 @@ UNUSABLE: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     ),
     "a client certificate that is garbage": (
         lambda at: {"client_cert": garbage(at)},
-        "sales.client_cert .*neither PEM nor PKCS#12",
+        "sales.client_cert .*neither PEM, PKCS#12 nor JKS",
     ),
     "a store without a key": (
         lambda at: {
             "client_cert": stores.pkcs12_store(given.authority(), at / "t.p12"),
             "client_key_password": STORE_PASSWORD,
         },
-        "it holds no certificate with its key",
+        "it holds no private key",
     ),
     "a certificate without its key": (
         lambda at: {"client_cert": ClientCertificate(CLIENTS, at).two_pems(None)[0]},

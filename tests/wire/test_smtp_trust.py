@@ -17,6 +17,8 @@ from connector.testing.behaviour import Behaviour, Silence, Verb
 from connector.testing.smtp import SmtpServer
 from connector.transport.smtp.transport import SmtpTransport
 from tests.providers import DOCUMENTED
+from tests.servers import keytool
+from tests.servers.availability import require
 from tests.wire import smtp_submission as given
 from tests.wire import stores
 from tests.wire.account_submission import TLS_1_2, TLS_1_3, USERS, account, refusal, server_context, submit
@@ -89,8 +91,8 @@ TRUST: dict[str, Callable[[Path], dict[str, Any]]] = {
 
 
 def trusting(name: str, directory: Path) -> dict[str, Any]:
-    if "keytool" in name and stores.keytool() is None:
-        pytest.skip("keytool is not installed")
+    if "keytool" in name:
+        require(keytool.missing())
     trust = TRUST[name](directory)
     return trust | ({"trust_store_password": STORE_PASSWORD} if "trust_store" in trust else {})
 
