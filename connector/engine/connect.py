@@ -1,11 +1,10 @@
-"""From settings to gRPC channels: plain, TLS, OAuth client credentials, Camunda 8 SaaS.
+"""Open gRPC channels to the gateway of the settings: plain, TLS, OAuth client credentials, Camunda 8 SaaS.
 
-Settings enter, two open channels leave. Apart from the adapter, which only speaks on them. Nothing
-here reads the environment: ``settings`` did.
+This module reads no environment variables; the settings have done so.
 
-Two channels, because a stream needs a small receive window and commands do not: with gRPC's default
-window, a stream that its reader has stopped reading takes in thousands of jobs whose lease then runs out
-(``grpc.http2.lookahead_bytes``), and the window must not grow by itself (``grpc.http2.bdp_probe``).
+There are two channels, because a stream needs a small receive window. With gRPC's default window, a stream
+whose reader has stopped receives thousands of jobs whose leases then expire
+(``grpc.http2.lookahead_bytes``), and the window must not grow automatically (``grpc.http2.bdp_probe``).
 """
 
 from __future__ import annotations
@@ -26,12 +25,13 @@ from connector.settings.model import EngineSettings
 LOCAL_ADDRESS = "localhost:26500"
 
 _CHANNEL_OPTIONS = (
-    # Process variables may hold documents; the engine's own limits decide what is too large.
+    # Process variables may contain documents; the engine's own limits decide what is too large.
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    # A connection that a firewall forgot is noticed; pyzeebe adds a ping every 45 s (the gateway allows 30).
+    # Pings detect a connection that a firewall has dropped; every 45 s, because the gateway allows one in 30
+    # s.
     ("grpc.keepalive_timeout_ms", 10_000),
-    # gRPC's own limit is two minutes, which an engine that is back would be left alone.
+    # gRPC's default is two minutes, for which the worker would ignore an engine that is back.
     ("grpc.initial_reconnect_backoff_ms", 500),
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
@@ -44,13 +44,13 @@ _STREAM_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """The way to a gateway.
+    """The channels to a gateway.
 
     Attributes:
         address: ``host:port``, for messages.
-        commands: For everything that is answered.
-        stream: For job streams only.
-        authorization: Puts access tokens on the calls, if they need one.
+        commands: For calls with one answer.
+        stream: For job streams.
+        authorization: Adds access tokens to the calls, if they need one.
     """
 
     address: str
@@ -59,7 +59,7 @@ class Channels:
     authorization: Authorization | None = None
 
     async def close(self) -> None:
-        """Close both; calls under way are cancelled."""
+        """Close both channels and cancel their calls."""
         await self.stream.close(None)
         await self.commands.close(None)
         if self.authorization is not None:
@@ -67,7 +67,7 @@ class Channels:
 
 
 def connect(settings: EngineSettings) -> Channels:
-    """Make the channels; they connect by themselves at the first call, and again after each break.
+    """Create the channels; they connect at the first call, and again after each failure.
 
     Must be called in the event loop that uses them.
 
@@ -89,7 +89,7 @@ def connect(settings: EngineSettings) -> Channels:
 
 
 def gateway_address(settings: EngineSettings) -> str:
-    """``host:port`` of the gateway: the one that is set, else the SaaS cluster's, else the local default."""
+    """Return ``host:port`` of the gateway: the setting, else the SaaS cluster's, else the local default."""
     if settings.address:
         return settings.address
     if settings.cluster_id:
@@ -100,7 +100,7 @@ def gateway_address(settings: EngineSettings) -> str:
 def _credentials(
     settings: EngineSettings, authorization: Authorization | None
 ) -> grpc.ChannelCredentials | None:
-    """TLS when it is asked for, and whenever a token travels."""
+    """Return whether to use TLS: if it is set, and whenever a token is sent."""
     if not (settings.tls or authorization):
         return None
     authorities = settings.ca_file.read_bytes() if settings.ca_file else None
@@ -111,12 +111,12 @@ def _credentials(
 
 
 class Authorization(grpc.AuthMetadataPlugin):
-    """Puts an access token on each call.
+    """Adds an access token to each call.
 
-    gRPC asks for it in threads of its own, and may be answered later.
+    gRPC asks for it in its own threads and accepts the answer later.
 
     Args:
-        tokens: Gives the tokens, on the event loop that runs now.
+        tokens: Gives the tokens, on the running event loop.
     """
 
     def __init__(self, tokens: EngineTokens) -> None:
@@ -126,8 +126,8 @@ class Authorization(grpc.AuthMetadataPlugin):
         self._refused: SecretStr | None = None
 
     def __call__(self, context: grpc.AuthMetadataContext, callback: grpc.AuthMetadataPluginCallback) -> None:
-        """Answer for one call once there is a token."""
-        del context  # every call goes to the same gateway
+        """Answer for one call when there is a token."""
+        del context  # all calls go to the same gateway
 
         def answer(asked: Future[str]) -> None:
             try:
@@ -143,9 +143,9 @@ class Authorization(grpc.AuthMetadataPlugin):
         return self._given.get_secret_value()
 
     def forget(self) -> None:
-        """Give another token with the next call: the gateway did not take the current one."""
+        """Use a new token for the next call, because the gateway refused the current one."""
         self._refused = self._given
 
     async def aclose(self) -> None:
-        """End with the channels."""
+        """End together with the channels."""
         await self._tokens.aclose()

@@ -38,7 +38,7 @@ _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-# Kept: json.dumps makes a new one for each call that asks for anything but its defaults.
+# Shared: json.dumps creates an encoder for each call with arguments other than its defaults.
 _WRITER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _CALL_TIMEOUT = 10.0
 # An incident's message is read by a person; the engine keeps it in its state.
@@ -53,8 +53,8 @@ class GrpcEngine:
     """The engine behind a Zeebe gateway. Use it as an asynchronous context manager.
 
     Args:
-        settings: How to reach it.
-        worker: Under which name, for how long and for how many tenants jobs are taken.
+        settings: How to reach it, and whose tenants' jobs to take.
+        worker: The worker's name, and for how long to take jobs.
 
     Raises:
         OSError: ``ca_file`` cannot be read.
@@ -64,7 +64,7 @@ class GrpcEngine:
         self._settings = settings
         self._worker = worker
         self._lease = worker.lease.total_seconds()
-        # An extension that is answered late is of no use; the next attempt should come while there is time.
+        # A late answer to an extension is useless; the next attempt must start in time.
         self._extend_timeout = min(_CALL_TIMEOUT, self._lease / 4)
         self._channels: Channels = connect(settings)
         # One generated class serves both kinds of channel; its types tell them apart.
@@ -80,15 +80,15 @@ class GrpcEngine:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections; calls under way are cancelled."""
+        """Close the connections and cancel their calls."""
         await self._channels.close()
 
     async def version(self) -> str:
-        """The gateway's version, as a probe whether it can be reached and lets us in.
+        """Return the gateway's version, to probe whether it is reachable and accepts this worker.
 
         Raises:
-            EngineUnavailableError: It cannot be reached, or does not let us in.
-            EngineRefusedError: What answers is no Zeebe gateway.
+            EngineUnavailableError: It is unreachable, or refuses this worker.
+            EngineRefusedError: The server that answers is not a Zeebe gateway.
         """
         topology = await self._call(self._commands.Topology, TopologyRequest())
         return topology.gatewayVersion
@@ -118,7 +118,7 @@ class GrpcEngine:
             worker=self._worker.name,
             timeout=_milliseconds(self._lease),
             maxJobsToActivate=limit,
-            # 0 would mean the gateway's own default; a negative value, an answer at once.
+            # 0 means the gateway's default; a negative value means to answer at once.
             requestTimeout=_milliseconds(wait) if wait > 0 else -1,
             tenantIds=self._settings.tenant_ids,
         )
@@ -128,7 +128,7 @@ class GrpcEngine:
                 if _decoded(response, task_type):
                     raw.extend(response.jobs)
         except grpc.aio.AioRpcError as error:
-            # What has arrived is ours, however the rest of the answer went.
+            # The jobs that have arrived are leased to us, although the rest of the answer is missing.
             if not raw:
                 raise self._translated(error, polling=True) from error
             _log.debug("an answer to a poll broke off", reason=error.details())
@@ -170,7 +170,7 @@ class GrpcEngine:
         return port_error(error, self._channels.address, streaming=streaming, polling=polling)
 
     async def _read(self, raw: ActivatedJob) -> Job | None:
-        """Read a job; one that cannot be read becomes an incident, and the loop goes on."""
+        """Read a job; if that fails, make it an incident and return None."""
         try:
             return _job(raw, json.loads(raw.customHeaders or "{}"), json.loads(raw.variables or "{}"))
         except (ValueError, RecursionError) as error:
@@ -182,14 +182,16 @@ class GrpcEngine:
         try:
             await self.report(job, Fail(_UNREADABLE.format(reason=reason), retries=0))
         except (EngineUnavailableError, EngineRefusedError, LeaseLostError) as error:
-            # It comes again when its lease ends, and is rejected then.
+            # The engine offers the job again when its lease expires, and it is rejected then.
             _log.warning("unreadable job not rejected yet", job_key=job.key, reason=str(error))
 
 
 def _decoded(message: object, task_type: str) -> bool:
-    """Say whether there is a message: grpc.aio gives None for octets that are none, and goes on."""
+    """Return whether there is a message: grpc.aio gives None for one that it cannot decode."""
     if message is None:
-        _log.error("a message of the engine cannot be decoded; its jobs come again", task_type=task_type)
+        _log.error(
+            "a message of the engine cannot be decoded; it will offer the jobs again", task_type=task_type
+        )
     return message is not None
 
 
@@ -234,7 +236,7 @@ def _milliseconds(seconds: float) -> int:
 
 
 def _text(text: str) -> str:
-    """Text as protobuf takes it: bounded, and with no half of a surrogate pair."""
+    """Return text as protobuf accepts it: limited in length, and without lone surrogates."""
     return text[:_LONGEST_MESSAGE].encode(errors="replace").decode()
 
 

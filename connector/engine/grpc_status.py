@@ -1,6 +1,6 @@
-"""What a gRPC status of a Zeebe gateway means for a worker, and what its operator should change.
+"""Translate the gRPC status of a failed call into an error of the port, with advice for the operator.
 
-A failed call enters, one of the port's errors leaves. The texts quoted are those of Zeebe 8.6.
+The texts quoted are those of Zeebe 8.6.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from connector.engine.port import (
     StreamingUnsupportedError,
 )
 
-# gRPC passes on only the text of a failed token, in the details of an UNAVAILABLE.
+# gRPC reports a failed token only as text, in the details of an UNAVAILABLE.
 DENIED_MARK = "the token endpoint refused"
 
 # RESOURCE_EXHAUSTED "gRPC message exceeds maximum size 4194304: 5242903" (a request above 4 MB), and
@@ -50,13 +50,13 @@ _ADVICE = {
 def port_error(
     error: grpc.aio.AioRpcError, address: str, *, streaming: bool = False, polling: bool = False
 ) -> Exception:
-    """The port's error for a call that failed.
+    """Return the port's error for a failed call.
 
     Args:
-        error: The call's end.
+        error: The error of the call.
         address: The gateway, for the message.
-        streaming: The call opened a job stream, which old gateways do not know.
-        polling: The call asked for jobs; a job that is larger than one message is no reason to push back.
+        streaming: Whether the call opened a job stream, which old gateways do not support.
+        polling: Whether the call asked for jobs; a job larger than one message is not back-pressure.
     """
     code, said = error.code(), error.details() or "no details"
     if any(mark in said for mark in _TOO_LARGE):
@@ -76,6 +76,6 @@ def _unimplemented(address: str, said: str, *, streaming: bool) -> Exception:
     if streaming:
         return StreamingUnsupportedError(f"{address} does not stream jobs (Zeebe 8.4 and later do): {said}")
     return EngineDeniedError(
-        f"{address} answers, but is no Zeebe gateway; check engine.address (its gRPC port is 26500 by "
+        f"{address} answers, but is not a Zeebe gateway; check engine.address (its gRPC port is 26500 by "
         f"default): {said}"
     )

@@ -1,8 +1,7 @@
-"""What a job worker needs of an engine, whatever protocol it speaks.
+"""The calls that a worker needs from an engine.
 
-A :class:`Job` enters the pipeline, an :class:`Outcome` leaves it; :class:`Engine` is the seam that the
-gRPC adapter implements and that tests replace. Every call is one attempt: patience lives in
-``worker`` and ``commit``.
+A :class:`Job` enters the pipeline, and an :class:`Outcome` leaves it. The gRPC adapter implements
+:class:`Engine`, and tests replace it. Every call is a single attempt; ``connector.worker`` repeats calls.
 """
 
 from __future__ import annotations
@@ -14,31 +13,31 @@ from connector.model.job import Job, Outcome
 
 
 class EngineUnavailableError(Exception):
-    """The engine cannot be reached or is not ready; the same call may go through later."""
+    """The engine cannot be reached or is not ready; the same call may succeed later."""
 
 
 class EngineBusyError(EngineUnavailableError):
-    """The engine pushes back (RESOURCE_EXHAUSTED); ask again, more slowly."""
+    """The engine applies back-pressure (RESOURCE_EXHAUSTED); call again, more slowly."""
 
 
 class EngineDeniedError(EngineUnavailableError):
-    """The engine does not let this worker in (credentials, permission), until an operator changes that."""
+    """The engine refuses this worker's credentials or permissions, until an operator changes them."""
 
 
 class LeaseLostError(Exception):
-    """The job is no longer this worker's: its lease ended, or the process instance is gone."""
+    """The job no longer belongs to this worker: its lease expired, or the process instance is gone."""
 
 
 class EngineRefusedError(Exception):
-    """The engine will never take this call as it is (wrong argument, unknown tenant, too large)."""
+    """The engine will never accept this call (invalid argument, unknown tenant, too large)."""
 
 
 class StreamingUnsupportedError(EngineRefusedError):
-    """The engine is older than job streaming (Zeebe 8.4): its jobs are polled."""
+    """The engine is older than job streaming (Zeebe 8.4), so jobs are polled."""
 
 
 class Engine(Protocol):
-    """The engine as a worker sees it.
+    """The calls of a worker to an engine.
 
     Every method raises :class:`EngineUnavailableError` (or a more precise :class:`EngineBusyError`,
     :class:`EngineDeniedError`) when a later attempt may succeed, and :class:`EngineRefusedError` when it
@@ -46,27 +45,28 @@ class Engine(Protocol):
     """
 
     async def version(self) -> str:
-        """Return the engine's version, as a probe whether it can be reached and lets this worker in."""
+        """Return the engine's version, to probe whether it is reachable and accepts this worker."""
         ...
 
     def stream(self, task_type: str) -> AsyncGenerator[Job, None]:
         """Yield jobs as they become available, until the engine ends the stream (a renewal, not an error).
 
-        Closing the generator ends the stream; a job that was pushed and not yet read stays leased.
+        Closing the generator ends the stream; a job that was pushed but not read stays leased.
         """
         ...
 
     async def activate(self, task_type: str, limit: int, wait: float) -> list[Job]:
-        """Take up to ``limit`` waiting jobs; none waiting, stay up to ``wait`` seconds for the first.
+        """Take up to ``limit`` waiting jobs; if there are none, wait up to ``wait`` seconds for the first.
 
-        With a ``wait`` of 0 the answer comes at once. A cancelled call may leave jobs leased to nobody.
+        With a ``wait`` of 0 the engine answers at once. A cancelled call may leave jobs leased that no worker
+        has.
         """
         ...
 
     async def extend(self, job: Job, seconds: float) -> None:
-        """Move the end of the lease to ``seconds`` from now; :class:`LeaseLostError` when it is over."""
+        """Extend the lease to ``seconds`` from now; :class:`LeaseLostError` if it has expired."""
         ...
 
     async def report(self, job: Job, outcome: Outcome) -> None:
-        """Tell the engine what became of the job, once; :class:`LeaseLostError` when it is not ours."""
+        """Report the outcome of the job, once; :class:`LeaseLostError` if the job is not ours."""
         ...

@@ -1,14 +1,14 @@
-"""Health over HTTP, for the probes of an orchestrator, and metrics for who collects them.
+"""Serve health probes of an orchestrator and metrics for Prometheus over HTTP.
 
-``/health/live`` answers 200 as long as the event loop turns: it is served by that very loop, so a worker
-that hangs does not answer. ``/health/ready`` runs named checks and answers 200 or 503, with a reason for each
-that failed. What fails outside of the worker, engine or ledger, belongs in the latter: restarting the worker
-would not mend it.
+``/health/live`` answers 200 while the event loop runs: that loop serves the answer, so a worker that hangs
+does not answer. ``/health/ready`` runs named checks and answers 200, or 503 with a reason for each failed
+check. Faults outside the worker, in the engine or the ledger, affect readiness only, because a restart of
+the worker would not repair them.
 
-``/metrics`` answers with what the worker counts, for Prometheus.
+``/metrics`` answers with the worker's counters.
 
-Speaks as much HTTP/1.1 (RFC 9112) as a probe needs: one GET or HEAD for each connection, bounded in size,
-time and number.
+The server implements the part of HTTP/1.1 (RFC 9112) that probes need: one GET or HEAD for each connection,
+limited in size, time and number.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ Check = Callable[[], Awaitable[None]]
 
 
 class CachedCheck:
-    """One check: at most one run at a time, however many ask, and its result is good for a second.
+    """One check, shared by all probes: one run at a time, whose result is valid for a second.
 
-    A run that takes too long is not cancelled but waited for by the next who ask: on a disk that hangs, each
-    new one would take another thread.
+    A run that takes too long is not cancelled; later probes wait for the same run. On a disk that hangs, each
+    new run would block another thread.
     """
 
     def __init__(self, check: Check) -> None:
@@ -51,7 +51,7 @@ class CachedCheck:
         self._good_until = 0.0
 
     async def reason(self) -> str | None:
-        """Say what is wrong, or None."""
+        """Return what is wrong, or None."""
         if self._running is None:
             if monotonic() < self._good_until:
                 return self._reason
@@ -60,7 +60,7 @@ class CachedCheck:
         return self._reason if done else f"no answer within {_CHECK_SECONDS:.0f} s"
 
     async def cancel(self) -> None:
-        """Give up a run that is under way."""
+        """Cancel a run that is in progress."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait({self._running})
@@ -68,7 +68,7 @@ class CachedCheck:
     async def _run(self) -> None:
         try:
             await self._check()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the check has failed
+        except Exception as error:  # noqa: BLE001 - any exception means that the check has failed
             self._reason = str(error) or type(error).__name__
         else:
             self._reason = None
@@ -78,14 +78,14 @@ class CachedCheck:
 
 
 class Health:
-    """Answers probes until it is left, as an asynchronous context manager.
+    """Answers probes while the asynchronous context manager is open.
 
     Args:
         listen: ``host:port``; port 0 takes a free one.
-        checks: What must hold for the worker to be ready, by name. A check returns when it does and raises
-            when it does not; the exception's text is shown to whoever asks.
-        mask: Masks the secrets in such a text.
-        live: What must hold for the worker to be alive, beside that its loop turns.
+        checks: The conditions for the worker to be ready, by name. A check returns if its condition holds,
+            and otherwise raises an exception, whose text is part of the answer.
+        mask: Masks the secrets in that text.
+        live: A condition for the worker to be alive, in addition to a running event loop.
         metrics: Gives the metrics as Prometheus reads them.
     """
 
@@ -119,7 +119,7 @@ class Health:
         await self.aclose()
 
     async def start(self) -> None:
-        """Listen; ``port`` is the real one afterwards.
+        """Listen; ``port`` is then the real one.
 
         Raises:
             OSError: The address cannot be listened on.
@@ -130,7 +130,7 @@ class Health:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def aclose(self) -> None:
-        """Stop answering; whoever is being answered is left."""
+        """Stop listening, and drop the connections that are being answered."""
         if self._server is not None:
             self._server.close()
         for connection in self._connections:
@@ -165,7 +165,7 @@ class Health:
         except asyncio.LimitOverrunError:
             writer.write(_message(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
         except (asyncio.IncompleteReadError, TimeoutError, OSError):
-            pass  # whoever asked has left, or says nothing
+            pass  # the client has left, or sends nothing
         finally:
             writer.close()
 

@@ -1,9 +1,9 @@
-"""Logging: our events and every library's records, through one redaction, to standard error.
+"""Write our events and the log records of all libraries to standard error, with secrets masked.
 
-structlog events and stdlib records enter; console lines or JSON lines leave. On the way the secrets that the
-:class:`Masker` knows are masked in everything, tracebacks included, and so are fields whose very name says
-that they hold a credential or a job's data. Job variables and message content are never logged by us; what
-libraries would log of them is turned off here.
+structlog events and records of the standard library leave as console lines or JSON lines. The secrets that
+the :class:`Masker` knows are masked in all of them, tracebacks included, and so are fields whose names say
+that they contain a credential or a job's data. We never log job variables or message content, and turn off
+the debug logs of libraries that do.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from structlog.types import EventDict, Processor, WrappedLogger
 from connector.secrets.masker import MASK, Masker
 from connector.settings.model import LogSettings
 
-# pyzeebe logs whole jobs, variables and all; httpx2 whole URLs; httpcore2 headers with their tokens; botocore
-# the answers of AWS, secrets and all, before anybody could tell the masker; the others tokens and claims.
+# At debug level pyzeebe logs whole jobs with their variables, httpx2 URLs, httpcore2 headers with tokens,
+# botocore AWS's answers with secrets that the masker does not know yet, and the others tokens and claims.
 _TALKATIVE = ("pyzeebe", "httpx2", "httpcore2", "botocore", "azure", "msal", "google")
 
-# Kept, since json.dumps makes one for each call. What it gets is plain JSON: the masker has seen to that.
+# Shared, because json.dumps creates an encoder for each call. The masker has made its input plain JSON.
 _WRITER = json.JSONEncoder(check_circular=False)
 
-# Nearly every value; the check for a mapping costs ten times as much, and to write str | int makes it anew.
+# Nearly all values. The check for a mapping costs ten times as much, and `str | int` is built at each use.
 _PLAIN = (str, int)
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -44,11 +44,11 @@ _SENSITIVE = re.compile(
 def configure_logging(settings: LogSettings, masker: Masker, process: int | None = None) -> None:
     """Send every log of the process through the masker to standard error; may be called again.
 
-    Takes over the root logger, :mod:`warnings`, and what Python does with an exception that nobody catches,
-    in the main thread, in other threads and in destructors.
+    Replaces the handlers of the root logger, :mod:`warnings`, and Python's hooks for uncaught exceptions in
+    the main thread, in other threads and in destructors.
 
     Args:
-        settings: Least level; console or JSON lines.
+        settings: The lowest level; console or JSON lines.
         masker: Masks the secrets.
         process: The number of this process among several, for every line.
     """
@@ -72,7 +72,7 @@ def configure_logging(settings: LogSettings, masker: Masker, process: int | None
             structlog.processors.StackInfoRenderer(),
             *finish,
         ],
-        # Straight to the stream: a record of the standard library costs more than all the rest of a line.
+        # Written directly: a record of the standard library costs more than the rest of the line.
         logger_factory=partial(_Lines, handler),
         wrapper_class=structlog.make_filtering_bound_logger(root.level),
     )
@@ -93,13 +93,13 @@ def _stamps(process: int | None) -> list[Processor]:
 
 
 def _finish(settings: LogSettings, masker: Masker) -> list[Processor]:
-    """What every event passes last, whoever logged it: masked first, then rendered."""
+    """Return the last processors of every event: mask first, then render."""
     return [structlog.processors.format_exc_info, _mask_by_name, _Masking(masker), _renderer(settings)]
 
 
 def _renderer(settings: LogSettings) -> Processor:
     if settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty()):
-        # Its default for tracebacks shows local variables; ours are text by now.
+        # Its default for tracebacks shows local variables; ours are already text.
         plain = structlog.dev.plain_traceback
         return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
     return _as_json
@@ -110,7 +110,7 @@ def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
 
 
 class _Masking:
-    """The last processor that sees values: behind it there is only text with the secrets masked."""
+    """The last processor before rendering: it masks the secrets in every value."""
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
@@ -140,13 +140,13 @@ def _without_named(key: object, value: object) -> object:
 
 @lru_cache(maxsize=1024)
 def _is_sensitive(name: str) -> bool:
-    """Whether a field's last word names a credential or a job's data: clientSecret, not secret_name."""
+    """Return whether a field's last word names a credential or job data: clientSecret, not secret_name."""
     return _SENSITIVE.search(_CAMEL.sub("_", name).lower()) is not None
 
 
 class _Handler(logging.StreamHandler[Any]):
     def line(self, text: str, source: str) -> None:
-        """Write a line of ours, whole, between those of the standard library."""
+        """Write one of our lines without mixing it with those of the standard library."""
         self.acquire()
         try:
             self.stream.write(f"{text}\n")
@@ -157,7 +157,7 @@ class _Handler(logging.StreamHandler[Any]):
             self.release()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Say that a record could not be written; logging's own way prints its arguments, secrets and all."""
+        """Report a record that could not be written; logging's own report would print its arguments."""
         self._note_lost(f"{record.name} ({record.filename}:{record.lineno})")
 
     def _note_lost(self, source: str) -> None:
@@ -166,12 +166,12 @@ class _Handler(logging.StreamHandler[Any]):
         try:
             self.stream.write(f"log record from {source} lost: {reason}\n")
             self.flush()
-        except (OSError, ValueError):  # standard error is closed: there is nobody to tell
+        except (OSError, ValueError):  # standard error is closed
             return
 
 
 class _Lines:
-    """Where the events of one of our loggers end: rendered text, a line for each."""
+    """Writes the rendered events of one of our loggers, a line for each."""
 
     def __init__(self, handler: _Handler, name: str = "connector") -> None:
         self.name = name
@@ -195,7 +195,7 @@ def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: Tr
 
 
 def _log_uncaught_in_thread(uncaught: threading.ExceptHookArgs) -> None:
-    # SystemExit ends a thread as return does.
+    # SystemExit ends a thread like return.
     if uncaught.exc_value is not None and not issubclass(uncaught.exc_type, SystemExit):
         _log_uncaught(uncaught.exc_type, uncaught.exc_value, uncaught.exc_traceback)
 

@@ -1,8 +1,8 @@
-"""The numbers of a worker, and their sum over several processes, in the form that Prometheus reads.
+"""The metrics of a worker, and their sum over several processes, in the text format of Prometheus.
 
-Events come from the job loop, the pipeline and the ledger. A label lives for ever in the memory of its
-collector, so labels are names of our own or of the operator's settings. They are never a recipient, a host
-that a task names, or anything else from a job.
+The job loop, the pipeline and the ledger report events. Prometheus keeps every label value for ever, so
+labels are our own names or names in the operator's settings, never a recipient, a host of a task, or other
+data of a job.
 """
 
 from __future__ import annotations
@@ -25,46 +25,52 @@ from connector.model.job import Complete, Fail, Outcome, Throw
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _OUTCOMES = {Complete: "complete", Throw: "bpmnError", Fail: "fail"}
-# Seconds: from a ledger in memory to a server that takes the ten minutes that RFC 5321 allows it.
+# In seconds: from a ledger in memory to the ten minutes that RFC 5321 gives a server.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600)
-# The time at which each counter began would double the text for no reader.
+# The creation times of counters would double the text, and Prometheus does not use them.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
-    """The numbers of one process; all begin with ``smtp_connector_``."""
+    """The metrics of one process; all names begin with ``smtp_connector_``."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._jobs = self._counters("jobs_taken", "Jobs begun.", "task_type")
-        self._reported = self._counters("jobs_reported", "Jobs whose outcome the engine knows.", "outcome")
-        self._lost = self._counter("leases_lost", "Jobs that another worker may have got meanwhile.")
+        self._reported = self._counters(
+            "jobs_reported", "Jobs whose outcome was reported to the engine.", "outcome"
+        )
+        self._lost = self._counter(
+            "leases_lost", "Jobs whose lease expired, so that another worker may have got them."
+        )
         self._sent = self._counters("mails_sent", "Mails that a server has accepted.", "account")
-        self._duplicate = self._counter("mails_duplicate", "Jobs that found their mail sent already.")
+        self._duplicate = self._counter("mails_duplicate", "Jobs whose mail was already sent.")
         self._failed = self._counters(
             "mails_failed", "Attempts that ended in an error.", "code", "account", "reason"
         )
         self._ledger_errors = self._counter("ledger_errors", "Writes to the ledger that failed.")
-        self._job_seconds = self._histogram(
-            "job_seconds", "From taking a job until the engine knows its end."
+        self._job_seconds = self._histogram("job_seconds", "Time from taking a job to reporting its outcome.")
+        self._smtp_seconds = self._histogram(
+            "smtp_seconds", "Time to submit a mail, including the wait for a connection."
         )
-        self._smtp_seconds = self._histogram("smtp_seconds", "Submitting a mail, the connection included.")
-        self._ledger_seconds = self._histogram("ledger_seconds", "Writing a group of steps to the ledger.")
+        self._ledger_seconds = self._histogram(
+            "ledger_seconds", "Time to write a group of records to the ledger."
+        )
         self._in_flight = self._gauge("jobs_in_flight", "Jobs in hand.")
-        self._connections = self._gauge("smtp_connections", "Connections to mail servers that are open.")
+        self._connections = self._gauge("smtp_connections", "Open connections to mail servers, used or idle.")
         self._keys = self._gauge(
             "key_expires_timestamp_seconds",
-            "When the certificate of an account's key ends, in seconds since 1970.",
+            "When the certificate of an account's key expires, in seconds since 1970.",
             "account",
             "file",
         )
-        self._build = self._gauge("build_info", "1, with the version as label.", "version", "python")
+        self._build = self._gauge("build_info", "Always 1, with the version as label.", "version", "python")
         self._build.labels(VERSION, platform.python_version()).set(1)
         self._pools: dict[object, Callable[[], int]] = {}
         self._connections.set_function(lambda: sum(count() for count in self._pools.values()))
 
     def text(self) -> bytes:
-        """Return all numbers as Prometheus reads them (text format 0.0.4)."""
+        """Return all metrics in Prometheus's text format 0.0.4."""
         return generate_latest(self._registry)
 
     # The job loop
@@ -74,27 +80,27 @@ class Metrics:
         self._in_flight.set_function(count)
 
     def job_taken(self, task_type: str) -> float:
-        """Count a job that begins; return the time, for :meth:`job_reported`."""
+        """Count a job that starts; return the time, for :meth:`job_reported`."""
         self._jobs(task_type).inc()
         return perf_counter()
 
     def job_reported(self, outcome: Outcome, begun: float) -> None:
-        """Count a job whose outcome the engine knows."""
+        """Count a job whose outcome was reported."""
         self._reported(_OUTCOMES[type(outcome)]).inc()
         self._job_seconds.observe(perf_counter() - begun)
 
     def lease_lost(self) -> None:
-        """Count a lease that ended while the worker held its job."""
+        """Count a lease that expired while the worker held its job."""
         self._lost.inc()
 
     # Mails
 
     def mail_sent(self, account: str | None) -> None:
-        """Count a mail that a server accepted; its account is None where the task names a server."""
+        """Count a mail that a server accepted; the account is None if the task names a server."""
         self._sent(account or "").inc()
 
     def mail_duplicate(self) -> None:
-        """Count a job whose mail had been sent before."""
+        """Count a job whose mail was already sent."""
         self._duplicate.inc()
 
     def mail_failed(self, code: str, account: str | None, reason: str | None = None) -> None:
@@ -102,7 +108,7 @@ class Metrics:
 
         Args:
             code: The error code.
-            account: The account; None where none was chosen yet.
+            account: The account; None before one is chosen.
             reason: Why the job was handed back, with ``CANCELLED``.
         """
         self._failed(code, account or "", reason or "").inc()
@@ -122,7 +128,7 @@ class Metrics:
             del self._pools[key]
 
     def keys_expire(self, moments: Mapping[tuple[str, str], float]) -> None:
-        """Set when the keys of accounts expire, by account and file; the ones known before are forgotten."""
+        """Replace the times at which the keys of accounts expire, by account and file."""
         self._keys.clear()
         for labels, moment in moments.items():
             self._keys.labels(*labels).set(moment)
@@ -131,7 +137,7 @@ class Metrics:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Time a write to the ledger, and count it when it fails."""
+        """Time a write to the ledger, and count it if it fails."""
         with self._ledger_seconds.time(), self._ledger_errors.count_exceptions(LedgerUnavailableError):
             yield
 
@@ -139,7 +145,7 @@ class Metrics:
         return Counter(f"smtp_connector_{name}", text, labels, registry=self._registry)
 
     def _counters(self, name: str, text: str, *labels: str) -> Callable[..., Counter]:
-        """Give the counter of each label; it is kept, because a look-up costs more than counting.
+        """Return the counter of a label, and keep it, because a look-up costs more than counting.
 
         A counter appears with its first event.
         """
@@ -153,11 +159,11 @@ class Metrics:
 
 
 class MeasuredStore:
-    """A ledger's store whose writes are timed.
+    """Times the writes of a ledger's store.
 
     Args:
-        store: Does the work.
-        metrics: Gets the times.
+        store: The store.
+        metrics: Receives the times.
     """
 
     def __init__(self, store: Store, metrics: Metrics) -> None:
@@ -177,16 +183,15 @@ class MeasuredStore:
 
 _Sample: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...]]
 _Totals: TypeAlias = dict[_Sample, float]
-# The same in every process, and wrong as a sum.
+# The same in every process, so a sum would be wrong.
 _SAME = frozenset({"smtp_connector_build_info", "smtp_connector_key_expires_timestamp_seconds"})
 
 
 class Addition:
-    """The sum over processes, including those that have ended.
+    """The sum of the metrics of several processes, including those that have ended.
 
-    Samples of the same name and labels are one. A counter must never fall, because its collector would take
-    the fall for a restart: the last numbers of a process are kept after its end. Gauges end with their
-    process.
+    Samples with the same name and labels are added. A counter must not decrease, because Prometheus would
+    interpret that as a restart, so the last counters of a process are kept after its end. Gauges are dropped.
     """
 
     def __init__(self) -> None:
@@ -195,7 +200,7 @@ class Addition:
         self._families: dict[str, Metric] = {}
 
     def heard(self, process: object, text: str) -> None:
-        """Take the text of a process, in place of its previous one."""
+        """Replace the metrics of a process."""
         self._running[process] = text
 
     def ended(self, process: object) -> None:
@@ -206,7 +211,7 @@ class Addition:
                 _add(self._ended, family)
 
     def text(self) -> bytes:
-        """Return the sum as Prometheus reads it."""
+        """Return the sum in Prometheus's text format."""
         totals = dict(self._ended)
         for family in _families(self._running.values()):
             self._families.setdefault(family.name, family)
@@ -226,7 +231,7 @@ def _add(totals: _Totals, family: Metric) -> None:
 
 
 class _Summed(CollectorRegistry):
-    """A registry that holds nothing but sums."""
+    """A registry that only contains sums."""
 
     def __init__(self, families: Mapping[str, Metric], totals: _Totals) -> None:
         super().__init__()

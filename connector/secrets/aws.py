@@ -1,8 +1,7 @@
-"""Secrets from AWS Secrets Manager, by botocore.
+"""Read secrets from AWS Secrets Manager with botocore.
 
-A name enters, the current version of a secret leaves, or one key of its JSON. By botocore and not by boto3,
-which only adds another layer: it finds credentials everywhere AWS puts them (environment, profile, web
-identity, container, instance) and signs. It blocks, so it runs in threads; its clients are made for that.
+botocore finds credentials in all of AWS's sources (environment, profile, web identity, container, instance)
+and signs requests; boto3 would only add a layer. It blocks, so it runs in threads, which its clients support.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from connector.secrets.port import (
 )
 from connector.settings.secrets import AwsSettings
 
-# Answers with a 4xx status that say nothing about this secret. The credentials are the worker's own: when
-# they end, botocore fetches new ones.
+# Errors with a 4xx status that say nothing about this secret. The credentials are the worker's own;
+# botocore renews them when they expire.
 _LATER = frozenset(
     {
         "ExpiredTokenException",
@@ -64,16 +63,16 @@ class AwsSecrets:
 
     @property
     def place(self) -> str:
-        """Which region, and which names in it."""
+        """Name the region and the prefix of names."""
         return f"AWS Secrets Manager in {self._settings.region}, {self._settings.prefix}*"
 
     async def get(self, name: str) -> str | None:
-        """Return the secret's current version, or a key of it."""
+        """Return the secret's current version, or a key in it."""
         refuse_detours(name)
         secret_id, key = self._settings.prefix + name, None
         if self._settings.json_keys:
             secret_id, _, key = secret_id.rpartition("/")
-            if not secret_id:  # a key of no secret
+            if not secret_id:  # a key without a secret
                 return None
         value = await asyncio.to_thread(self._read, secret_id)
         return value if value is None or key is None else _key(value, key)
@@ -88,14 +87,14 @@ class AwsSecrets:
         except ClientError as error:
             _raise_unless_absent(error, secret_id)
             return None
-        except BotoCoreError as error:  # no connection, no credentials
-            reason = f"it cannot be asked: {type(error).__name__}; check network, region and credentials"
+        except BotoCoreError as error:  # no connection or no credentials
+            reason = f"it cannot be queried: {type(error).__name__}; check network, region and credentials"
             raise ProviderUnavailableError(reason) from None
         return usable(answer.get("SecretString") or answer.get("SecretBinary") or "", "its value")
 
 
 def _raise_unless_absent(error: ClientError, secret_id: str) -> None:
-    """Tell "no such secret" from everything else that AWS answers with an error."""
+    """Distinguish "no such secret" from other errors of AWS."""
     code = str(error.response.get("Error", {}).get("Code", "unknown error"))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
     if code == "ResourceNotFoundException":
@@ -103,7 +102,7 @@ def _raise_unless_absent(error: ClientError, secret_id: str) -> None:
     if status >= 500 or code in _LATER:
         reason = f"it answered {code}"
         raise ProviderUnavailableError(reason) from None
-    # The words of AWS name the worker's role, which is no business of a diagram's.
+    # AWS's message names the worker's role, which the readers of incidents need not know.
     reason = f"it answered {code}; the worker needs secretsmanager:GetSecretValue on {secret_id}"
     raise UnusableSecretError(reason) from None
 
@@ -114,6 +113,6 @@ def _key(value: str, key: str) -> str | None:
     except (ValueError, RecursionError):  # its text quotes the value
         content = None
     if not isinstance(content, dict):
-        reason = "it is no JSON object, as secrets.aws.json_keys says"
+        reason = "it is not a JSON object, which secrets.aws.json_keys requires"
         raise UnusableSecretError(reason)
     return text_in(content, key, f"its key {key}")

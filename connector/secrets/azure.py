@@ -1,8 +1,8 @@
-"""Secrets from Azure Key Vault, by its own library.
+"""Read secrets from Azure Key Vault with Azure's library.
 
-A name enters, the current version of a secret leaves. The library answers the vault's challenge for a token;
-``azure-identity`` finds the worker's credentials (environment, workload identity, managed identity). It runs
-in threads: its asynchronous half would bring another HTTP stack.
+The library answers the vault's challenge for a token; ``azure-identity`` finds the worker's credentials
+(environment, workload identity, managed identity). It runs in threads, because its asynchronous variant
+needs a second HTTP library.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _LONGEST = 127  # characters of a name
 
 
 class AzureSecrets:
-    """Looks up ``prefix + name`` with ``-`` for ``/``, ``.`` and ``_``, which Key Vault's names cannot have.
+    """Looks up ``prefix + name`` with ``-`` for ``/``, ``.`` and ``_``, not allowed in Key Vault.
 
     Args:
         settings: With a vault.
         timeout: Seconds for connecting, and for an answer.
-        credential: Who asks; found where Azure puts it when None.
+        credential: The worker's identity; if None, the one that ``azure-identity`` finds.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class AzureSecrets:
 
     @property
     def place(self) -> str:
-        """Which vault."""
+        """Name the vault."""
         return f"Azure Key Vault {self._settings.vault_url}"
 
     async def get(self, name: str) -> str | None:

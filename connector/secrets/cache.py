@@ -1,15 +1,15 @@
-"""What remote providers answered, kept for a while: one request for many jobs, and mail while Vault is away.
+"""Cache the answers of remote secret stores: one request for many jobs, and mail during an outage of Vault.
 
-Apart from the providers, so that each of them is only its protocol, and from the look-up, so that the
-environment and files, which cost nothing, are always read anew.
+The cache is separate from the providers, which only implement their protocols, and from the look-up, so
+that the environment and files are always read again.
 
-- A value is used for ``secrets.ttl``; then it is asked for again, so that a rotated one is found.
-- "No such secret" is kept for 5 seconds only: with two providers, every job that finds its secret in the
-  second would ask the first one too; and a person who adds what was missing wants to go on at once.
-- Jobs that ask for one secret at the same time share one request. It goes on when one of them is cancelled.
-- While the provider is away, a value may be used for ``secrets.stale`` longer: an outage of Vault does not
-  stop the mail, and a password that was revoked meanwhile is refused by its server anyway. A provider that
-  says no (the secret is gone, or access to it was withdrawn) is not away: then the old value is dropped.
+- A value is used for ``secrets.ttl``; then the provider is asked again, so that a rotated value is found.
+- "No such secret" is cached for only 5 seconds. Without it, with two providers, every job whose secret is in
+  the second would ask the first; and a person who has added a missing secret does not want to wait.
+- Jobs that need one secret at the same time share a request, which continues if one of them is cancelled.
+- While the provider is unavailable, a value may be used for ``secrets.stale`` longer: an outage of Vault does
+  not stop the mail, and a mail server refuses a password that was revoked meanwhile. If the provider answers
+  that the secret is gone or access is denied, the old value is dropped.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from connector.settings.secrets import SecretSettings
 _log = structlog.get_logger(__name__)
 
 _ABSENCE = 5.0  # seconds
-_RETRY = 5.0  # seconds between two attempts at a provider that is away, for each secret
-_MOST_NAMES = 1000  # names come from process data, and may be any number
+_RETRY = 5.0  # seconds between two requests to an unavailable provider, for each secret
+_MOST_NAMES = 1000  # names come from process data, so their number must be limited
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An answer.
+    """A cached answer.
 
     Attributes:
-        value: None where there was no such secret.
-        asked: When the provider was asked for it.
-        fresh_until: Until then nobody asks.
-        usable_until: Until then it serves while the provider is away.
+        value: The value, or None if there was no such secret.
+        asked: When the provider was asked.
+        fresh_until: Until then the answer is used without asking again.
+        usable_until: Until then the answer is used while the provider is unavailable.
     """
 
     value: str | None
@@ -50,12 +50,12 @@ class _Entry:
 
 
 class CachedSecrets:
-    """A provider whose answers are kept; a :class:`~connector.secrets.port.SecretProvider` itself.
+    """Caches the answers of a provider; a :class:`~connector.secrets.port.SecretProvider` itself.
 
     Args:
-        provider: Who is asked.
+        provider: The provider to ask.
         settings: ``ttl``, ``stale`` and ``timeout``.
-        clock: Gives seconds that never go back; a test may move it.
+        clock: A monotonic clock in seconds; a test may move it.
     """
 
     def __init__(
@@ -76,15 +76,15 @@ class CachedSecrets:
 
     @property
     def place(self) -> str:
-        """Where the provider looks."""
+        """Describe the provider."""
         return self._provider.place
 
     async def get(self, name: str) -> str | None:
-        """Return what is kept, or ask; who is cancelled here leaves the request to the others.
+        """Return the cached answer, or ask; a cancelled caller leaves the request to the others.
 
         Raises:
-            UnusableSecretError: As the provider says.
-            ProviderUnavailableError: It is away, or too slow, and nothing usable is kept.
+            UnusableSecretError: The provider raises it.
+            ProviderUnavailableError: It is unavailable or too slow, and no usable answer is cached.
         """
         entry = self._entries.get(name)
         if entry is not None and self._clock() < entry.fresh_until:
@@ -92,23 +92,25 @@ class CachedSecrets:
         try:
             return await asyncio.shield(self._request(name))
         except (UnusableSecretError, ProviderUnavailableError) as error:
-            # Many wait for one request: each gets an error of its own, for its own traceback.
+            # Several callers wait for one request: each gets its own error, for its own traceback.
             raise type(error)(str(error)) from None
 
     def forget(self, name: str, since: float) -> None:
-        """Ask anew next time, unless that was done since: of many jobs with one wrong password one asks.
+        """Ask again next time, unless another job has asked since then.
+
+        Of many jobs with the same wrong password only one asks.
 
         Args:
             name: The secret.
-            since: When the value that is no good was looked up, on the clock of this cache.
+            since: When the rejected value was looked up, on the clock of this cache.
         """
         if (entry := self._entries.get(name)) is not None and entry.asked <= since:
             del self._entries[name]
-        if name in self._requests and self._asked[name] <= since:  # it may bring the old value
+        if name in self._requests and self._asked[name] <= since:  # it may return the old value
             del self._requests[name], self._asked[name]
 
     async def aclose(self) -> None:
-        """End what is under way."""
+        """Cancel the requests in progress."""
         running = tuple(self._running)
         for request in running:
             request.cancel()
@@ -128,7 +130,7 @@ class CachedSecrets:
         if self._requests.get(name) is request:
             del self._requests[name], self._asked[name]
         if not request.cancelled():
-            request.exception()  # looked at, so that asyncio does not report it when nobody waits any more
+            request.exception()  # read, so that asyncio does not report it if all callers were cancelled
 
     async def _fetch(self, name: str) -> str | None:
         try:
@@ -138,7 +140,7 @@ class CachedSecrets:
         except UnusableSecretError:
             self._entries.pop(name, None)
             raise
-        if self._requests.get(name) is asyncio.current_task():  # nobody has forgotten it meanwhile
+        if self._requests.get(name) is asyncio.current_task():  # it was not forgotten meanwhile
             self._keep(name, value)
         return value
 
@@ -162,5 +164,5 @@ class CachedSecrets:
         if entry is None or entry.value is None or now >= entry.usable_until:
             raise error
         self._entries[name] = replace(entry, fresh_until=min(now + _RETRY, entry.usable_until))
-        _log.warning("secret provider is away, an older value is used", place=self.place, reason=str(error))
+        _log.warning("secret provider unavailable, using an older value", place=self.place, reason=str(error))
         return entry.value

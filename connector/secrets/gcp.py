@@ -1,8 +1,8 @@
-"""Secrets from Google Secret Manager, over its REST interface.
+"""Read secrets from Google Secret Manager over its REST interface.
 
-A name enters, the latest version of a secret leaves. ``google-auth`` finds the worker's credentials and keeps
-a token; the one request needed is made here, since Google's client library would tie gRPC and protobuf, which
-the engine's link uses, to its own versions.
+``google-auth`` finds the worker's credentials and renews the token. The request is made here, because
+Google's client library would tie gRPC and protobuf, which the engine's adapter also uses, to its own
+versions.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _LONGEST = 255  # characters of a name
 
 
 class GcpSecrets:
-    """Looks up ``prefix + name`` with ``-`` for ``/`` and ``.``, which Secret Manager's names cannot have.
+    """Looks up ``prefix + name`` with ``-`` for ``/`` and ``.``, not allowed in Secret Manager.
 
     Args:
         settings: With a project.
         timeout: Seconds for each step of a request.
-        remember: Told the tokens, so that logs mask them.
-        credentials: Who asks; found where Google puts it when None, at the first look-up.
+        remember: Called with the tokens, so that logs mask them.
+        credentials: The worker's identity; if None, found by ``google-auth`` at the first look-up.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class GcpSecrets:
 
     @property
     def place(self) -> str:
-        """Which project."""
+        """Name the project."""
         return f"Google Secret Manager, project {self._settings.project}"
 
     async def get(self, name: str) -> str | None:
@@ -80,7 +80,7 @@ class GcpSecrets:
         return f"/v1/projects/{self._settings.project}{location}/secrets/{secret}/versions/latest:access"
 
     async def _token(self) -> str:
-        async with self._lock:  # one refresh for all that wait
+        async with self._lock:  # one refresh for all waiting requests
             token = await asyncio.to_thread(self._fresh_token)
         self._remember(token)
         return token
@@ -93,7 +93,7 @@ class GcpSecrets:
                 request = google.auth.transport.requests.Request()
                 self._credentials.refresh(request)  # type: ignore[no-untyped-call]
         except google.auth.exceptions.GoogleAuthError as error:
-            reason = f"there is no token for it: {type(error).__name__}; check the worker's credentials"
+            reason = f"no access token: {type(error).__name__}; check the worker's credentials"
             raise ProviderUnavailableError(reason) from None
         return str(self._credentials.token)
 
@@ -103,7 +103,7 @@ def _value(reply: JsonReply) -> str:
     try:
         octets = base64.b64decode(str(data), validate=True)
     except ValueError:
-        reason = "its answer holds no base64"
+        reason = "its answer is not base64"
         raise ProviderUnavailableError(reason) from None
     return usable(octets, "its value")
 

@@ -1,8 +1,8 @@
-"""One JSON request to a service that keeps secrets, as Vault's and Google's HTTP interfaces have it.
+"""Send one JSON request to a secret store, such as Vault's or Google's HTTP interface.
 
-A request enters; status and JSON leave, or :class:`ProviderUnavailableError` for everything that says nothing
-about the secret asked for: no connection, TLS, overload, and answers of somebody else. Redirects are not
-followed: the request carries a token, which must not go to another host.
+Every failure that says nothing about the secret is a :class:`ProviderUnavailableError`: no connection, TLS,
+overload, and answers of a different service. Redirects are not followed, because the request contains a
+token, which must not go to another host.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from connector.secrets.port import ProviderUnavailableError
 
 # 412: Vault's standby has not yet seen the token; 472, 473: it is a standby of another cluster.
 _LATER = frozenset({408, 412, 425, 429, 472, 473})
-# Several times what a secret of 64 KB takes with its escapes and its neighbours in the same answer.
+# Several times the size of a secret of 64 KB with its escapes and the other fields of the answer.
 _LONGEST_ANSWER = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class JsonReply:
-    """Status and body; the body is empty when there was none."""
+    """Status and body; the body may be empty."""
 
     status: int
     body: Mapping[str, Any]
 
     def context(self, *path: str) -> Mapping[str, Any]:
-        """The context at a path within the body; empty when there is none."""
+        """Return the object at a path within the body, or an empty one."""
         node: Any = self.body
         for key in path:
             node = node.get(key) if isinstance(node, Mapping) else None
@@ -40,10 +40,10 @@ class JsonReply:
 
 
 def open_client(base_url: str, timeout: float, ca_file: Path | None = None) -> httpx2.AsyncClient:
-    """Make a client for one service; whoever opened it closes it.
+    """Create a client for one service; the caller closes it.
 
     Args:
-        base_url: What all paths are below.
+        base_url: The prefix of all paths.
         timeout: Seconds for each of connecting, sending and waiting for an answer.
         ca_file: PEM bundle of the authorities to trust instead of the system's.
     """
@@ -58,10 +58,10 @@ async def ask(
     headers: Mapping[str, str],
     send: Mapping[str, str] | None = None,
 ) -> JsonReply:
-    """Send a GET, or a POST of JSON when there is something to send.
+    """Send a GET, or a POST if there is JSON to send.
 
     Raises:
-        ProviderUnavailableError: It cannot be reached, is overloaded, or is not what it should be.
+        ProviderUnavailableError: The service is unreachable or overloaded, or is not the expected one.
     """
     method = "GET" if send is None else "POST"
     try:
@@ -74,13 +74,13 @@ async def ask(
         reason = f"it answered {reply.status_code}"
         raise ProviderUnavailableError(reason)
     if reply.is_redirect:
-        reason = f"it answered {reply.status_code}, a redirect, which is not followed; name its own address"
+        reason = f"it answered {reply.status_code}, a redirect, which is not followed; set its final address"
         raise ProviderUnavailableError(reason)
     return JsonReply(reply.status_code, _json(body, reply.status_code))
 
 
 async def _octets(reply: httpx2.Response) -> bytes:
-    """Read the body, decompressed piece by piece, so that a small one cannot become a large one."""
+    """Read the body and decompress it in pieces, so that its size stays limited."""
     body = bytearray()
     async for piece in reply.aiter_bytes():
         body += piece
@@ -95,9 +95,9 @@ def _json(octets: bytes, status: int) -> Mapping[str, Any]:
         return {}
     try:
         body = json.loads(octets)
-    except (ValueError, RecursionError):  # its text may quote what was answered
+    except (ValueError, RecursionError):  # its text may quote the answer
         body = None
     if not isinstance(body, dict):
-        reason = f"what answered {status} speaks no JSON; check the address"
+        reason = f"its answer ({status}) is not JSON; check the address"
         raise ProviderUnavailableError(reason)
     return body

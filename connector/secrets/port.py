@@ -1,4 +1,4 @@
-"""The seam between a secret's name and wherever its value is kept."""
+"""The interface of a secret store, and its errors."""
 
 from __future__ import annotations
 
@@ -9,52 +9,51 @@ _MAX_SIZE = 64 * 1024
 
 
 class UnusableSecretError(Exception):
-    """A provider has the secret and cannot give it: unreadable, denied, empty, no text.
+    """A provider has the secret, but the value is unusable: unreadable, denied, empty, or not text.
 
-    Its text says why, never quoting the value. It ends the look-up: a value that the operator meant to be
-    used must not be replaced in silence by one that a later provider happens to have.
+    The message says why and never quotes the value. The error ends the look-up: a secret of the same name in
+    a later provider must not silently replace the one that the operator intended.
     """
 
 
 class ProviderUnavailableError(Exception):
-    """A provider cannot say whether it has the secret: unreachable, overloaded, or it lets nobody in.
+    """A provider cannot say whether it has the secret: it is unreachable, overloaded, or refuses the login.
 
-    Its text says why and what to check, for an operator. It ends the look-up as well, and the job is tried
-    again later.
+    The message tells the operator why and what to check. The error ends the look-up, and the job is retried.
     """
 
 
 class SecretProvider(Protocol):
-    """A place where operators keep secrets."""
+    """A store of secrets."""
 
     @property
     def place(self) -> str:
-        """Where it looks, in an operator's words, as ``environment variables SECRET_*``."""
+        """Describe the store to the operator, such as ``environment variables SECRET_*``."""
         ...
 
     async def get(self, name: str) -> str | None:
-        """Return the value, never empty; None when there is no such secret here.
+        """Return the value, which is never empty, or None if the store has no such secret.
 
         Args:
             name: ``[A-Za-z0-9][A-Za-z0-9/._-]*``
 
         Raises:
-            UnusableSecretError: It is here, and cannot be used.
-            ProviderUnavailableError: Nobody can tell at the moment.
+            UnusableSecretError: The store has the secret, but its value is unusable.
+            ProviderUnavailableError: The store cannot answer.
         """
         ...
 
 
 def text_in(content: Mapping[str, object], key: str, what: str) -> str | None:
-    """Give one text of several that a provider keeps together; None where it has no such key.
+    """Return one text of a secret with several keys, or None if it has no such key.
 
     Args:
         content: JSON values by key.
-        key: Which.
-        what: How errors name it, as ``its key password``.
+        key: The key.
+        what: How errors name it, such as ``its key password``.
 
     Raises:
-        UnusableSecretError: It is no text, or as :func:`usable` says.
+        UnusableSecretError: The value is not text, or :func:`usable` raises it.
     """
     if key not in content:
         return None
@@ -65,17 +64,16 @@ def text_in(content: Mapping[str, object], key: str, what: str) -> str | None:
 
 
 def usable(value: str | bytes, what: str) -> str:
-    """Check what a provider found, and take one line break off its end.
+    """Check a value and remove one line break at its end.
 
-    Editors, ``echo`` and ``kubectl create secret --from-file`` leave a line break there, wherever the value
-    is kept in the end; passwords do not end in one.
+    Editors, ``echo`` and ``kubectl create secret --from-file`` add a line break; passwords do not end in one.
 
     Args:
-        value: UTF-8 where it is octets.
-        what: What holds the value, as ``its file``, for errors.
+        value: Text, or octets in UTF-8.
+        what: How errors name the source, such as ``its file``.
 
     Raises:
-        UnusableSecretError: It is empty, longer than 65536 bytes, or no text.
+        UnusableSecretError: The value is empty, longer than 65536 bytes, or not text.
     """
     octets = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
     if len(octets) > _MAX_SIZE:
@@ -85,7 +83,7 @@ def usable(value: str | bytes, what: str) -> str:
         text = octets.decode("utf-8")
     except UnicodeDecodeError:
         reason = f"{what} is not UTF-8 text"
-        raise UnusableSecretError(reason) from None  # the original error holds the value
+        raise UnusableSecretError(reason) from None  # the original error contains the value
     text = text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
     if not text:
         reason = f"{what} is empty"

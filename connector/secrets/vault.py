@@ -1,8 +1,7 @@
-"""Secrets from the KV engine of HashiCorp Vault or OpenBao, over its HTTP interface.
+"""Read secrets from the KV engine of HashiCorp Vault or OpenBao over its HTTP interface.
 
-The name ``mail/relay/password`` is the field ``password`` of the secret ``mail/relay``. Two requests are
-enough (log in, read), so they are made over plain HTTP: the client library would bring a second HTTP stack,
-which blocks.
+The name ``mail/relay/password`` is the field ``password`` of the secret ``mail/relay``. Two requests suffice
+(log in, read), so no client library is used; it would bring a second, blocking HTTP library.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from connector.secrets.http import JsonReply, ask, open_client
 from connector.secrets.port import ProviderUnavailableError, UnusableSecretError, refuse_detours, text_in
 from connector.settings.secrets import VaultSettings
 
-# A token that is refused so soon after the login was not withdrawn: its policy does not allow the path.
+# A token that is refused this soon after the login was not revoked; its policy does not permit the path.
 _YOUNG = 10.0  # seconds
-# The part of a lease after which a new token is fetched.
+# The fraction of a lease after which a new token is fetched.
 _PART = 2 / 3
 
 
@@ -38,7 +37,7 @@ class VaultSecrets:
             message = "secrets.vault.address is not set"
             raise ValueError(message)
         self._settings = settings
-        # Agents may be set up to require it, against requests that a browser was tricked into.
+        # Agents can require it as a protection against requests forged in a browser.
         self._headers = {"X-Vault-Request": "true"}
         if settings.namespace:
             self._headers["X-Vault-Namespace"] = settings.namespace
@@ -50,7 +49,7 @@ class VaultSecrets:
 
     @property
     def place(self) -> str:
-        """Which Vault, and where in it."""
+        """Name the address, the mount and the path."""
         below = f"/{self._settings.path}" if self._settings.path else ""
         return f"Vault at {self._settings.address}, {self._settings.mount}{below}"
 
@@ -58,7 +57,7 @@ class VaultSecrets:
         """Return the field of the secret's latest version."""
         refuse_detours(name)
         path, _, field = f"{self._settings.path}/{name}".strip("/").rpartition("/")
-        if not path:  # a field of no secret
+        if not path:  # a field without a secret
             return None
         reply = await self._read(path)
         if reply.status == 200:
@@ -100,9 +99,9 @@ class VaultSecrets:
 
 
 class _Tokens:
-    """Gives the token for each request: the one that is set, an agent's, or that of a login.
+    """Gives the token for each request: from the settings, an agent's file or a login.
 
-    A token of a login serves all requests and is fetched anew before it ends.
+    All requests share the token of a login; it is renewed before it expires.
     """
 
     def __init__(
@@ -121,23 +120,23 @@ class _Tokens:
         self._lock = asyncio.Lock()
 
     async def get(self) -> str | None:
-        """Give the token for a request; None where an agent adds it.
+        """Return the token for a request; None if an agent adds it.
 
         Raises:
-            ProviderUnavailableError: There is none.
+            ProviderUnavailableError: There is no token.
         """
         settings = self._settings
         if settings.agent_token_file is not None:
             return await self._from_file(settings.agent_token_file, "secrets.vault.agent_token_file")
         if not self._logs_in:
             return settings.token.get_secret_value() if settings.token else None
-        async with self._lock:  # one login for all requests that wait
+        async with self._lock:  # one login for all waiting requests
             if self._token is None or time.monotonic() >= self._until:
                 self._token = await self._log_in()
             return self._token
 
     def drop(self) -> bool:
-        """Drop a token that Vault refused; return whether another one is worth a try."""
+        """Drop a token that Vault refused; return whether to try a new one."""
         if not self._logs_in or time.monotonic() - self._since < _YOUNG:
             return False
         self._token = None
@@ -157,12 +156,12 @@ class _Tokens:
             raise ProviderUnavailableError(reason)
         self._remember(token)
         self._since = time.monotonic()
-        # A lease of 0 never ends.
+        # A lease of 0 never expires.
         self._until = self._since + lease * _PART if isinstance(lease, int) and lease else float("inf")
         return token
 
     async def _login(self) -> tuple[str, dict[str, str]]:
-        """Give the path and the body of a login by AppRole or Kubernetes."""
+        """Return the path and the body of a login by AppRole or Kubernetes."""
         settings = self._settings
         if settings.role_id is not None:
             body = {"role_id": settings.role_id}
@@ -176,11 +175,11 @@ class _Tokens:
         }
 
     async def _from_file(self, file: Path, setting: str) -> str:
-        """Read a token, which an agent or Kubernetes may have replaced since the last time."""
+        """Read a token, which an agent or Kubernetes may have replaced."""
         try:
             token = (await asyncio.to_thread(file.read_text, "ascii")).strip()
         except (OSError, UnicodeDecodeError) as error:
-            reason = f"{setting} cannot be read: {getattr(error, 'strerror', None) or 'it holds no token'}"
+            reason = f"{setting} cannot be read: {getattr(error, 'strerror', None) or 'it contains no token'}"
             raise ProviderUnavailableError(reason) from None
         if not token:
             reason = f"{setting} is empty"

@@ -3,11 +3,11 @@
 Jobs come from an :class:`~connector.engine.port.Engine` and outcomes go back to it; only the handler knows
 what a job means. The shutdown, in order, within the grace period:
 
-1. no new jobs: polls end, streams are read dry and cancelled; 2. jobs that were received and not begun are
-handed back, no retry spent; 3. running handlers may finish; when only the reserve for reporting is left, they
-are cancelled, and each still
-   gives an outcome (the job is handed back if nothing was sent);
-4. outcomes are reported until the grace period ends. A job whose outcome the engine has not heard by then is
+1. No new jobs: polls end, streams are read dry and cancelled.
+2. Jobs that were received and not begun are handed back with their retries unchanged.
+3. Running handlers may finish. When only the reserve for reporting is left, they are cancelled, and each
+   still gives an outcome (the job is handed back if nothing was sent).
+4. Outcomes are reported until the grace period ends. A job whose outcome the engine has not heard by then is
    offered again when its lease ends; the log names it.
 
 When a lease is lost while its handler runs, the handler is cancelled: another worker may get the job, and a

@@ -1,8 +1,8 @@
-"""New settings for a worker that runs, without losing a job.
+"""Change the settings of a running worker without losing a job.
 
-Settings enter whenever somebody changes them; every job that comes afterwards is handled by a pipeline that
-was opened with them, and those in hand finish on the one that they began on, which is closed after its last
-job. Settings that a running worker cannot change keep their values, and the log names them.
+Jobs that start after a change are handled by a pipeline with the new settings. Jobs that have started finish
+in their pipeline, which is closed after its last job. Settings that a running worker cannot change keep their
+values, and the log names them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from connector.settings.model import Settings
 
 _log = structlog.get_logger(__name__)
 
-# What the job loop, its connections and the open ledger hold on to, by section; None is all of a section.
+# Settings that the job loop, its connections and the open ledger cannot change, by section; None means all.
 _FIXED: Mapping[str, frozenset[str] | None] = MappingProxyType(
     {
         "engine": None,
@@ -42,11 +42,11 @@ Opening = Callable[[Settings], AbstractAsyncContextManager[Pipeline]]
 
 
 class Reloadable:
-    """Hands every job to the pipeline of the settings in force.
+    """Gives every job to the pipeline of the current settings.
 
     Args:
         opening: Opens a pipeline with settings, and closes it.
-        settings: Those to begin with.
+        settings: The initial settings.
     """
 
     def __init__(self, opening: Opening, settings: Settings) -> None:
@@ -57,7 +57,7 @@ class Reloadable:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Reloadable]:
-        """Open the first pipeline; at the end, close every one that is open.
+        """Open the first pipeline; at the end, close all open ones.
 
         Raises:
             Exception: It cannot be opened.
@@ -71,14 +71,14 @@ class Reloadable:
             await asyncio.gather(*(generation.ended() for generation in self._generations))
 
     async def handle(self, job: Job, context: JobContext) -> Outcome:
-        """Handle a job as the settings in force say when it begins."""
+        """Handle a job with the settings that are current when it starts."""
         return await self._current.handle(job, context)
 
     async def use(self, settings: Settings) -> None:
-        """Handle the jobs that come from now on with these settings, as far as they can be changed.
+        """Use these settings for later jobs, as far as a running worker can change them.
 
         Raises:
-            Exception: No pipeline can be opened with them; the former ones stay in force.
+            Exception: No pipeline can be opened with them; the former settings stay in force.
         """
         wanted, fixed = changeable(self._settings, settings)
         if fixed:
@@ -99,7 +99,7 @@ class Reloadable:
 
 
 class _Generation:
-    """One pipeline from its opening to the end of its last job; in a task of its own, as contexts demand."""
+    """One pipeline, in its own task, from its opening to the end of its last job."""
 
     def __init__(self, opening: AbstractAsyncContextManager[Pipeline]) -> None:
         self._pipeline: asyncio.Future[Pipeline] = asyncio.get_running_loop().create_future()
@@ -150,10 +150,10 @@ class _Generation:
 
 
 def changeable(former: Settings, wanted: Settings) -> tuple[Settings, list[str]]:
-    """Keep what a running worker cannot change.
+    """Keep the values that a running worker cannot change.
 
     Returns:
-        The wanted settings with the former values of those, and the names of those that differ.
+        The new settings with those values, and the names of the settings whose change has no effect.
     """
     sections: dict[str, Any] = {}
     differing: list[str] = []
@@ -167,14 +167,14 @@ def changeable(former: Settings, wanted: Settings) -> tuple[Settings, list[str]]
 
 
 class Files:
-    """Files whose content counts."""
+    """Watches the content of files."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._paths = tuple(paths)
         self._seen = self._stamps()
 
     def changed(self) -> bool:
-        """Whether one of them is another than at the last look."""
+        """Return whether one of them has changed since the last call."""
         before, self._seen = self._seen, self._stamps()
         return before != self._seen
 

@@ -1,1 +1,1 @@
-"""Several worker processes under one supervisor; see ``supervisor`` for it and ``link`` for what they say."""
+"""Several worker processes under one supervisor, and the control connection between them."""

@@ -61,8 +61,8 @@ async def test_a_key_of_no_secret_on_aws_is_absent() -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("cAnArY", "no JSON object"),
-        ('["cAnArY"]', "no JSON object"),
+        ("cAnArY", "not a JSON object"),
+        ('["cAnArY"]', "not a JSON object"),
         ('{"password": 5}', "its key password is no text"),
         ('{"password": ""}', "its key password is empty"),
     ],

@@ -24,8 +24,8 @@ def web() -> Iterator[WebServer]:
     [
         (b" " * 2_000_001, {}, "more than 2000000 bytes"),
         (gzip.compress(b" " * 50_000_000), {"Content_Encoding": "gzip"}, "more than 2000000 bytes"),
-        (b"[" * 100_000, {}, "speaks no JSON"),
-        (b"<html>", {}, "speaks no JSON"),
+        (b"[" * 100_000, {}, "is not JSON"),
+        (b"<html>", {}, "is not JSON"),
         (b"not gzip", {"Content_Encoding": "gzip"}, "cannot be reached"),
     ],
     ids=["large", "compressed", "deep", "another service", "wrong encoding"],
