@@ -44,7 +44,7 @@ _CALL_TIMEOUT = 10.0
 # An incident's message is read by a person; the engine keeps it in its state.
 _LONGEST_MESSAGE = 10_000
 _UNREADABLE = (
-    "The worker cannot read this job's variables or headers as JSON ({reason}). Nothing was sent. "
+    "The worker cannot read this job's variables or headers as JSON objects ({reason}). Nothing was sent. "
     "Nesting deeper than a few hundred levels is not supported."
 )
 
@@ -172,7 +172,7 @@ class GrpcEngine:
     async def _read(self, raw: ActivatedJob) -> Job | None:
         """Read a job; if that fails, make it an incident and return None."""
         try:
-            return _job(raw, json.loads(raw.customHeaders or "{}"), json.loads(raw.variables or "{}"))
+            return _job(raw, _object(raw.customHeaders), _object(raw.variables))
         except (ValueError, RecursionError) as error:
             await self._reject(_job(raw, {}, {}), type(error).__name__)
             return None
@@ -193,6 +193,18 @@ def _decoded(message: object, task_type: str) -> bool:
             "a message of the engine cannot be decoded; it will offer the jobs again", task_type=task_type
         )
     return message is not None
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Read a JSON object; empty text is an empty one.
+
+    Raises:
+        ValueError: It is none.
+    """
+    value = json.loads(text or "{}")
+    if not isinstance(value, dict):
+        raise ValueError("no object")  # noqa: TRY004 - as what is no JSON
+    return value
 
 
 def _job(raw: ActivatedJob, headers: Mapping[str, str], variables: Mapping[str, Any]) -> Job:

@@ -67,7 +67,8 @@ class Upkeep:
     async def recorded(self, attempt: Attempt, settlement: Settlement) -> None:
         """Record what became of an attempt, and wait until it is durable; five seconds at most.
 
-        To be cancelled meanwhile changes nothing: whoever waits for the job waits for its outcome.
+        A cancellation meanwhile is not raised here, since the worker waits for the outcome of the job. Call
+        :func:`heed_cancellation` before anything else is sent.
         """
         record = self.record(attempt, settlement)
         with suppress(asyncio.CancelledError):
@@ -132,3 +133,14 @@ class Upkeep:
             else:
                 _log.debug("ledger pruned", entries=forgotten)
             await asyncio.sleep(_PRUNE_EVERY)
+
+
+def heed_cancellation() -> None:
+    """Raise the cancellation that :meth:`Upkeep.recorded` has kept back.
+
+    Raises:
+        asyncio.CancelledError: The task was cancelled.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

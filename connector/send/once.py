@@ -56,6 +56,7 @@ from connector.ledger.port import (
     Uncertain,
     damaged,
 )
+from connector.ledger.upkeep import heed_cancellation
 from connector.model.job import JobContext
 from connector.model.mail import WhenUncertain
 from connector.send.identity import Identity
@@ -109,6 +110,7 @@ class Once:
             ConnectorError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
             asyncio.CancelledError: Nothing was delivered.
         """
+        heed_cancellation()
         decision = await self._begin(mail, resend=resend)
         if not isinstance(decision, Granted):
             return await self._not_granted(decision, mail, submission, context)
@@ -274,6 +276,7 @@ class _Record:
         """Record the reply to a delivery that is not the last; until the next one there is a way back."""
         await self._upkeep.recorded(self._attempt, delivery)
         self._context.committed = False
+        heed_cancellation()
 
 
 def _recorded(response: str, key: str) -> Response:

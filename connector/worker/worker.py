@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 import threading
@@ -41,6 +42,8 @@ log = structlog.get_logger(__name__)
 
 # Threads beside one for each job: several files of one job are read at a time.
 _MORE_THREADS = 8
+# Beside connections to mail servers: the engine's, the ledger's, attachments being read, logs.
+_MORE_FILES = 64
 # Seconds between two looks at the files that the settings came from.
 _LOOK_EVERY = 2.0
 
@@ -270,6 +273,7 @@ async def _serve(
     """Serve until told to stop; return how many outcomes the engine has not heard."""
     settings = loaded.settings
     _give_threads(settings.worker.max_jobs)
+    _compare_limits(settings)
     log.info("worker starting", **_surroundings(settings))
     with _Signals(settings.worker.grace_period.total_seconds()) as signals:
         async with _opened(settings, masker, environ, probes=link is None) as parts:
@@ -295,6 +299,18 @@ def _surroundings(settings: Settings) -> dict[str, Any]:
         "ledger": settings.ledger.place,
         "time_zone": settings.message.time_zone,
     }
+
+
+def _compare_limits(settings: Settings) -> None:
+    """Warn where the process may open fewer files than its connections need."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.smtp.pool.max_total + settings.worker.max_jobs + _MORE_FILES
+    if allowed < wanted:
+        log.warning(
+            "limit of open files is low: raise it (ulimit -n), or lower smtp.pool.max_total",
+            allowed=allowed,
+            wanted=wanted,
+        )
 
 
 def _give_threads(jobs: int) -> None:
@@ -326,8 +342,9 @@ async def _reload(
     files = Files(loaded.files)
     while True:
         with suppress(TimeoutError):
-            await asyncio.wait_for(hangup.wait(), _LOOK_EVERY)
-        if not files.changed() and not hangup.is_set():
+            async with asyncio.timeout(_LOOK_EVERY):  # wait_for of Python 3.11 may lose a cancellation
+                await hangup.wait()
+        if not await asyncio.to_thread(files.changed) and not hangup.is_set():  # a mount may hang
             continue
         hangup.clear()
         try:

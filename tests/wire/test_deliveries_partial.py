@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connector.ledger.port import State
+from connector.ledger.port import Answer, Operation, State
 from connector.model.job import Complete, Fail, Job, Outcome, Throw
 from connector.testing.behaviour import Behaviour, Drop, Hold, Say, Verb
 from connector.testing.smtp import Offer, SmtpServer
@@ -172,6 +173,29 @@ async def test_cancelled_between_deliveries_the_job_goes_back_and_the_rest_follo
         outcome = await handling
         assert isinstance(outcome, Fail)
         assert (error_code(outcome), outcome.retries) == ("CANCELLED", 3)
+        assert response(await opened.handle(again(first, 3)))["accepted"] == [ADA, BOB, CYD]
+        assert one_each(server)
+
+
+async def test_cancelled_while_a_delivery_is_recorded_no_other_begins() -> None:
+    """The record is waited for, and the cancellation is not forgotten over it."""
+    store = Store()
+    async with SmtpServer(offer=Offer(recipients=1)) as server, pipeline(store) as opened:
+        first = job(to_three(server), retries=3)
+        handling: asyncio.Task[Outcome]
+        apply = store.apply
+
+        async def cancelling(operations: Sequence[Operation]) -> list[Answer]:
+            answers = await apply(operations)
+            if store.groups == 3:  # begin, committing, delivered
+                handling.cancel()
+                await asyncio.sleep(0)
+            return answers
+
+        store.apply = cancelling  # type: ignore[method-assign]
+        handling = asyncio.create_task(opened.handle(first))
+        assert error_code(await handling) == "CANCELLED"
+        assert copies(server) == Counter([ADA])
         assert response(await opened.handle(again(first, 3)))["accepted"] == [ADA, BOB, CYD]
         assert one_each(server)
 

@@ -158,7 +158,8 @@ class RootedFiles:
             raise refusal.outside()
         try:
             places = dict.fromkeys((root / path).resolve() for root in self._roots)
-        except (ValueError, RuntimeError) as error:  # NUL or a lone surrogate; a loop of symlinks
+        # NUL or a lone surrogate; a loop of symlinks; a link that another process is changing
+        except (ValueError, RuntimeError, OSError) as error:
             raise refusal.outside() from error
         return [(root, place) for place in places if (root := self._root_of(place))]
 

@@ -7,11 +7,18 @@ a valid reply it is ``CONNECTION_FAILED`` or its like, and ``DELIVERY_UNCERTAIN`
 
 from __future__ import annotations
 
+import errno
+import resource
 import socket
+from datetime import timedelta
+
+import structlog
 
 from connector.errors import ErrorCode, Phase, Reply, TransportError
 from connector.transport.smtp.replies import MalformedReplyError
 from connector.transport.smtp.reply_rules import verdict
+
+_log = structlog.get_logger(__name__)
 
 _NAMED = 3  # of the recipients that were refused
 # Refused at RCPT for what is no recipient's fault.
@@ -72,6 +79,8 @@ def too_many(server: str, limit: int, recipients: int, reply: Reply | None = Non
 
 def broken(phase: Phase, server: str, cause: Exception) -> TransportError:
     """The error for a connection that ended, or never began, before the final dot."""
+    if isinstance(cause, OSError) and cause.errno in {errno.EMFILE, errno.ENFILE}:
+        return _no_files(phase, server)
     code, message = ErrorCode.CONNECTION_FAILED, f"The connection to {server} failed: {_reason(cause)}."
     if isinstance(cause, socket.gaierror | UnicodeError):
         code, phase = ErrorCode.DNS_FAILED, Phase.DNS
@@ -81,6 +90,20 @@ def broken(phase: Phase, server: str, cause: Exception) -> TransportError:
     elif isinstance(cause, ConnectionRefusedError):
         message = f"{server} refuses the connection: check host and port, and that the server runs."
     return TransportError(code, message, phase=phase, server=server)
+
+
+def _no_files(phase: Phase, server: str) -> TransportError:
+    """The error for a connection that this process may not open: no fault of the job or its server."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    message = (
+        f"The worker has as many files open as it may ({allowed}): raise the limit (ulimit -n), or lower "
+        "smtp.pool.max_total. The job was given back; nothing was sent and no retry was spent."
+    )
+    _log.error("too many open files", allowed=allowed)
+    error = TransportError(ErrorCode.CONNECTION_FAILED, message, phase=phase, server=server)
+    error.spends_retry = False
+    error.retry_after = timedelta(seconds=10)
+    return error
 
 
 def _reason(cause: Exception) -> str:
@@ -108,7 +131,7 @@ def again(error: TransportError) -> TransportError:
     """The same error for another mail that would have met it too."""
     twin = TransportError(error.code, error.message, phase=error.phase, server=error.server)
     twin.reply = error.reply
-    twin.retry_after = error.retry_after
+    twin.retry_after, twin.spends_retry = error.retry_after, error.spends_retry
     return twin
 
 

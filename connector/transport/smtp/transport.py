@@ -256,7 +256,8 @@ def _unusable(policy: TlsPolicy, error: UnusableTrustError, server: Server) -> T
 async def _qualified_name() -> str | None:
     """This host's name in DNS; ``None`` when it has none, or DNS does not answer in five seconds."""
     try:
-        name = await asyncio.wait_for(asyncio.to_thread(socket.getfqdn), _NAME_LOOKUP_SECONDS)
+        async with asyncio.timeout(_NAME_LOOKUP_SECONDS):
+            name = await asyncio.to_thread(socket.getfqdn)
     except TimeoutError:
         return None
     return name if _QUALIFIED_NAME.fullmatch(name) else None

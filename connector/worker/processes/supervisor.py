@@ -69,8 +69,9 @@ class Supervisor:
     def __init__(self, settings: Settings, command: Sequence[str]) -> None:
         self._settings = settings
         self._addition = Addition()
+        grace = settings.worker.grace_period.total_seconds()
         self._workers = [
-            WorkerProcess(number, command, self._addition.ended)
+            WorkerProcess(number, command, self._addition.ended, grace + _LATE)
             for number in range(1, settings.worker.processes + 1)
         ]
 
@@ -136,6 +137,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _LASTING = 60.0
 # A process that has not answered for so long hangs, or no longer comes up.
 _SILENT = 60.0
+# A worker ends by itself within its grace period and a second; one that does not hangs.
+_LATE = 3.0
 
 
 class WorkerProcess:
@@ -145,9 +148,13 @@ class WorkerProcess:
         number: Its number, from 1 on, for logs and probes.
         command: Starts it; the descriptor of its socket is appended.
         ended: Called with the number when a process of this worker has ended.
+        patience: Seconds after the signal to end until a process is killed.
     """
 
-    def __init__(self, number: int, command: Sequence[str], ended: Callable[[int], None]) -> None:
+    def __init__(
+        self, number: int, command: Sequence[str], ended: Callable[[int], None], patience: float = 60.0
+    ) -> None:
+        self._patience = patience
         self.number = number
         self._command = command
         self._ended = ended
@@ -180,8 +187,16 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Tell the worker to drain; the second time, to hurry."""
+        if not self._stopping.is_set():
+            asyncio.get_running_loop().call_later(self._patience, self._kill)
         self._stopping.set()
         self._send(signal.SIGTERM)
+
+    def _kill(self) -> None:
+        """End a process that has not ended by itself: it hangs."""
+        if self._process is not None:
+            _log.error("worker process hangs and is killed; its jobs come again", process=self.number)
+            self._send(signal.SIGKILL)
 
     def reload(self) -> None:
         """Tell the worker to read its settings again; one that is not up yet is about to read them."""

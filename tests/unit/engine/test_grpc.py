@@ -174,7 +174,13 @@ async def test_jobs_that_arrived_are_kept_when_the_rest_of_the_answer_fails(
 
 @pytest.mark.parametrize(
     ("variables", "headers"),
-    [("{", "{}"), ("{}", "nothing"), ('{"a":' * 20_000 + "1" + "}" * 20_000, "{}")],
+    [
+        ("{", "{}"),
+        ("{}", "nothing"),
+        ("[1]", "{}"),
+        ("{}", '"text"'),
+        ('{"a":' * 20_000 + "1" + "}" * 20_000, "{}"),
+    ],
 )
 async def test_a_job_that_cannot_be_read_becomes_an_incident_and_the_next_one_arrives(
     gateway: FakeGateway, engine: GrpcEngine, variables: str, headers: str

@@ -239,3 +239,15 @@ def test_no_descriptor_stays_open(root: Path) -> None:
     with pytest.raises(AttachmentError):
         files.read("offer.txt", portion(1))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_link_that_changes_while_it_is_followed_is_refused(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = RootedFiles((root,))
+
+    def failing(_: Path, strict: bool = False) -> Path:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "resolve", failing)
+    assert refused(files, "offer.txt").code is ErrorCode.ATTACHMENT_NOT_ALLOWED

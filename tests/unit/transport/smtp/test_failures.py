@@ -1,3 +1,4 @@
+import errno
 import socket
 from datetime import timedelta
 
@@ -80,3 +81,10 @@ def test_no_recipient_is_named_for_what_is_not_its_fault(reply: str) -> None:
     message = error.message
     failures.name_refused(error, 1)
     assert error.message == message
+
+
+def test_a_worker_without_files_left_gives_the_job_back() -> None:
+    error = failures.broken(Phase.CONNECT, "mail.example:25", OSError(errno.EMFILE, "Too many open files"))
+    assert (error.code, error.spends_retry) == (ErrorCode.CONNECTION_FAILED, False)
+    assert error.retry_after == timedelta(seconds=10)
+    assert "ulimit -n" in error.message

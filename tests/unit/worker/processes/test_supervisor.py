@@ -219,3 +219,13 @@ async def test_a_worker_answers_its_supervisor_and_learns_of_its_end() -> None:
         await answering
         with pytest.raises(TimeoutError):
             await link.ask("checks")
+
+
+async def test_a_process_that_hangs_at_the_end_is_killed() -> None:
+    worker = WorkerProcess(1, child(), lambda _: None, 0.2)
+    async with asyncio.timeout(PATIENCE):
+        keeping = asyncio.create_task(worker.keep())
+        (pid,) = await reasons(worker)
+        os.kill(int(pid), signal.SIGSTOP)  # it will not answer SIGTERM
+        worker.stop()
+        assert await keeping == 1
