@@ -42,7 +42,7 @@ class Transport(Protocol):
         """Hand the message over, once.
 
         Args:
-            message: What to send, and to whom.
+            message: What to send, and to whom. Each of its ``parts`` is a delivery of its own.
             route: Where to submit it.
             deliveries: Hears of each delivery just before it can reach its recipients. What it raises goes on
                 to the caller, with nothing of that delivery out.

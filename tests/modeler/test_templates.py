@@ -187,6 +187,8 @@ def test_every_entry_is_filled_in_by_the_test_above() -> None:
         ("Mail server", "Send through"),
         ("Mail server", "Account"),
         ("Mail server", "Port"),
+        ("Options", "Signature"),
+        ("Options", "Encryption"),
     }
 
 
@@ -214,11 +216,15 @@ async def test_an_account_asks_for_no_server(
         ("Mail server", "Account"): "invoices",
         ("Content", "Subject"): "Your invoice",
         ("Content", "Body"): "Thank you.",
+        ("Options", "Signature"): "Yes",
+        ("Options", "Encryption"): "No",
     }
     xml = await filled(modeler, {**account, ("Sender and recipients", "From"): "orders@example.com"})
     assert await modeler.labels("Mail server") == ["Send through", "Account"]
     assert 'target="account"' in xml
     assert 'target="smtpEmailMailBoxName"' in xml
+    assert 'source="true" target="smtpEmailSign"' in xml
+    assert 'source="false" target="smtpEmailEncrypt"' in xml
     assert "authentication" not in xml
     await deploy(zeebe, xml, tmp_path / f"{process_id}.bpmn")
 

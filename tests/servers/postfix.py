@@ -28,6 +28,7 @@ PASSWORD = "geheim-Pässword-{7}"  # of this private server only
 
 _MASTER = """\
 {port}  inet  n  -  n  -  -  smtpd
+  -o message_size_limit=2000000
 {relay}  inet  n  -  n  -  -  smtpd
   -o content_filter=smtp:[127.0.0.1]:{seven_bit}
 127.0.0.1:{seven_bit}  inet  n  -  n  -  -  smtpd
@@ -182,7 +183,7 @@ def _main(directory: Path) -> str:
         "smtpd_sasl_auth_enable": "yes",
         "smtpd_sasl_local_domain": "localhost",
         "cyrus_sasl_config_path": directory / "etc/sasl",
-        "message_size_limit": 2_000_000,
+        "message_size_limit": 20_000_000,
         "smtputf8_enable": "yes",
         "smtpd_client_connection_count_limit": 0,
     }

@@ -13,7 +13,7 @@ from connector.signing.dkim import DomainKey
 from connector.signing.dkim import sign as sign_for_domain
 from connector.signing.smime import Signer, encrypt, sign
 from tests.mail_certificates import MailAuthority, key
-from tests.mails import MAILS, NOW
+from tests.mails import MAILS, NOW, large
 from tests.servers import opendkim
 from tests.servers.availability import require
 from tests.servers.openssl import decrypted, verified
@@ -60,6 +60,13 @@ async def test_a_domain_key_survives_the_relay(name: str, postfix: Postfix, tmp_
     public = own.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     record = {"s1._domainkey.example.test": f"v=DKIM1; k=ed25519; p={b64encode(public).decode()}"}
     assert opendkim.results(arrived, record, tmp_path) == {"s1": "pass"}
+
+
+async def test_ten_megabytes_survive_the_relay(postfix: Postfix, tmp_path: Path) -> None:
+    message = large()
+    arrived = await relayed(encrypt(sign(message, SIGNER), [BOB.certificate]), postfix, "ten megabytes")
+    content = verified(decrypted(arrived, BOB, tmp_path), AUTHORITY.root_file(tmp_path))
+    assert content.replace(b"\r\n", b"\n") == content_of(message)
 
 
 async def test_the_relay_encodes_8_bit_content_anew(postfix: Postfix) -> None:
