@@ -8,12 +8,13 @@ from datetime import timedelta
 import pytest
 
 from connector.errors import ErrorCode, PostponedError, TransportError
-from connector.model.receipt import Receipt
+from connector.model.receipt import Delivery, Receipt
 from connector.model.server import Security, Server
 from connector.testing.behaviour import (
     Action,
     Behaviour,
     Bytewise,
+    Delay,
     Drop,
     Garbage,
     Hold,
@@ -22,6 +23,7 @@ from connector.testing.behaviour import (
     Verb,
 )
 from connector.testing.smtp import SmtpServer
+from connector.transport.port import Unrecorded
 from tests.wire.pooling import pooling, second, turn
 from tests.wire.smtp_submission import as_ada, good_context, message, to
 
@@ -265,3 +267,27 @@ async def test_a_closed_transport_takes_no_mail() -> None:
         with pytest.raises(RuntimeError, match="closed"):
             await smtp.submit(message(), to(server))
         assert server.connections == []
+
+
+async def test_a_mail_waits_on_while_others_get_their_turn() -> None:
+    """The limit is on a standstill: 20 mails of 0.05 s on one connection take longer than it."""
+    behaviour = Behaviour().on(Verb.DOT, Delay(0.05))
+    async with SmtpServer(behaviour=behaviour) as server, pooling(max_connections=1, wait=0.3) as smtp:
+        receipts = await asyncio.gather(*(smtp.submit(message(), to(server)) for _ in range(20)))
+    assert all(receipt.accepted for receipt in receipts)
+
+
+async def test_a_slow_ledger_is_named_as_the_cause() -> None:
+    class Slow(Unrecorded):
+        async def committing(self, delivery: Delivery) -> None:
+            reached.set()
+            await until.wait()
+
+    reached, until = asyncio.Event(), asyncio.Event()
+    async with SmtpServer() as server, pooling(max_connections=1, wait=0.1) as smtp:
+        first = asyncio.create_task(smtp.submit(message(), to(server), Slow()))
+        await reached.wait()
+        with pytest.raises(PostponedError, match="wait for this worker's ledger"):
+            await smtp.submit(second(), to(server))
+        until.set()
+        await first

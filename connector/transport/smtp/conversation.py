@@ -50,6 +50,7 @@ class Conversation(Wire):
     Attributes:
         unanswered: How many replies are owed, the greeting first.
         mail_begun: MAIL went out, and neither the reply to the dot nor RSET ended it.
+        recording: The final dot waits for this worker's ledger.
         heard: Called at each reply.
     """
 
@@ -65,6 +66,7 @@ class Conversation(Wire):
         self.concealment = concealment or Concealment()
         self.unanswered = 1
         self.mail_begun = False
+        self.recording = False
         self.heard: Callable[[], None] = unheard
         self._timeouts = timeouts
         self._section = section

@@ -59,6 +59,7 @@ class Lane:
         idle: Connections that nobody uses, the one used last at the end.
         waiting: Mails without a connection, in the order in which they came.
         opening: How many may open a connection, and have not yet.
+        in_use: The connections that mails are being sent on.
         established: How many connections there are: in use, idle, or taking their leave.
         moved: When a mail last got a connection, on the loop's clock.
     """
@@ -67,6 +68,7 @@ class Lane:
     limit: int
     idle: list[Connection] = field(default_factory=list)
     waiting: deque[asyncio.Future[Grant]] = field(default_factory=deque)
+    in_use: set[Connection] = field(default_factory=set)
     opening: int = 0
     established: int = 0
     moved: float = field(default_factory=lambda: asyncio.get_running_loop().time())

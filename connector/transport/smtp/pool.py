@@ -28,6 +28,8 @@ _TIDYING_SECONDS = 2.0
 _REFUSED_SECONDS = 5.0
 # When a job comes again that found every connection in use.
 _COME_AGAIN_SECONDS = 5.0
+# An event loop that is later than this has too little CPU.
+_BUSY_SECONDS = 1.0
 
 
 class Pool:
@@ -68,8 +70,9 @@ class Pool:
         if lane is None:
             limit = server.quota.max_connections or self._settings.max_connections
             lane = self._lanes[server] = Lane(server, limit)
-        connection = lane.spare()
-        return connection or await self._queue(lane)
+        connection = lane.spare() or await self._queue(lane)
+        lane.in_use.add(connection)
+        return connection
 
     async def renew(self, connection: Connection) -> None:
         """Put a new session in the place of one that the server has closed.
@@ -84,6 +87,7 @@ class Pool:
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next mail, or end it: by what its session has come to."""
         connection.mails += 1
+        connection.lane.in_use.discard(connection)
         session = connection.session
         if not session.usable:
             self._drop(connection)
@@ -134,16 +138,20 @@ class Pool:
             place = opened
 
     async def _wait(self, lane: Lane, place: asyncio.Future[Grant]) -> Grant:
+        """Wait for a grant as long as other mails of the lane get theirs."""
         limit = self._settings.wait.total_seconds()
+        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(limit):
-                try:
-                    return await place
-                except asyncio.CancelledError:
+            while not place.done():
+                until = loop.time() + limit
+                await asyncio.wait({place}, timeout=limit)
+                if not place.done() and lane.stalled(limit):
                     lane.leave_queue(place)
-                    raise
-        except TimeoutError:
-            raise _none_free(lane, limit) from None
+                    raise _none_free(lane, limit, late=loop.time() - until)
+            return place.result()
+        except asyncio.CancelledError:
+            lane.leave_queue(place)
+            raise
         finally:
             self._forget(lane)
 
@@ -252,9 +260,23 @@ class Pool:
         task.add_done_callback(self._chores.discard)
 
 
-def _none_free(lane: Lane, seconds: float) -> PostponedError:
-    reason = (
-        f"All {lane.limit} connections to {lane.server} were in use for {seconds:g} s (smtp.pool.wait): it "
-        "is slow, or gets more mail than smtp.pool.max_connections lets through."
+def _none_free(lane: Lane, seconds: float, *, late: float = 0.0) -> PostponedError:
+    """The error of a mail that found every connection in use, with the cause.
+
+    Args:
+        lane: The server.
+        seconds: How long it has waited.
+        late: How much later than asked for the event loop woke it.
+    """
+    recording = sum(connection.session.recording for connection in lane.in_use)
+    if recording * 2 > len(lane.in_use) > 0:
+        cause = "most of them wait for this worker's ledger: look at its disk or database"
+    elif late > _BUSY_SECONDS:
+        cause = "this worker has too little CPU: lower worker.max_jobs, or give it more"
+    else:
+        cause = "it is slow, or gets more mail than smtp.pool.max_connections lets through"
+    limit = (
+        f"All {lane.limit} connections to {lane.server} were in use for {seconds:g} s (smtp.pool.wait): "
+        f"{cause}."
     )
-    return PostponedError(reason, timedelta(seconds=_COME_AGAIN_SECONDS), CancelReason.NO_CONNECTION)
+    return PostponedError(limit, timedelta(seconds=_COME_AGAIN_SECONDS), CancelReason.NO_CONNECTION)

@@ -38,6 +38,11 @@ class Session:
         return not self._talk.broken and (self._talk.unanswered > 0 or self._talk.quiet)
 
     @property
+    def recording(self) -> bool:
+        """Whether it waits for this worker to record a delivery, and not for the server."""
+        return self._talk.recording
+
+    @property
     def tls(self) -> ssl.SSLObject | None:
         """The TLS connection; None in clear."""
         return self._talk.tls

@@ -265,10 +265,13 @@ class Transaction:
 
     async def _release_dot(self) -> Reply:
         try:
+            self._talk.recording = True
             await self._deliveries.committing(Delivery(tuple(self._accepted)))
         except BaseException:
             self._talk.abort()  # whatever followed would be taken for content
             raise
+        finally:
+            self._talk.recording = False
         reply = await self._talk.release(b".\r\n")
         self._talk.mail_begun = False
         if reply.code >= 400:
