@@ -78,7 +78,7 @@ HEADERS = {
     "Subject": "Your order 4711",
     "Importance": "high",
     "Sensitivity": "Company-Confidential",
-    "Disposition-Notification-To": "receipts@example.com",
+    "Disposition-Notification-To": "<receipts@example.com>",
     "X-Message-Flag": "Follow up",
     "Reply-To": "sales@example.com",
     "X-Case": "4711",
