@@ -2,6 +2,7 @@
 
 ``light`` starts the project's own engine. ``address`` uses the one that ``ZEEBE_ADDRESS`` names, with its
 REST API at ``ZEEBE_REST_ADDRESS``. ``container`` starts the image that ``--engine-image`` names.
+Only with ``light`` may the tests run side by side (``-n``): each process then has an engine of its own.
 """
 
 from __future__ import annotations

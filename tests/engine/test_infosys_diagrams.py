@@ -125,7 +125,7 @@ async def test_a_task_as_its_template_writes_it_with_everything_chosen(
     assert [part.get_filename() for part in message.iter_attachments()] == ["Notice.txt"]
     assert (message["Importance"], message["Sensitivity"]) == ("high", "Company-Confidential")
     assert (message["Reply-To"], message["X-Message-Flag"]) == ("sales@example.com", "Follow up")
-    assert message["Disposition-Notification-To"] == "orders@example.com"
+    assert message["Disposition-Notification-To"] == "<orders@example.com>"
 
 
 @pytest.mark.usefixtures("worker")

@@ -70,6 +70,8 @@ class RestWatch:
     async def variables(self, instance: int) -> dict[str, Any]:
         wanted = {"processInstanceKey": str(instance)}
         found = await self._settled(lambda: self._search("variables", wanted))
+        # Of a name in several scopes, the process's own value counts.
+        found.sort(key=lambda item: item["scopeKey"] == str(instance))
         return {item["name"]: json.loads(item["value"]) for item in found}
 
     async def _first(self, kind: str, wanted: dict[str, str]) -> dict[str, Any]:
