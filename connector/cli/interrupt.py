@@ -1,4 +1,4 @@
-"""End a command by SIGINT or SIGTERM in good order: what it started is stopped before it returns."""
+"""Let SIGINT and SIGTERM end a command after it has stopped what it started."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 async def until_interrupted(work: Coroutine[Any, Any, T]) -> T | None:
-    """Run something that goes on until the person at the terminal, or the service manager, has enough.
+    """Run a coroutine until it ends, or until SIGINT or SIGTERM cancels it.
 
-    The first signal cancels it; later ones are ignored while it cleans up, so that an impatient second
-    Ctrl-C leaves nothing running.
+    Later signals are ignored while it cleans up, so that a second Ctrl-C leaves nothing running.
 
     Returns:
-        Its result, or None when a signal ended it.
+        Its result, or None if a signal ended it.
     """
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)

@@ -6,13 +6,14 @@ Exit code 0 means success, 1 failure, 2 wrong usage. Each command imports what i
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import sys
 import threading
 from functools import partial
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -28,6 +29,9 @@ from connector.cli.options import (
     wrong_usage,
 )
 from connector.model import VERSION
+
+if TYPE_CHECKING:
+    from connector.demo.scene import Example
 
 app = typer.Typer(
     name="smtp-connector",
@@ -196,12 +200,12 @@ def demo(
         bool,
         typer.Option(
             "--once",
-            help="Exit after playing it; the default when standard output is no terminal.",
+            help="Exit after playing it; the default if standard output is not a terminal.",
         ),
     ] = False,
     only_list: Annotated[bool, typer.Option("--list", help="List the examples and exit.")] = False,
 ) -> None:
-    """Play an example process: starts an engine, an inbox with a web page, and the worker."""
+    """Play an example process with an engine, an inbox with a web page, and the worker."""
     from connector.demo import examples
 
     if only_list:
@@ -211,6 +215,13 @@ def demo(
         found = examples.find(example)
     except examples.UnknownExampleError as error:
         wrong_usage(str(error))
+    raise typer.Exit(asyncio.run(_play(found, once=once or not sys.stdout.isatty())))
+
+
+async def _play(example: Example, *, once: bool) -> int:
+    from connector.cli.interrupt import until_interrupted
     from connector.demo.run import demo as run_demo
 
-    raise typer.Exit(run_demo(found, once=once or not sys.stdout.isatty()))
+    played = asyncio.Event()
+    await until_interrupted(run_demo(example, played, once=once))
+    return 0 if played.is_set() else 1

@@ -1,5 +1,5 @@
-"""``smtp-connector demo``: the whole way of a mail, on real parts, on one machine.
+"""``smtp-connector demo``: play example processes with a real engine, worker and mail server on one machine.
 
-``examples`` names what can be played, ``run`` brings the parts together, ``performance`` plays; ``inbox``
-keeps the mails, ``page`` and ``view`` show them, ``story`` tells.
+``examples`` is the table of examples, ``run`` starts the parts, and ``performance`` plays; ``inbox`` keeps
+the mails, ``page`` and ``view`` show them, and ``story`` prints the steps.
 """

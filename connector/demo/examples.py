@@ -1,6 +1,6 @@
-"""The examples that ``smtp-connector demo --example NAME`` plays, one for each diagram of ``bpmn-examples``.
+"""The examples of ``smtp-connector demo --example NAME``, one for each diagram of ``bpmn-examples``.
 
-A table and the look-up in it. What each shows is told on its page in ``docs/examples``.
+``docs/examples`` has a page for each.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SHIPPED: Variables = {"customer": _CUSTOMER, "order": _ORDER, "orderDesk": _DES
 
 
 def _moved(variables: Variables) -> Variables:
-    """The same customer with an address that no longer exists."""
+    """Return the same customer with an address that no longer exists."""
     return {**variables, "customer": {**_CUSTOMER, "email": _GONE}}
 
 
@@ -72,7 +72,7 @@ def _approval_reminder(showing: str) -> tuple[Scene, ...]:
 
     return (
         scene("decided in time", f"E1-{showing}", "P2D", mails=1),
-        scene("not decided in time, which is two seconds here", f"E2-{showing}", "PT2S", mails=2),
+        scene("not decided within two seconds", f"E2-{showing}", "PT2S", mails=2),
     )
 
 
@@ -93,7 +93,7 @@ def _mail_per_record(showing: str) -> tuple[Scene, ...]:
             shown=shown,
         ),
         Scene(
-            "a second time by mistake: no mail goes twice", variables, (), rules=_REFUSES_GONE, shown=shown
+            "a second time by mistake: no mail is sent twice", variables, (), rules=_REFUSES_GONE, shown=shown
         ),
     )
 
@@ -137,7 +137,7 @@ def _beside_the_flow(_: str) -> tuple[Scene, ...]:
     warehouse = "warehouse@example.com"
     return (
         Scene(
-            "for a customer whose server makes us come again",
+            "for a customer whose server greylists",
             {**_SHIPPED, "warehouse": warehouse},
             ((warehouse,), (_ZOE,)),
             rules=(_greylists(_ZOE, times=1),),
@@ -152,13 +152,13 @@ def _escalation(_: str) -> tuple[Scene, ...]:
     variables = {"outage": outage, "accountManager": manager}
     return (
         Scene(
-            "for contacts who are all reached",
+            "for contacts that are all reached",
             {**variables, "contacts": [_ZOE, _BEN]},
             ((_ZOE, _BEN),),
             shown=("refused",),
         ),
         Scene(
-            "for contacts of whom the server refuses one",
+            "for contacts of which the server refuses one",
             {**variables, "contacts": [_ZOE, _GONE, _BEN]},
             ((_ZOE, _BEN), (manager,)),
             rules=_REFUSES_GONE,
@@ -171,14 +171,14 @@ def _result_expression(_: str) -> tuple[Scene, ...]:
     shown = ("notice", "everybodyReached")
     return (
         Scene(
-            "for two who are both reached",
+            "for two recipients that are both reached",
             {**_SHIPPED, "recipients": [_ZOE, _BEN]},
             ((_ZOE, _BEN),),
             "all told",
             shown=shown,
         ),
         Scene(
-            "for two of whom the server refuses one",
+            "for two recipients of which the server refuses one",
             {**_SHIPPED, "recipients": [_ZOE, _GONE]},
             ((_ZOE,),),
             "some to be called",
@@ -228,7 +228,7 @@ def _ignore_error(_: str) -> tuple[Scene, ...]:
 def _retry_backoff(_: str) -> tuple[Scene, ...]:
     return (
         Scene(
-            "for a server that takes the mail at the third attempt",
+            "for a server that accepts the mail in the third attempt",
             _SHIPPED,
             ((_ZOE,),),
             rules=(_greylists(_ZOE, times=2),),
@@ -240,27 +240,25 @@ EXAMPLES = MappingProxyType(
     {
         example.name: example
         for example in (
-            Example(DEFAULT, "A mail from a real process", _notify),
-            Example(
-                "error-boundary", "A result, and a BPMN error when the address is refused", _error_boundary
-            ),
-            Example("approval-reminder", "Ask for an approval, remind after a while", _approval_reminder),
-            Example("mail-per-record", "A mail for each record of a list, never twice", _mail_per_record),
-            Example("attachments", "Attachments that the process makes", _attachments),
-            Example("reply-and-threading", "A conversation that stays together", _reply_and_threading),
-            Example("beside-the-flow", "A mail that the process does not wait for", _beside_the_flow),
-            Example("escalation", "Escalate when a recipient is refused, and go on", _escalation),
-            Example("result-expression", "Make process variables of the result", _result_expression),
-            Example("error-mapping", "Name BPMN errors in a table, without FEEL", _error_mapping),
-            Example("ignore-error", "Go on although no mail could be sent", _ignore_error),
-            Example("retry-backoff", "Try again, with pauses that grow", _retry_backoff),
+            Example(DEFAULT, "Send one mail", _notify),
+            Example("error-boundary", "Take another path when the address is refused", _error_boundary),
+            Example("approval-reminder", "Ask for an approval and send a reminder", _approval_reminder),
+            Example("mail-per-record", "Send a mail for each record of a list, none twice", _mail_per_record),
+            Example("attachments", "Create attachments in the process", _attachments),
+            Example("reply-and-threading", "Keep a conversation together", _reply_and_threading),
+            Example("beside-the-flow", "Send a mail without waiting for it", _beside_the_flow),
+            Example("escalation", "Escalate when a recipient is refused", _escalation),
+            Example("result-expression", "Set process variables from the result", _result_expression),
+            Example("error-mapping", "Map error codes to BPMN errors", _error_mapping),
+            Example("ignore-error", "Continue although the mail could not be sent", _ignore_error),
+            Example("retry-backoff", "Retry with growing pauses", _retry_backoff),
         )
     }
 )
 
 
 class UnknownExampleError(Exception):
-    """There is no example of that name; the message says which there are."""
+    """There is no example of that name; the message lists the examples."""
 
 
 def find(name: str) -> Example:
@@ -278,6 +276,6 @@ def find(name: str) -> Example:
 
 
 def listing() -> str:
-    """Name every example with what it shows, a line each."""
+    """List every example with its title, a line each."""
     width = max(map(len, EXAMPLES))
     return "\n".join(f"{example.name:<{width}}  {example.title}" for example in EXAMPLES.values())

@@ -1,7 +1,7 @@
-"""The demo's mailbox: received octets enter, mails that can be looked at leave.
+"""The demo's mailbox: it parses received octets into mails for the page.
 
-Parsing is the standard library's, in its lenient form: whatever arrives is shown, also when it is broken.
-None of the code that writes messages takes part, so what the page shows is what a stranger would read.
+It uses the standard library's parser in its lenient mode, so that broken mails are shown as well. It does not
+use the code that writes messages, so the page shows what another mail program would read.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Part:
     """One node of the MIME tree (RFC 2046), in the order of the octets.
 
     Attributes:
-        index: Its place in that order; 0 is the message itself.
-        depth: How many containers it is in.
+        index: Its position in that order; 0 is the message itself.
+        depth: The number of containers around it.
         content: The decoded octets; empty for a container.
     """
 
@@ -42,15 +42,15 @@ class Part:
 
     @property
     def container(self) -> bool:
-        """Whether it only holds others."""
+        """Return whether it only contains other parts."""
         return self.content_type.startswith("multipart/")
 
     @property
     def text(self) -> str:
-        """The content as text; what cannot be decoded is marked."""
+        """Return the content as text, with a mark for octets that cannot be decoded."""
         try:
             return self.content.decode(self.charset or "utf-8", errors="replace")
-        except LookupError:  # a charset that nobody knows
+        except LookupError:  # an unknown charset
             return self.content.decode("utf-8", errors="replace")
 
 
@@ -61,9 +61,9 @@ class Mail:
     Attributes:
         number: 1 for the first of this demo.
         envelope_sender: The address of MAIL FROM.
-        envelope_recipients: The addresses of RCPT TO, those of Bcc among them.
-        headers: In their order, encoded words decoded.
-        source: The octets as they came.
+        envelope_recipients: The addresses of RCPT TO, including Bcc.
+        headers: In order, with encoded words decoded.
+        source: The received octets.
     """
 
     number: int
@@ -75,27 +75,27 @@ class Mail:
     source: bytes
 
     def header(self, name: str) -> str:
-        """The first header field of that name, or nothing."""
+        """Return the first header field of that name, or an empty text."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), "")
 
     @property
     def subject(self) -> str:
-        """The subject, or what stands for none."""
+        """Return the subject, or a placeholder."""
         return self.header("Subject") or "(no subject)"
 
     @property
     def text(self) -> str | None:
-        """The plain-text body."""
+        """Return the plain-text body."""
         return self._body("text/plain")
 
     @property
     def html(self) -> str | None:
-        """The HTML body."""
+        """Return the HTML body."""
         return self._body("text/html")
 
     @property
     def attachments(self) -> tuple[Part, ...]:
-        """The parts that are offered as files, those shown within the body left out."""
+        """Return the parts that are files, except those shown within the body."""
         return tuple(
             part
             for part in self.parts
@@ -113,9 +113,9 @@ class Mail:
 
 
 class Inbox:
-    """The mails received since the start, the latest last; the oldest go when there are too many.
+    """The mails received since the start, the latest last; the oldest are dropped when there are too many.
 
-    Mails are added in one thread and looked at in others.
+    One thread adds mails, and others read them.
     """
 
     def __init__(self) -> None:
@@ -124,20 +124,20 @@ class Inbox:
 
     @property
     def count(self) -> int:
-        """How many have been received since the start."""
+        """Return the number of mails received since the start."""
         return self._count
 
     @property
     def mails(self) -> Sequence[Mail]:
-        """Those that are kept, as they are now."""
+        """Return the mails that are kept."""
         return tuple(self._mails)
 
     def get(self, number: int) -> Mail | None:
-        """The mail of that number, if it is kept."""
+        """Return the mail of that number, if it is kept."""
         return next((mail for mail in self.mails if mail.number == number), None)
 
     def find(self, message_id: str) -> Mail | None:
-        """The latest mail with that Message-ID, if it is kept."""
+        """Return the latest mail with that Message-ID, if it is kept."""
         found = (mail for mail in reversed(self.mails) if mail.header("Message-ID") == message_id)
         return next(found, None)
 
@@ -150,7 +150,7 @@ class Inbox:
 
 
 def read_mail(number: int, received: ReceivedMail) -> Mail:
-    """Parse a mail; nothing that arrives makes it fail."""
+    """Parse a mail; malformed mails do not raise an error."""
     message = message_from_bytes(received.data)
     return Mail(
         number=number,
@@ -188,7 +188,7 @@ def _part(index: int, depth: int, part: Message) -> Part:
 
 
 def _decoded(value: str) -> str:
-    """Unfold (RFC 5322 section 2.2.3) and decode encoded words (RFC 2047); raw where that fails."""
+    """Unfold (RFC 5322 section 2.2.3) and decode encoded words (RFC 2047), or return the raw text."""
     unfolded = value.replace("\r", "").replace("\n", "")
     try:
         return str(make_header(decode_header(unfolded)))

@@ -1,8 +1,8 @@
-"""The inbox in a browser: a small web server on loopback.
+"""The inbox in a browser: a small web server on the loopback interface.
 
-Mails are made by others and may be hostile, and so may be any web page open in the same browser. So:
-only loopback; only our own ``Host`` (DNS rebinding); a policy that loads nothing from elsewhere and
-runs no script of a mail's; the HTML body in a sandbox; files always as downloads.
+Mails may be hostile, and so may other web pages open in the same browser. Therefore the server listens on
+loopback only and accepts only its own ``Host`` (DNS rebinding); its policy loads nothing from elsewhere and
+runs no script of a mail; the HTML body is in a sandbox; files are always downloads.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class _Answer:
 
 
 class InboxPage:
-    """The web page of an inbox, served from threads of its own while the context lasts.
+    """The web page of an inbox, served from its own threads while the context is open.
 
     Args:
-        inbox: What to show.
-        smtp_address: Where the inbox takes mail, to be shown.
+        inbox: The inbox to show.
+        smtp_address: The address of the inbox's mail server, shown on the page.
         port: Port to listen on; 0 takes a free one.
-        on_start: Called, in a thread of the server, when somebody asks for another process instance.
+        on_start: Called in a thread of the server when the user asks for another process instance.
 
     Raises:
         OSError: The port is taken.
@@ -75,16 +75,16 @@ class InboxPage:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """Return the port."""
         return self._server.server_port
 
     @property
     def url(self) -> str:
-        """Where to look."""
+        """Return the address of the page."""
         return f"http://{HOST}:{self.port}/"
 
     def mail_url(self, mail: Mail) -> str:
-        """Where to look for one mail."""
+        """Return the address of one mail."""
         return f"{self.url}mail/{mail.number}"
 
     def __enter__(self) -> Self:
@@ -100,11 +100,11 @@ class InboxPage:
 
     @property
     def hosts(self) -> frozenset[str]:
-        """What a browser that was sent here by our own address names as ``Host``."""
+        """Return the ``Host`` that a browser sends for our own address."""
         return frozenset({f"{HOST}:{self.port}", f"localhost:{self.port}"})
 
     def answer(self, path: str) -> _Answer | None:
-        """What is at a path, if anything."""
+        """Return the content at a path, if there is any."""
         if path == "/":
             return self._page(self._inbox.mails[-1] if self._inbox.mails else None)
         if path == "/state":
@@ -114,7 +114,7 @@ class InboxPage:
         return self._of_mail(path)
 
     def start(self) -> bool:
-        """Ask for another process instance; whether there is somebody to ask."""
+        """Ask for another process instance; return whether the demo can start one."""
         if self._on_start is None:
             return False
         self._on_start()
@@ -160,7 +160,7 @@ def _part(mail: Mail, index: int) -> _Answer | None:
     part = next((part for part in mail.parts if part.index == index and not part.container), None)
     if part is None:
         return None
-    # Whatever type the mail claims: a download, never something for the browser to run.
+    # Always a download, so that the browser runs nothing, even if the mail claims another type.
     return _Answer(part.content, "application/octet-stream", _STRANGE, part.filename or f"part-{index}")
 
 
@@ -196,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
 
     def _from_our_own_address(self) -> bool:
-        """Refuse other names for this address: a page of evil.example that resolves to 127.0.0.1."""
+        """Refuse other host names, such as evil.example that resolves to 127.0.0.1."""
         if self.headers.get("Host") in self.inbox_page.hosts:
             return True
         self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
@@ -212,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Cross-Origin-Resource-Policy", "same-origin")
         self.send_header("Cache-Control", "no-store")
         if answer.filename is not None:
-            # RFC 6266 with RFC 8187: no octet of the name can end the header or the parameter.
+            # RFC 6266 with RFC 8187, so that no octet of the name can end the header or the parameter.
             name = quote(answer.filename, safe="", errors="replace")
             self.send_header("Content-Disposition", f"attachment; filename*=UTF-8''{name}")
         self.end_headers()
@@ -220,4 +220,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Say nothing: the terminal belongs to the demo's own story."""
+        """Log nothing: the terminal shows the demo's story."""

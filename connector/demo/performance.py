@@ -1,7 +1,7 @@
-"""Plays an example: starts its process instances one after the other and sees each to its end.
+"""Play an example: start its process instances in turn, and watch each until its end.
 
-Scenes enter, the mails that came of them leave. What a scene needs from outside, a server that refuses or a
-message to the process, is done here as well; the engine, the worker and the inbox run already.
+It also provides what a scene needs from outside, such as a server that refuses a recipient or a message to
+the process. The engine, the worker and the inbox are already running.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from connector.settings.model import SEND_TASK_TYPE
 from connector.testing.behaviour import Rule
 from connector.testing.smtp import SmtpServer
 
-_RUN = "demoRun"  # a variable that tells the instances of this demo from those that others start
-_OUTCOME = "outcome"  # what the diagrams with several ends set at each of them
+_RUN = "demoRun"  # a variable that distinguishes the instances of this demo from others
+_OUTCOME = "outcome"  # a variable that diagrams with several ends set at each end
 _PATIENCE = 60  # seconds for one process instance
-_MESSAGE_LIFETIME = 60_000  # milliseconds that the engine keeps a message until the process waits for it
+_MESSAGE_LIFETIME = 60_000  # milliseconds for which the engine keeps a message until the process waits for it
 
 
 class DemoError(Exception):
-    """A part of the demo did not do what it should; the message says which and what to do."""
+    """A part of the demo failed; the message says which and what to do."""
 
 
 @dataclass(slots=True)
 class _Run:
-    """One process instance: what its jobs have come to so far."""
+    """One process instance, and the outcomes of its jobs so far."""
 
     id: str = field(default_factory=lambda: uuid4().hex)
     completed: int = 0
@@ -60,15 +60,15 @@ class _Run:
 
 
 class Performance:
-    """Plays one example, as often as is asked for.
+    """Plays one example, any number of times.
 
     Args:
-        example: What to play.
-        story: Where to tell what happens.
-        inbox: Where the mails arrive.
-        server: The inbox's mail server, which is made to refuse what a scene wants refused.
-        client: Of the engine to which the diagram is deployed.
-        tenant_id: The tenant that it is deployed for, if the engine has tenants.
+        example: The example.
+        story: Prints the steps.
+        inbox: Receives the mails.
+        server: The inbox's mail server, which misbehaves as a scene's rules say.
+        client: A client of the engine to which the diagram is deployed.
+        tenant_id: The tenant for which it is deployed, if the engine has tenants.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a stage, always given by name
@@ -90,7 +90,7 @@ class Performance:
         self._run = _Run()
 
     def job_done(self, job: Job, outcome: Outcome) -> None:
-        """Take note of what the worker reports; jobs of instances that others started do not count."""
+        """Note what the worker reports for the instances of this demo."""
         if job.variables.get(_RUN) == self._run.id:
             self._run.note(outcome)
 
@@ -98,10 +98,10 @@ class Performance:
         """Play every scene.
 
         Returns:
-            The mails, in the order in which they arrived.
+            The mails, in order of arrival.
 
         Raises:
-            DemoError: A process instance did not end where it should, or other mails came of it.
+            DemoError: A process instance did not reach the expected end, or its mails differ.
         """
         mails: list[Mail] = []
         for number, scene in enumerate(self._example.scenes(uuid4().hex[:6])):
@@ -123,7 +123,7 @@ class Performance:
         return mails
 
     async def _to_its_end(self, scene: Scene) -> Any:  # pyzeebe does not export the type of its response
-        """Run the process instance, and attend to it while it runs."""
+        """Run the process instance, and publish its messages meanwhile."""
         running = asyncio.ensure_future(self._instance(scene))
         attending = asyncio.create_task(self._attend(scene.messages, self._run))
         try:
@@ -133,7 +133,7 @@ class Performance:
             if attending.done():
                 attending.result()
             raise DemoError(
-                f"The process has not come to its end within {_PATIENCE} seconds. Does another worker take "
+                f"The process has not ended within {_PATIENCE} seconds. Does another worker take "
                 f"jobs of type {SEND_TASK_TYPE} from this engine?"
             )
         finally:
@@ -152,7 +152,7 @@ class Performance:
         )
 
     async def _attend(self, messages: tuple[Publication, ...], run: _Run) -> None:
-        """Publish what the process waits for; then watch it, which ends only when it is stuck."""
+        """Publish the messages of the scene; then watch the process, which ends only if it is stuck."""
         for message in messages:
             await run.until_completed(message.after)
             self._story.step("Message published", f"{message.name}, for {message.correlation_key}")
@@ -167,21 +167,21 @@ class Performance:
 
 
 def _unused(rule: Rule) -> Rule:
-    """The rule as if it had never applied: it counts down how often it still does."""
+    """Return the rule with its count of uses reset."""
     return Rule(rule.verb, rule.action, rule.containing, rule.times, rule.after, rule.keep)
 
 
 def _check(scene: Scene, mails: list[Mail], variables: Mapping[str, Any]) -> None:
-    """Raise an error unless the mails and the end are those of the scene."""
+    """Raise an error unless the mails and the end are the expected ones."""
     wanted = Counter(scene.mails)
     came = Counter(mail.envelope_recipients for mail in mails)
     if missing := wanted - came:
         raise DemoError(f"The process was completed, but this mail is not in the inbox: {_listed(missing)}.")
     if more := came - wanted:
-        raise DemoError(f"There is a mail in the inbox that should not be: {_listed(more)}.")
+        raise DemoError(f"There is an unexpected mail in the inbox: {_listed(more)}.")
     ending = variables.get(_OUTCOME)
     if ending != scene.ending:
-        raise DemoError(f"The process ended with {ending!r} in place of {scene.ending!r}.")
+        raise DemoError(f"The process ended with {ending!r} instead of {scene.ending!r}.")
 
 
 def _listed(mails: Mapping[tuple[str, ...], int]) -> str:

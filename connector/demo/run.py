@@ -1,7 +1,7 @@
 """``smtp-connector demo``: an engine, an inbox, the worker and an example, and what they do together.
 
-Options enter, an exit code leaves. The worker is that of ``smtp-connector run``, the engine that of
-``smtp-connector engine``, and the mail crosses a socket. Only the inbox keeps all mail to itself.
+The worker is that of ``smtp-connector run``, the engine that of ``smtp-connector engine``, and the mail
+crosses a socket. Only the mail server is a double, which keeps all mails in the inbox.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from pyzeebe import ZeebeClient
 from pyzeebe.errors import PyZeebeError
 from rich.console import Console
 
-from connector.cli.interrupt import until_interrupted
 from connector.demo.inbox import Inbox, Mail
 from connector.demo.page import InboxPage
 from connector.demo.performance import DemoError, Performance
@@ -43,69 +42,57 @@ from connector.worker.job_loop import JobLoop
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """What the parts of one demo share."""
+    """The parts of one demo."""
 
     example: Example
     story: Story
     settings: Settings
     environ: Mapping[str, str]
     once: bool
-    played: asyncio.Event  # the whole example once, as it should
+    played: asyncio.Event  # the whole example once, without errors
     inbox: Inbox = field(default_factory=Inbox)
     encores: asyncio.Queue[None] = field(default_factory=asyncio.Queue)
 
     @property
     def tenant_id(self) -> str | None:
-        """The tenant to deploy for, if the engine has tenants."""
+        """Return the tenant to deploy for, if the engine has tenants."""
         return next(iter(self.settings.engine.tenant_ids), None)
 
 
-def demo(
+async def demo(
     example: Example,
+    played: asyncio.Event,
     *,
     once: bool,
     environ: Mapping[str, str] = os.environ,
     page_port: int = 0,
-    console: Console | None = None,
-) -> int:
-    """Run the demo.
+) -> None:
+    """Run the demo; a failure is printed.
 
     Args:
-        example: What to play.
-        once: End when it has been played; else go on until SIGINT or SIGTERM.
-        environ: The settings' environment; an engine that it names (``ZEEBE_ADDRESS``) is used.
+        example: The example to play.
+        played: Set when the example's mails have arrived and each process instance has reached its expected
+            end.
+        once: End after the example; otherwise continue until cancelled.
+        environ: The environment of the settings; the demo uses an engine that it names (``ZEEBE_ADDRESS``).
         page_port: Port of the inbox page; 0 takes a free one.
-        console: Where its lines go; standard output by default.
-
-    Returns:
-        The exit code: 0 when the example's mails have arrived and each of its process instances has come to
-        the end that it should, otherwise 1.
     """
-    console = console or Console(highlight=False)
-    return asyncio.run(_demo(example, console, environ, once=once, page_port=page_port))
-
-
-async def _demo(
-    example: Example, console: Console, environ: Mapping[str, str], *, once: bool, page_port: int
-) -> int:
-    story = Story(console)
-    played = asyncio.Event()
+    story = Story(Console(highlight=False))
     try:
         stage = _Stage(example, story, _settings(environ), environ, once, played)
-        await until_interrupted(_play(stage, page_port))
+        await _play(stage, page_port)
     except (DemoError, LocalEngineError, EngineRefusedError, SettingsError) as error:
         story.trouble(str(error))
     except (PyZeebeError, grpc.aio.AioRpcError) as error:
-        story.trouble(f"The engine does not answer as it should ({type(error).__name__}): {error}")
+        story.trouble(f"Unexpected answer of the engine ({type(error).__name__}): {error}")
     except OSError as error:
         story.trouble(f"A part of the demo cannot be started: {error}")
-    return 0 if played.is_set() else 1
 
 
 def _settings(environ: Mapping[str, str]) -> Settings:
-    """Read the settings; unless they say more, the engine has a new name and the ledger forgets it.
+    """Read the settings; by default with a new name of the engine and a ledger in memory.
 
-    Mails are told apart by the engine's keys, and an engine that starts anew counts from the same one again.
+    The engine's keys identify mails, and a new engine starts with the same keys again.
     """
     loaded = load(environ)
     settings = loaded.settings
@@ -124,11 +111,11 @@ async def _play(stage: _Stage, page_port: int) -> None:
         found = engine_for_development(stage.settings.engine)
         engine = await stack.enter_async_context(found)
         own = engine is not stage.settings.engine
-        where = "the development engine, started for this demo" if own else "the one that is configured"
+        where = "the development engine, started for this demo" if own else "the configured one"
         story.step("Engine ready", f"{gateway_address(engine)}, {where}")
         server = await stack.enter_async_context(SmtpServer(on_received=lambda mail: _keep(stage, mail)))
         page = stack.enter_context(_page(stage, f"{server.hostname}:{server.port}", page_port))
-        story.step("Inbox ready", f"{page.url}, taking mail at {server.hostname}:{server.port}")
+        story.step("Inbox ready", f"{page.url}, accepting mail at {server.hostname}:{server.port}")
         client = await stack.enter_async_context(_client(engine))
         await _deploy(client, stage.example, stage.tenant_id, story)
         performance = Performance(
@@ -152,12 +139,12 @@ async def _perform(stage: _Stage, performance: Performance, page: InboxPage) -> 
 
 
 async def _while_working(worker: asyncio.Task[object], performance: Coroutine[Any, Any, None]) -> None:
-    """Perform; when the worker ends before, say so instead of waiting for what will never come."""
+    """Play the example; raise an error if the worker ends meanwhile."""
     performing = asyncio.create_task(performance)
     try:
         await asyncio.wait({worker, performing}, return_when=asyncio.FIRST_COMPLETED)
         if not performing.done():
-            raise DemoError(f"The worker has ended by itself: {worker.exception()!r}")
+            raise DemoError(f"The worker has ended unexpectedly: {worker.exception()!r}")
         performing.result()
     finally:
         performing.cancel()
@@ -197,9 +184,9 @@ async def _deploy(client: ZeebeClient, example: Example, tenant_id: str | None, 
 async def _worker(
     stage: _Stage, engine: EngineSettings, performance: Performance
 ) -> AsyncIterator[asyncio.Task[object]]:
-    """Run the worker as ``smtp-connector run`` does, telling what passes through it.
+    """Run the worker as ``smtp-connector run`` does, and print what it does.
 
-    Gives the task that it runs in, which ends by itself only by a fault of the worker.
+    The value is its task, which ends early only by a fault of the worker.
     """
     masker = Masker()
     configure_logging(LogSettings(level="warning"), masker)
@@ -237,10 +224,11 @@ def _show(story: Story, mails: list[Mail], page: InboxPage | None) -> None:
 
 
 async def _encores(stage: _Stage, performance: Performance, page: InboxPage) -> None:
-    """Go on: play it again whenever somebody presses the button on the page."""
+    """Play the example again each time the user presses the button on the page."""
     stage.story.note()
     stage.story.note(
-        "It goes on until Ctrl-C. The button on the page starts the process again; so does any client of "
+        "The demo continues until Ctrl-C. The button on the page starts the process again; so does any "
+        "client of "
         f"the engine that starts {stage.example.process_id}."
     )
     while True:

@@ -1,7 +1,7 @@
-"""What an example is made of: a diagram, and one or more process instances with what they need.
+"""The parts of an example: a diagram, and one or more process instances with their variables and messages.
 
-Values only: :mod:`connector.demo.examples` is the table of them, :mod:`connector.demo.performance` plays
-them.
+These are values only: :mod:`connector.demo.examples` is the table of examples, and
+:mod:`connector.demo.performance` plays them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Variables = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A message for a process instance that waits for one, as a portal or a colleague would send it.
+    """A message for a waiting process instance, as a portal or a colleague would send it.
 
     Attributes:
         correlation_key: The value by which the engine finds the instance.
-        after: How many of the instance's jobs are completed before it is published.
+        after: The number of the instance's jobs that are completed before it is published.
     """
 
     name: str
@@ -41,12 +41,12 @@ class Scene:
     """One process instance, from its start to its end.
 
     Attributes:
-        about: What is special about it, to be read behind the name of the process.
-        variables: What it starts with, beside ``mailServer``.
-        mails: The envelope recipients of each mail that must arrive, in any order.
-        ending: The value of its variable ``outcome`` at the end, where there are several ends.
-        rules: How the inbox's server misbehaves meanwhile.
-        messages: What is published to it, in this order.
+        about: Its difference from other scenes, printed after the name of the process.
+        variables: Its variables at the start, in addition to ``mailServer``.
+        mails: The envelope recipients of each expected mail, in any order.
+        ending: The value of its variable ``outcome`` at the end, if there are several ends.
+        rules: How the inbox's server misbehaves during the scene.
+        messages: The messages that are published to it, in order.
         shown: The variables to show at the end.
     """
 
@@ -64,10 +64,10 @@ class Example:
     """A diagram of ``bpmn-examples`` and how it is played.
 
     Attributes:
-        name: The diagram's file name without its ending.
-        title: What it shows, in one line.
-        scenes: Makes the scenes of one showing. It is given a text that no other showing has, for the keys by
-            which the engine and the ledger tell instances and mails apart.
+        name: The diagram's file name without its extension.
+        title: Its subject, in one line.
+        scenes: Creates the scenes of one run. Its argument is unique to the run, for the keys by which the
+            engine and the ledger distinguish instances and mails.
     """
 
     name: str
@@ -76,15 +76,15 @@ class Example:
 
     @property
     def file(self) -> str:
-        """The diagram's file name."""
+        """Return the diagram's file name."""
         return f"{self.name}.bpmn"
 
     @property
     def process_id(self) -> str:
-        """The BPMN process id in the diagram."""
+        """Return the BPMN process id in the diagram."""
         return f"smtp-connector-{self.name}"
 
     @property
     def diagram(self) -> Traversable:
-        """The diagram: a wheel has it in this package, a checkout where people look for examples."""
+        """Return the diagram, which is in this package in a wheel and in ``bpmn-examples`` in a checkout."""
         return (_PACKAGED if _PACKAGED.is_dir() else _CHECKED_OUT) / self.file

@@ -1,7 +1,7 @@
-"""What the demo tells at the terminal, step by step.
+"""Print the steps of the demo to the terminal.
 
-Values enter, lines leave; nothing here waits or decides. Texts of a mail are printed as they are, never
-as markup, and without the control characters that would talk to the terminal.
+Texts of a mail are printed as they are, without markup, and without control characters that would affect the
+terminal.
 """
 
 from __future__ import annotations
@@ -30,41 +30,41 @@ _TEXT_SHOWN = 4000
 
 
 class Story:
-    """The demo's lines.
+    """Prints the steps of the demo.
 
     Args:
-        console: Where they go.
+        console: The terminal.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     def title(self, text: str) -> None:
-        """Say what is going to be seen."""
+        """Introduce the example."""
         self._console.print()
         self._console.print(Text(text, style="bold"))
         self._console.print()
 
     def step(self, label: str, *details: str) -> None:
-        """Tell what has been done."""
+        """Print a step."""
         self._line("✓", "green", label, *details)
 
     def trouble(self, text: str) -> None:
-        """Tell what went wrong."""
+        """Print a failure."""
         self._console.print(Text.assemble(("✗ ", "bold red"), printable(text)), soft_wrap=True)
 
     def note(self, text: str = "") -> None:
-        """Tell something that is no step."""
+        """Print a line that is not a step."""
         self._console.print(Text(text), soft_wrap=True)
 
     def job_taken(self, job: Job) -> None:
-        """Tell that the worker holds a job."""
+        """Print that the worker has taken a job."""
         self.step(
             "Job taken", f"{job.element_id}, job {job.key} of process instance {job.process_instance_key}"
         )
 
     def job_done(self, job: Job, outcome: Outcome) -> None:
-        """Tell what the worker reports to the engine."""
+        """Print what the worker reports to the engine."""
         match outcome:
             case Complete():
                 self.step("Job completed", f"{job.element_id}, its result is with the engine")
@@ -77,17 +77,17 @@ class Story:
                 self._line("!", "yellow", "Attempt failed", f"{job.element_id}, {again}", message)
 
     def mail_accepted(self, mail: Mail) -> None:
-        """Tell that the inbox has taken responsibility for a mail."""
+        """Print that the inbox has accepted a mail."""
         to = ", ".join(mail.envelope_recipients)
         self.step("Mail accepted", f"by the inbox, {len(mail.source)} bytes for {to}")
 
     def result(self, instance: int, variables: Mapping[str, Any]) -> None:
-        """Show what the process has got out of it, as the engine gives it back."""
+        """Print the variables of the process instance, as read from the engine."""
         self.step("Instance completed", f"{instance}; read back from the engine:")
         self._console.print(JSON(json.dumps(variables), indent=2, ensure_ascii=False), soft_wrap=True)
 
     def mail(self, mail: Mail) -> None:
-        """Show the mail itself."""
+        """Print the mail."""
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
@@ -111,7 +111,7 @@ class Story:
 
 
 def printable(text: str) -> str:
-    """The text with control characters, escape sequences among them, made harmless; newlines stay."""
+    """Replace control characters, including escape sequences, but keep newlines."""
     text = text.replace("\r\n", "\n")
     return "".join(
         character if character == "\n" or character.isprintable() else "\N{REPLACEMENT CHARACTER}"

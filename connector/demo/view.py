@@ -1,7 +1,7 @@
-"""What the inbox page shows: a mail enters, HTML leaves.
+"""Render the inbox page as HTML.
 
-Pure functions. Every value of a mail passes :func:`html.escape`; the one exception is the HTML body, which
-is a document of its own that the page shows in a sandbox.
+All functions are pure. Every value of a mail passes :func:`html.escape`, except the HTML body, which is a
+separate document that the page shows in a sandbox.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from connector.demo.inbox import Mail, Part
 
-_SOURCE_SHOWN = 200_000  # octets; the rest is behind a link
+_SOURCE_SHOWN = 200_000  # octets; a link leads to the rest
 _PROMINENT = ("From", "To", "Cc", "Reply-To", "In-Reply-To", "References")
 _ICON = quote(
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 18 18"><rect x="1" y="3.5" width="16" height="11" '
@@ -25,13 +25,13 @@ _ICON = quote(
 
 
 def page(mails: Sequence[Mail], shown: Mail | None, *, smtp_address: str, can_start: bool) -> str:
-    """The whole page: the list of mails and one of them, or what to do while there is none.
+    """Return the page: the list of mails and one mail, or instructions while there is none.
 
     Args:
         mails: The latest last.
         shown: The mail to show.
-        smtp_address: Where the inbox takes mail.
-        can_start: Whether to offer a button that starts another process instance.
+        smtp_address: The address of the inbox's mail server.
+        can_start: Whether to show a button that starts another process instance.
     """
     title = f"{shown.subject} · Inbox" if shown else "Inbox"
     start = '<form method="post" action="/start"><button>Start another process</button></form>'
@@ -64,7 +64,7 @@ def page(mails: Sequence[Mail], shown: Mail | None, *, smtp_address: str, can_st
 
 
 def body_document(mail: Mail) -> str:
-    """The HTML body as a document, with its inline images (RFC 2392) put in as data."""
+    """Return the HTML body as a document, with its inline images (RFC 2392) as data URLs."""
     html = mail.html or ""
     for part in mail.parts:
         if part.content_id and part.content_type.startswith("image/"):
@@ -76,9 +76,9 @@ def body_document(mail: Mail) -> str:
 def _empty(smtp_address: str) -> str:
     return (
         '<section class="empty"><span class="mark" aria-hidden="true"></span><h1>No mail yet</h1>'
-        "<p>The process is on its way. This page shows the mail as soon as it is here.</p>"
-        f"<p class='quiet'>Anything that speaks SMTP may also send to <code>{escape(smtp_address)}</code>; "
-        "whatever the recipient, it ends here.</p></section>"
+        "<p>The process is running. This page shows the mail when it arrives.</p>"
+        f"<p class='quiet'>Other mail programs may also send to <code>{escape(smtp_address)}</code>; "
+        "every mail stays here, for any recipient.</p></section>"
     )
 
 
@@ -136,7 +136,7 @@ def _definitions(rows: Iterable[tuple[str, str]], kind: str) -> str:
 
 
 def _body(mail: Mail) -> str:
-    """The HTML body in a frame that may do nothing (its own policy forbids loads), and the text."""
+    """Return the HTML body in a frame without permissions (its own policy forbids loads), and the text."""
     views = []
     if mail.html is not None:
         views.append(

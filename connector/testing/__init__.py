@@ -1,8 +1,8 @@
 """Doubles for tests of processes that use the connector: an engine and a mail server.
 
-:class:`FakeEngine` hands out jobs by Zeebe's rules, in memory. :class:`SmtpServer` is a mail server on a real
-socket that keeps every mail, and misbehaves as a :class:`Behaviour` tells it to. pytest fixtures for both are
-in :mod:`connector.testing.fixtures`. A running worker uses nothing of this package.
+:class:`FakeEngine` hands out jobs in memory, by Zeebe's rules. :class:`SmtpServer` is a mail server on a real
+socket that keeps every mail, with faults that a :class:`Behaviour` defines. :mod:`connector.testing.fixtures`
+has pytest fixtures for both. A running worker does not use this package.
 """
 
 from connector.model.job import Complete, Fail, Job, Outcome, Throw

@@ -1,7 +1,6 @@
-"""How a test server misbehaves: rules that name a verb and what happens in place of the good answer.
+"""Define how a test server misbehaves: rules name a verb and the action that replaces the good reply.
 
-Rules enter before or while the server runs, the action for the next command leaves. It stands apart from
-the server so that a test reads as one table of verbs and faults::
+The rules are separate from the server, so that a test reads as a table of verbs and faults::
 
     Behaviour().on(Verb.RCPT, Say(450, "4.2.0 Greylisted"), times=1).on(Verb.DOT, Drop())
 """
@@ -14,7 +13,7 @@ from enum import StrEnum
 
 
 class Verb(StrEnum):
-    """A moment at which the server answers, or could."""
+    """A point in the dialogue at which the server replies, or could."""
 
     CONNECT = "connect"
     EHLO = "ehlo"
@@ -35,11 +34,11 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True, init=False)
 class Say:
-    """Reply with this code and text in place of the good reply.
+    """Reply with this code and text instead of the good reply.
 
     Args:
         code: Three digits; a 354 at ``DATA`` opens the content, a 2xx at ``DOT`` keeps the mail.
-        lines: One line of text each; several make a multi-line reply.
+        lines: The text; several lines make a multi-line reply.
         close: Close the connection after the reply.
     """
 
@@ -65,16 +64,16 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Stay connected, read nothing more and never reply, until the server is closed."""
+    """Stay connected without reading or replying until the server is closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Wait for an event, then go on as if nothing had happened.
+    """Wait for an event, then continue normally.
 
     Attributes:
-        until: Set it to let the server go on.
-        reached: The server sets it when it begins to wait.
+        until: Set it to let the server continue.
+        reached: The server sets it when it starts to wait.
     """
 
     until: asyncio.Event = field(default_factory=asyncio.Event)
@@ -83,14 +82,14 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Wait for so many seconds, then go on as if nothing had happened."""
+    """Wait for this number of seconds, then continue normally."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """Send these octets in place of a reply, as they are; then, if told so, nothing more."""
+    """Send these octets unchanged instead of a reply; then, optionally, stay silent."""
 
     data: bytes = b"\x16\x03\x01 what is this?\r\n"
     then_silent: bool = False
@@ -103,7 +102,7 @@ class Bytewise:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Give the good reply and these octets behind it in the same packet (RFC 3207 section 6: injection)."""
+    """Give the good reply, followed by these octets in the same packet (RFC 3207 section 6: injection)."""
 
     data: bytes
 
@@ -116,12 +115,13 @@ class Rule:
     """One action at one verb.
 
     Attributes:
-        containing: Only for commands whose line contains this text, such as one recipient's address.
-        times: How often it applies before the server behaves well; ``None`` is for ever.
-        after: At ``CONTENT``, how many octets of content are read first.
-        keep: At ``DOT``, the mail is kept although the answer does not say so; at ``CONTENT``, the dot is
-            answered and the mail kept although it was refused before. Without it a refusal at ``CONTENT`` is
-            the verdict, and the dot gets no second one.
+        containing: Applies only to commands whose line contains this text, such as a recipient's address.
+        times: How often it applies before the server behaves well; ``None`` means always.
+        after: At ``CONTENT``, the number of octets of content to read first.
+        keep: At ``DOT``, keep the mail although the reply does not say so; at ``CONTENT``, reply to the dot
+        and
+            keep the mail although it was refused before. Without it, a refusal at ``CONTENT`` is final, and
+            the dot gets no second reply.
     """
 
     verb: Verb
@@ -132,12 +132,12 @@ class Rule:
     keep: bool = False
 
     def applies(self, verb: Verb, line: str) -> bool:
-        """Whether this rule decides about the command."""
+        """Return whether this rule applies to the command."""
         return self.verb is verb and self.times != 0 and self.containing in line
 
     @property
     def keeps_mail(self) -> bool:
-        """Whether a mail at whose dot this rule applies, or in whose content, may count as received."""
+        """Return whether a mail may count as received if this rule applies to its content or dot."""
         match self.action:
             case Say(code=code):
                 return self.keep or 200 <= code < 300
@@ -148,7 +148,7 @@ class Rule:
 
 @dataclass(slots=True)
 class Behaviour:
-    """An ordered list of rules; the first one that applies decides, and none means good behaviour."""
+    """An ordered list of rules; the first one that applies decides. Without one the server behaves well."""
 
     rules: list[Rule] = field(default_factory=list)
 
@@ -162,12 +162,12 @@ class Behaviour:
         after: int = 1,
         keep: bool = False,
     ) -> Behaviour:
-        """Add a rule (see :class:`Rule` for its conditions) and return this behaviour, to chain."""
+        """Add a rule with the conditions of :class:`Rule`, and return this behaviour for chaining."""
         self.rules.append(Rule(verb, action, containing, times, after, keep))
         return self
 
     def take(self, verb: Verb, line: str = "") -> Rule | None:
-        """The rule for this command, counted as used once."""
+        """Return the rule for this command, and count its use."""
         rule = next((rule for rule in self.rules if rule.applies(verb, line)), None)
         if rule is not None and rule.times is not None:
             rule.times -= 1
@@ -176,12 +176,12 @@ class Behaviour:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What EHLO announces; STARTTLS also needs a context, AUTH also needs users.
+    """The extensions that EHLO announces; STARTTLS also needs a context, AUTH also needs users.
 
     Attributes:
-        size: The SIZE limit in octets, enforced (RFC 1870); 0 announces no limit, ``None`` no SIZE.
-        auth: The AUTH mechanisms; the server itself can do PLAIN and LOGIN.
-        recipients: The limit of one transaction, enforced with 452 and, as usual, not announced.
+        size: The enforced SIZE limit in octets (RFC 1870); 0 announces no limit, ``None`` no SIZE.
+        auth: The AUTH mechanisms; the server implements PLAIN and LOGIN.
+        recipients: The limit of one transaction, enforced with 452 and not announced.
     """
 
     pipelining: bool = True
@@ -195,7 +195,7 @@ class Offer:
     recipients: int | None = None
 
     def lines(self, *, starttls: bool, auth: bool) -> list[str]:
-        """The keyword lines of an EHLO reply."""
+        """Return the keyword lines of an EHLO reply."""
         announced = {
             "PIPELINING": self.pipelining,
             f"SIZE {self.size}": self.size is not None,
@@ -209,7 +209,7 @@ class Offer:
         return [line for line, offered in announced.items() if offered]
 
     def mail_parameters(self) -> set[str]:
-        """The parameters that MAIL may have."""
+        """Return the parameters that MAIL may have."""
         by_extension = {
             "SIZE": self.size is not None,
             "BODY": self.eight_bit,
@@ -220,5 +220,5 @@ class Offer:
         return {name for name, offered in by_extension.items() if offered}
 
     def rcpt_parameters(self) -> set[str]:
-        """The parameters that RCPT may have."""
+        """Return the parameters that RCPT may have."""
         return {"NOTIFY", "ORCPT"} if self.dsn else set()

@@ -1,10 +1,10 @@
-"""An engine in memory, for testing what a handler or a process does with jobs, without Zeebe.
+"""An engine in memory, for tests of handlers and processes without Zeebe.
 
-Jobs are created by the test, taken and reported through the :class:`~connector.engine.port.Engine` port, and
-what became of them is read back. It keeps Zeebe's rules as they were measured on 8.6: a stream brings what
-becomes available while it is open and a poll what was left; a job pushed to a stream is leased whether it
-is read or not; a lease that ended cannot be extended; a Complete or Fail goes through as long as the
-job is not over, whoever holds it; a Fail without retries is an incident. ::
+A test creates jobs and reads their outcomes; the worker takes and reports them through the
+:class:`~connector.engine.port.Engine` port. The rules are those of Zeebe 8.6, as measured: a stream brings
+jobs that become available while it is open, and a poll brings older ones; a job pushed to a stream is leased
+whether it is read or not; an expired lease cannot be extended; a Complete or Fail is accepted until the job
+has ended, from any worker; a Fail without retries is an incident. ::
 
     engine = FakeEngine()
     key = engine.create_job("smtp-connector:send:1", {"smtpEmailSubject": "Hello"})
@@ -32,7 +32,7 @@ DEFAULT_TENANT = "<default>"
 
 
 class JobState(Enum):
-    """Where a job is in its life."""
+    """The state of a job."""
 
     WAITING = "waiting"
     LEASED = "leased"
@@ -53,8 +53,8 @@ class FakeEngine:
     """Implements :class:`connector.engine.port.Engine` in memory, for one event loop.
 
     Args:
-        lease: How long a job that is taken stays reserved, in seconds.
-        clock: The engine's idea of the time; a test may set it apart from the worker's.
+        lease: For how many seconds a taken job stays reserved.
+        clock: The engine's clock; a test may make it differ from the worker's.
     """
 
     def __init__(self, *, lease: float = 60.0, clock: Callable[[], float] = time) -> None:
@@ -69,7 +69,7 @@ class FakeEngine:
         self._changed = asyncio.Condition()
         self._news: set[asyncio.Task[None]] = set()
 
-    # What a test does
+    # Actions of a test
 
     def create_job(
         self,
@@ -79,7 +79,7 @@ class FakeEngine:
         headers: Mapping[str, str] | None = None,
         retries: int = 3,
     ) -> int:
-        """Let a process instance arrive at a task; returns the job's key."""
+        """Create a job, as when a process instance reaches a task, and return its key."""
         key = next(self._keys)
         job = Job(
             key=key,
@@ -100,11 +100,11 @@ class FakeEngine:
         return key
 
     def fail_next(self, call: Call, *errors: Exception) -> None:
-        """Make the next calls of a kind raise these errors, in this order."""
+        """Make the next calls of one kind raise these errors, in order."""
         self._faults[call].extend(errors)
 
     def go_down(self) -> None:
-        """Break every stream and refuse every call, as a broker that was killed; leases go on ending."""
+        """Break every stream and refuse every call, like a killed broker; leases continue to expire."""
         self._down = EngineUnavailableError("the fake engine is down")
         self.end_streams()
 
@@ -113,20 +113,20 @@ class FakeEngine:
         self._down = None
 
     def end_streams(self) -> None:
-        """End every open stream, as a gateway does to have it renewed."""
+        """End every open stream, as a gateway does to renew it."""
         for queue in itertools.chain.from_iterable(self._streams.values()):
             queue.put_nowait(None)
         self._streams.clear()
 
-    # What a test reads
+    # Observations of a test
 
     @property
     def open_streams(self) -> int:
-        """How many job streams are open."""
+        """Return the number of open job streams."""
         return sum(map(len, self._streams.values()))
 
     def job(self, key: int) -> Job:
-        """The job as it is now.
+        """Return the job as it is now.
 
         Raises:
             LeaseLostError: There is no such job.
@@ -136,24 +136,24 @@ class FakeEngine:
         return self._records[key].job
 
     def state(self, key: int) -> JobState:
-        """Where the job is."""
+        """Return the state of the job."""
         return self._records[key].state
 
     def retries(self, key: int) -> int:
-        """How many attempts the job has left."""
+        """Return the number of attempts that the job has left."""
         return self._records[key].job.retries
 
     def outcomes(self, key: int) -> list[Outcome]:
-        """Every outcome that was reported for the job and taken, in order."""
+        """Return the accepted outcomes of the job, in order."""
         return list(self._records[key].outcomes)
 
     async def outcome(self, key: int) -> Outcome:
-        """Wait until the job is over (completed, thrown, or an incident) and give its last outcome."""
+        """Wait until the job has ended (completed, thrown, or an incident) and return its last outcome."""
         await self.until(lambda: self.state(key) in (JobState.DONE, JobState.INCIDENT))
         return self._records[key].outcomes[-1]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition on this engine holds; it is looked at whenever something changes."""
+        """Wait until a condition on this engine holds; it is evaluated after each change."""
         async with self._changed:
             await self._changed.wait_for(condition)
 
@@ -214,7 +214,7 @@ class FakeEngine:
             self._failed(record, outcome)
         self._tell()
 
-    # Its rules
+    # Rules
 
     def _enter(self, call: Call) -> None:
         self.calls[call] += 1
@@ -249,7 +249,7 @@ class FakeEngine:
             self._offer(record)
 
     def _offer(self, record: _Record) -> None:
-        """Push the job to the stream whose turn it is; without one it waits for a poll."""
+        """Push the job to the next stream in turn; without a stream the job waits for a poll."""
         record.state = JobState.WAITING
         if streams := self._streams[record.job.type]:
             streams.rotate(-1)

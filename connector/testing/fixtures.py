@@ -1,6 +1,6 @@
 """pytest fixtures for the doubles; they need ``pytest`` and ``pytest-asyncio``.
 
-Name this module in the ``conftest.py`` of your tests::
+Load this module in the ``conftest.py`` of your tests::
 
     pytest_plugins = ["connector.testing.fixtures"]
 """
@@ -23,13 +23,13 @@ WorkerFactory = Callable[..., AbstractAsyncContextManager[Worker]]
 
 @pytest.fixture
 def fake_engine() -> FakeEngine:
-    """An engine in memory, with no jobs yet."""
+    """Return an engine in memory, without jobs."""
     return FakeEngine()
 
 
 @pytest_asyncio.fixture
 async def smtp_server() -> AsyncIterator[SmtpServer]:
-    """A mail server on a free port of this machine; set its ``behaviour`` to make it misbehave."""
+    """Start a mail server on a free port of this machine; set its ``behaviour`` to make it misbehave."""
     async with SmtpServer() as server:
         yield server
 

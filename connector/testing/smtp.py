@@ -1,9 +1,8 @@
-"""A mail server that keeps what it is given, tells the truth about it, and misbehaves on demand.
+"""A mail server for tests that keeps every mail, records every octet, and misbehaves on demand.
 
-Real SMTP on a real socket, in the caller's event loop. Whole mails leave through ``received``, and every
-octet of every connection through ``connections``, so that a test can prove what did not go over the wire.
-It depends on nothing but the standard library: it is a witness, and must not share code with what it
-judges. ::
+It speaks real SMTP on a real socket, in the caller's event loop. ``received`` has the mails and
+``connections`` every octet, so that a test can prove what was not sent. It uses only the standard library and
+no code of the package, because it must not share faults with the code that it tests. ::
 
     async with SmtpServer() as server:
         ...  # send to server.hostname, server.port
@@ -33,12 +32,12 @@ class SmtpServer:
     Args:
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
-        behaviour: Rules for misbehaving; good behaviour without.
-        tls_context: Server-side context; STARTTLS is offered with it.
-        implicit_tls: Speak TLS from the first octet (port 465) in place of STARTTLS.
-        users: Passwords by user name. AUTH is then offered, and wanted before MAIL.
-        offer: Which extensions and mechanisms are announced; all of them without.
-        on_received: Called with every mail the server has taken, before the reply goes out.
+        behaviour: Rules for misbehaving; by default the server behaves well.
+        tls_context: Server-side context; with it the server offers STARTTLS.
+        implicit_tls: Use TLS from the first octet (port 465) instead of STARTTLS.
+        users: Passwords by user name. AUTH is then offered, and required before MAIL.
+        offer: The announced extensions and mechanisms; all by default.
+        on_received: Called with every accepted mail, before the reply is sent.
     """
 
     def __init__(  # noqa: PLR0913 - a test server is its configuration, always given by name
@@ -77,7 +76,7 @@ class SmtpServer:
         await self.aclose()
 
     async def start(self) -> None:
-        """Listen; ``port`` is the real one afterwards.
+        """Listen; ``port`` is then the real one.
 
         Raises:
             OSError: The address cannot be listened on.
@@ -88,7 +87,7 @@ class SmtpServer:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def aclose(self) -> None:
-        """Stop listening and end every connection, also those held in silence."""
+        """Stop listening and end every connection, even the silent ones."""
         if self._server is None:
             return
         self._server.close()
@@ -97,15 +96,15 @@ class SmtpServer:
             task.cancel()
             dialogue.abort()
         await asyncio.gather(*dialogues.values(), return_exceptions=True)
-        with contextlib.suppress(TimeoutError):  # Python 3.12 waits for transports that a client still holds
+        with contextlib.suppress(TimeoutError):  # Python 3.12 waits for transports that clients keep open
             await asyncio.wait_for(self._server.wait_closed(), 1)
         self._server = None
 
     async def wait_for(self, count: int, *, timeout: float = 10) -> list[ReceivedMail]:  # noqa: ASYNC109 - as asyncio.wait_for
-        """Wait until so many mails were received since the start.
+        """Wait until this number of mails was received since the start.
 
         Args:
-            count: How many mails.
+            count: The number of mails.
             timeout: Seconds to wait at most.
 
         Raises:
@@ -116,7 +115,7 @@ class SmtpServer:
         return list(self.received)
 
     async def wait_until_idle(self, *, timeout: float = 10) -> None:  # noqa: ASYNC109 - as asyncio.wait_for
-        """Wait until every connection so far has come to its end, so that its record is complete.
+        """Wait until every connection so far has ended, so that its record is complete.
 
         Raises:
             TimeoutError: One was still open after ``timeout`` seconds.

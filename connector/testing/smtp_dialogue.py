@@ -1,8 +1,7 @@
-"""The server's side of one SMTP connection (RFC 5321), written to be a strict and honest witness.
+"""The server's side of one SMTP connection (RFC 5321), strict and exact.
 
-Octets enter, replies and received mails leave. Strict: a command parameter that was not offered is
-refused, only CRLF ends a line. Honest: a mail counts as received exactly when the server decided so,
-whatever the client got to hear of it.
+Strict: the server refuses command parameters that it did not offer, and only CRLF ends a line. Exact: a mail
+counts as received exactly if the server decided to accept it, even if the client never got the reply.
 """
 
 from __future__ import annotations
@@ -37,17 +36,17 @@ _BAD_PARAMETER = (555, "5.5.4 Parameter not recognized or not implemented")
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMail:
-    """A mail that the server has taken responsibility for.
+    """A mail that the server has accepted.
 
     Attributes:
         sender: The reverse-path.
-        recipients: The forward-paths it accepted.
-        data: The content with dot-stuffing undone and nothing else changed.
+        recipients: The accepted forward-paths.
+        data: The content without dot-stuffing, otherwise unchanged.
         mail_parameters: Parameters of MAIL, such as ``SIZE``; ``""`` for those without a value.
-        rcpt_parameters: The same of RCPT, by recipient.
-        at: When it was taken.
+        rcpt_parameters: Parameters of RCPT, by recipient.
+        at: When it was accepted.
         tls: Whether the connection was encrypted.
-        username: Who had logged in.
+        username: The user that had logged in.
     """
 
     sender: str
@@ -62,7 +61,7 @@ class ReceivedMail:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What all connections of a server share."""
+    """The state that all connections of a server share."""
 
     behaviour: Behaviour
     keep: Callable[[ReceivedMail], Awaitable[None]]
@@ -73,7 +72,7 @@ class Service:
 
 @dataclass(slots=True)
 class _Transaction:
-    """The mail that is being handed over (RFC 5321 section 3.3)."""
+    """The current mail transaction (RFC 5321 section 3.3)."""
 
     sender: str
     mail_parameters: dict[str, str]
@@ -89,7 +88,7 @@ def _parse_path(argument: str) -> tuple[str, dict[str, str]] | None:
 
 
 class Dialogue:
-    """One connection from greeting to end."""
+    """One connection, from the greeting to its end."""
 
     def __init__(
         self,
@@ -117,7 +116,7 @@ class Dialogue:
         }
 
     async def run(self) -> None:
-        """Talk until either side ends it."""
+        """Serve the connection until either side ends it."""
         try:
             await self._answer(Verb.CONNECT, "", 220, "test.example ESMTP")
             while True:
@@ -129,7 +128,7 @@ class Dialogue:
                 else:
                     await verb(argument)
         except (Closing, EOFError, OSError):
-            pass  # the end of a connection, however it comes, is nothing that a test server complains about
+            pass  # a test server does not report how a connection ends
         finally:
             self._wire.close()
 
@@ -138,7 +137,7 @@ class Dialogue:
         self._wire.abort()
 
     async def _answer(self, verb: Verb, line: str, code: int, *lines: str) -> int:
-        """Give the good reply, or do what a rule wants instead; returns the code that was said, or 0."""
+        """Give the good reply, or perform the action of a rule; return the code that was sent, or 0."""
         return await self._act(self._service.behaviour.take(verb, line), code, *lines)
 
     async def _act(self, rule: Rule | None, code: int, *lines: str) -> int:
@@ -162,7 +161,7 @@ class Dialogue:
         return code
 
     async def _interrupt(self, rule: Rule | None) -> bool:
-        """Do what a rule wants where no reply is due, or not yet; whether a reply was given."""
+        """Perform the action of a rule where no reply is due yet; return whether it gave one."""
         if rule is not None and isinstance(rule.action, Say | Garbage):
             await self._act(rule, 0)
             return True

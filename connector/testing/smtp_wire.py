@@ -1,6 +1,6 @@
-"""The octets of one connection at a test server: whole lines and contents in, replies and faults out.
+"""The octets of one connection at a test server: lines and contents in, replies and faults out.
 
-Everything that passes is written down in a :class:`Connection`, also what nobody has read yet.
+A :class:`Connection` records everything, even octets that the server has not read yet.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class Connection:
     """The record of one connection.
 
     Attributes:
-        opened: When it was made.
-        received_bytes: Every octet from the client, decrypted where it was encrypted.
-        received_in_clear: Those among them that came before TLS, if there was any.
-        sent_bytes: Every octet that the server gave to the connection.
-        commands: The command lines, in order, without CRLF; AUTH's further lines too.
-        pipelined: Whether the client sent a command before the reply to the one before.
-        accepted: How many mails the server took.
-        tls: Whether it is encrypted.
+        opened: When it was opened.
+        received_bytes: Every octet from the client, decrypted.
+        received_in_clear: The octets that arrived before TLS.
+        sent_bytes: Every octet from the server.
+        commands: The command lines in order, without CRLF, including AUTH's further lines.
+        pipelined: Whether the client sent a command before the reply to the previous one.
+        accepted: The number of mails that the server accepted.
+        tls: Whether the connection is encrypted.
     """
 
     opened: datetime
@@ -51,7 +51,7 @@ class Connection:
 
 
 class RecordingReader(asyncio.StreamReader):
-    """A stream reader that writes down what arrives, when it arrives."""
+    """A stream reader that records octets when they arrive."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class Wire:
         self._unread = bytearray()
 
     async def line(self) -> str:
-        """The next line, without its CRLF.
+        """Return the next line without its CRLF.
 
         Raises:
             EOFError: The client has closed, or sends no line end.
@@ -94,12 +94,12 @@ class Wire:
         return self._record.commands[-1]
 
     async def wait_for_content(self, octets: int) -> None:
-        """Read until so many octets of content are there."""
+        """Read until this number of octets of content has arrived."""
         while len(self._unread) < octets:
             await self._fill()
 
     async def content(self) -> bytes:
-        """Everything up to the line with a single dot, dot-stuffing undone (RFC 5321 section 4.5.2)."""
+        """Read the content up to the final dot, and undo dot-stuffing (RFC 5321 section 4.5.2)."""
         self._unread[:0] = b"\r\n"
         searched = 0
         while (end := self._unread.find(b"\r\n.\r\n", searched)) < 0:
@@ -116,26 +116,26 @@ class Wire:
         self._unread += chunk
 
     async def say(self, code: int, *lines: str, behind: bytes = b"", bytewise: bool = False) -> None:
-        """Send one reply, of several lines if there are several (RFC 5321 section 4.2.1)."""
+        """Send one reply of one or more lines (RFC 5321 section 4.2.1)."""
         separators = ["-"] * (len(lines) - 1) + [" "]
         reply = "".join(f"{code}{sep}{line}\r\n" for sep, line in zip(separators, lines, strict=True))
         await self.send(reply.encode() + behind, bytewise=bytewise)
 
     async def send(self, data: bytes, *, bytewise: bool = False) -> None:
-        """Send octets as they are."""
+        """Send octets unchanged."""
         self._record.sent_bytes += data
         step = 1 if bytewise else len(data) or 1
         for start in range(0, len(data), step):
             self._writer.write(data[start : start + step])
             await self._writer.drain()
             if bytewise:
-                await asyncio.sleep(0)  # let the client read each octet by itself
+                await asyncio.sleep(0)  # let the client read each octet separately
 
     async def fault(self, action: Action | None) -> None:
-        """Do what is not a reply; returns where the good reply is still to come.
+        """Perform an action that is not a reply; return if the good reply is still to come.
 
         Raises:
-            Closing: The connection is to end without one.
+            Closing: The connection must end without a reply.
         """
         match action:
             case Drop():
@@ -155,15 +155,15 @@ class Wire:
                 pass
 
     def _linger_zero(self) -> None:
-        """Make the coming close a reset (RST): linger on, for zero seconds."""
+        """Make the next close a reset (RST), by lingering for zero seconds."""
         sock: socket.socket = self._writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     async def half_close(self) -> None:
-        """Close so that the client can still read the last reply: octets left unread would reset it.
+        """Close so that the client can still read the last reply; unread octets would cause a reset.
 
         Raises:
-            Closing: Always, once the client has closed too.
+            Closing: Always, when the client has closed too.
         """
         if self._writer.can_write_eof():
             self._writer.write_eof()
@@ -172,7 +172,7 @@ class Wire:
         raise Closing
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
-        """Encrypt; what came in clear before is forgotten (RFC 3207 section 4.2)."""
+        """Start TLS, and discard the state from before (RFC 3207 section 4.2)."""
         self._unread.clear()
         self._record.tls = True
         try:
@@ -182,8 +182,8 @@ class Wire:
             raise
 
     def close(self) -> None:
-        """Close after what was written has gone out."""
-        with contextlib.suppress(RuntimeError):  # the loop may be closing too
+        """Close after the written octets have been sent."""
+        with contextlib.suppress(RuntimeError):  # the loop may be closing as well
             self._writer.close()
 
     def abort(self) -> None:

@@ -15,18 +15,17 @@ from pyzeebe import ZeebeClient
 
 from connector.testing.smtp import SmtpServer
 
-_COMMAND = """
-import sys
-from connector.demo.examples import find
-from connector.demo.run import demo
-sys.exit(demo(find("notify"), once=sys.argv[1:] == ["--once"]))
-"""
-# The worker dies of a fault of its own, and no process waits for it to come back.
-_WORKER_DIES = """
+_PLAY = """
 import asyncio, sys
+from connector.cli.main import _play
 from connector.demo import run
 from connector.demo.examples import find
-
+{}
+sys.exit(asyncio.run(_play(find("notify"), once=sys.argv[1:] == ["--once"])))
+"""
+_COMMAND = _PLAY.format("")
+# The worker dies of a fault of its own, and no process waits for it to come back.
+_WORKER_DIES = _PLAY.format("""
 async def dies(*_):
     raise RuntimeError("no more of this")
 
@@ -34,8 +33,7 @@ async def forever(*_):
     await asyncio.Event().wait()
 
 run.JobLoop.run, run._perform = dies, forever
-sys.exit(run.demo(find("notify"), once=False))
-"""
+""")
 _NO_SUCH_PORT: dict[str, Any] = {
     "mailServer": {"hostname": "localhost", "port": 0},
     "customer": {"name": "Ada", "email": "ada@example.com"},
@@ -63,7 +61,7 @@ async def _read_until(demo: Process, pattern: str) -> re.Match[str]:
     raise AssertionError(f"the demo ended without {pattern}: {await demo.communicate()}")
 
 
-async def test_one_mail_from_a_process_and_out(engine_address: str) -> None:
+async def test_once_plays_one_example_and_exits(engine_address: str) -> None:
     demo = await _demo("--once", environ={"ZEEBE_ADDRESS": engine_address})
     out, errors = (text.decode() for text in await asyncio.wait_for(demo.communicate(), _TIMEOUT))
     assert demo.returncode == 0, out + errors
@@ -83,10 +81,10 @@ async def test_one_mail_from_a_process_and_out(engine_address: str) -> None:
     assert "Importance      high" in shown
 
 
-async def test_it_goes_on_until_interrupted(engine_address: str) -> None:
+async def test_it_continues_until_interrupted(engine_address: str) -> None:
     demo = await _demo(environ={"ZEEBE_ADDRESS": engine_address})
     page = urlsplit((await _read_until(demo, r"Inbox ready +(http://\S+/)"))[1])
-    await _read_until(demo, r"goes on until Ctrl-C")
+    await _read_until(demo, r"continues until Ctrl-C")
     answer = await _press_the_button(str(page.hostname), int(page.port or 0))
     assert answer.startswith(b"HTTP/1.0 303")
     await _read_until(demo, r"Look at it +http://\S+/mail/2$")
@@ -100,7 +98,7 @@ async def test_the_failure_of_another_instance_does_not_spoil_the_next(
 ) -> None:
     demo = await _demo(environ={"ZEEBE_ADDRESS": engine_address})
     page = urlsplit((await _read_until(demo, r"Inbox ready +(http://\S+/)"))[1])
-    await _read_until(demo, r"goes on until Ctrl-C")
+    await _read_until(demo, r"continues until Ctrl-C")
     foreign = await zeebe.run_process("smtp-connector-notify", _NO_SUCH_PORT)
     await _read_until(demo, r"The job failed: .*port")
     await zeebe.cancel_process_instance(foreign.process_instance_key)
@@ -110,11 +108,11 @@ async def test_the_failure_of_another_instance_does_not_spoil_the_next(
     await asyncio.wait_for(demo.communicate(), _TIMEOUT)
 
 
-async def test_a_worker_that_ends_is_told_as_such(engine_address: str) -> None:
+async def test_a_worker_that_ends_is_reported(engine_address: str) -> None:
     demo = await _demo(environ={"ZEEBE_ADDRESS": engine_address}, command=_WORKER_DIES)
     out, errors = await asyncio.wait_for(demo.communicate(), _TIMEOUT)
     assert (demo.returncode, errors) == (1, b"")
-    assert "✗ The worker has ended by itself: RuntimeError('no more of this')" in out.decode()
+    assert "✗ The worker has ended unexpectedly: RuntimeError('no more of this')" in out.decode()
 
 
 async def _press_the_button(host: str, port: int) -> bytes:
@@ -127,16 +125,16 @@ async def _press_the_button(host: str, port: int) -> bytes:
     return answer
 
 
-async def test_an_engine_that_cannot_be_reached_is_told_as_such() -> None:
+async def test_an_engine_that_cannot_be_reached_is_reported() -> None:
     async with SmtpServer() as no_engine:
         demo = await _demo("--once", environ={"ZEEBE_ADDRESS": f"127.0.0.1:{no_engine.port}"})
         out, errors = await asyncio.wait_for(demo.communicate(), _TIMEOUT)
     assert demo.returncode == 1
-    assert "✗ The engine does not answer" in out.decode()
+    assert "✗ Unexpected answer of the engine" in out.decode()
     assert b"Traceback" not in out + errors
 
 
-async def test_settings_that_cannot_be_used_are_told_as_such() -> None:
+async def test_settings_that_cannot_be_used_are_reported() -> None:
     demo = await _demo("--once", environ={"SMTP_CONNECTOR_WORKER_MAX_JOBS": "many"})
     out, errors = await asyncio.wait_for(demo.communicate(), _TIMEOUT)
     assert demo.returncode == 1
