@@ -2,8 +2,8 @@
 
 The pages link to files of the repository outside ``docs/``: the README, diagrams, templates. In the
 repository's web view such a link opens the file. Here the file is taken into the site, below
-``repository/``, and the link leads there; a page among them is treated the same, so that whatever can be
-reached by links is there. A link that leads nowhere is left as it is, and the strict build fails.
+``repository/``, and the link leads there; a page among them is treated the same, so that the site contains
+every page that links reach. A link that leads nowhere is left as it is, and the strict build fails.
 
 In the navigation of ``mkdocs.yml``, ``how-to/*.md`` stands for the pages there that are not named themselves.
 """

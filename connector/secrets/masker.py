@@ -286,7 +286,7 @@ class ShapeSearch:
     the windows of all shapes, and only the shapes found that way are searched for, as shapes may share one.
 
     Any thread may search at any time. Calls of ``add`` and ``remove`` need a lock of the caller's; a search
-    beside them finds the shapes that are there throughout. ADR 7 compares this with libraries.
+    beside them finds the shapes that are there throughout. ADR 11 compares this with libraries.
     """
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 Each value is kept with its source, and an error lists every fault under the name that the operator wrote. The
 first source that has a value wins: command line, environment, secret file (named by ``NAME_FILE`` in the
-environment), YAML, default. ADR 8 compares this with pydantic-settings.
+environment), YAML, default. ADR 10 compares this with pydantic-settings.
 """
 
 from __future__ import annotations
