@@ -181,3 +181,12 @@ def test_text_may_be_right_to_left_but_a_name_may_not_be_turned_round() -> None:
     assert check_text(turned, "f") == turned
     with pytest.raises(InputError, match=r"U\+202E"):
         check_name(turned, "f")
+
+
+@pytest.mark.parametrize("field", ["To", "From", "Reply-To", "Disposition-Notification-To"])
+@pytest.mark.parametrize("character", ["ü", "é x", "木"])
+def test_the_first_line_of_an_encoded_name_has_its_76_columns(field: str, character: str) -> None:
+    for length in range(1, 60):
+        written = mailboxes(field, [Mailbox("jane@example.org", (character * length).strip())])
+        assert max(map(len, written.split("\r\n"))) <= 76
+    assert len(written.split("\r\n")[0]) > 76 - 3 * 4, "and uses them: another character would not fit"
