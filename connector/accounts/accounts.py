@@ -47,7 +47,7 @@ class Account:
     Attributes:
         route: Where to submit; user name and passwords may still be references to secrets.
         sender: For tasks without a mailbox name.
-        reply_to: For tasks that name nobody to answer to.
+        reply_to: For tasks that name no address to answer to.
         when_uncertain: For tasks that do not say; None leaves it to the ledger's settings.
         defaults: For tasks that say nothing about these.
         signing: How its mails are signed and encrypted; passwords may still be references to secrets.
@@ -82,7 +82,7 @@ class Accounts:
         return tuple(self._accounts.values())
 
     def configured(self, name: str) -> Account:
-        """The account of a name that is in the settings, whoever may use it: for operators.
+        """The account of a name in the settings, regardless of who may use it: for operators.
 
         Raises:
             KeyError: There is none.

@@ -60,7 +60,7 @@ async def open_ledger(
     it is back.
 
     Raises:
-        LedgerUnavailableError: What PostgreSQL needs is not installed, or nobody knows where ``~`` is.
+        LedgerUnavailableError: What PostgreSQL needs is not installed, or ``~`` stands for no directory.
     """
     ledger = Ledger(measured(_store(settings)))
     try:

@@ -306,7 +306,7 @@ class Acknowledged:
         hold: Seconds for which the key stays held. A worker to whom the engine had given the same job
             before the incident must not be mistaken for that person.
         task: The element instance that has the incident. Another one with the same idempotency key, which
-            nobody has decided about, is still in doubt.
+            no person has decided about, is still in doubt.
     """
 
     hold: float = 0.0
@@ -324,7 +324,7 @@ class OvertakenError(Exception):
 
 
 class LedgerUnavailableError(Exception):
-    """Nothing was recorded, or nobody knows whether it was; the message says what to change."""
+    """Nothing was recorded, or it is not known whether it was; the message says what to change."""
 
 
 class LedgerVanishedError(LedgerUnavailableError):
@@ -425,7 +425,7 @@ class Store(Protocol):
 
         Args:
             older_than: Seconds.
-            doubtful: Also forget committing and uncertain ones, of which nobody knows whether they were sent.
+            doubtful: Also forget committing and uncertain ones, which may or may not have been sent.
         """
         ...
 

@@ -38,13 +38,13 @@ _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
     (asyncpg.DiskFullError, "its disk is full: make room"),
     (
         asyncpg.InsufficientPrivilegeError,
-        "the user in ledger.url lacks a right: let it create tables, or use those that are there",
+        "the user in ledger.url lacks a right: let it create tables, or use the existing ones",
     ),
-    (asyncpg.TooManyConnectionsError, "it has no connection left: raise max_connections"),
+    (asyncpg.TooManyConnectionsError, "it has no free connection: raise max_connections"),
     (asyncpg.PostgresConnectionError, "it cannot be reached: the connection broke"),
     (asyncpg.PostgresError, "it refuses"),
     (asyncpg.InterfaceError, "the connection is lost"),
-    (TimeoutError, "it does not answer in time: look at its load"),
+    (TimeoutError, "it does not answer in time: check its load"),
     (OSError, "it cannot be reached: check the server, and host and port in ledger.url"),
 )
 
@@ -138,7 +138,7 @@ class PostgresServer:
         except ValueError:
             # Its text may quote the URL, and so the password.
             raise LedgerUnavailableError(
-                "ledger.url is no URL of a PostgreSQL database: "
+                "ledger.url is not the URL of a PostgreSQL database: "
                 "expected postgresql://user:password@host:port/database"
             ) from None
 

@@ -1,7 +1,7 @@
 """The transitions of a mail from state to state: pure functions, the same for every store.
 
 An entry (or none) and the present enter, the changed entry and an answer leave. A store runs them where
-nobody else can change the entry meanwhile. Two rules hold everywhere:
+no other process can change the entry meanwhile. Two rules hold everywhere:
 
 - An attempt is named by its owner and number, so that one who was overtaken cannot speak for its successor.
 - That a mail was sent, or delivered to some of its recipients, is a fact: it is recorded from any state, and
@@ -82,7 +82,7 @@ def begin(request: Request, entry: Entry | None, now: float) -> tuple[Entry | No
 
 
 def _in_doubt(request: Request, entry: Entry) -> bool:
-    """Whether nobody knows if the mail was sent, and no person has told this task to send it again."""
+    """Whether the mail may have been sent, and no person has told this task to send it again."""
     if entry.state is State.ACKNOWLEDGED:
         return entry.owner != request.task
     return entry.state in _DOUBTFUL
@@ -114,7 +114,7 @@ def _entry(attempt: Attempt, state: State, now: float, crashes: int = 0) -> Entr
 
 
 def _doubt(entry: Entry, progress: Progress, lease: float) -> tuple[Entry, Uncertain]:
-    """Say that nobody knows; a lease that ended in committing has crashed and becomes uncertain here.
+    """Say that it is not known; a lease that ended in committing has crashed and becomes uncertain here.
 
     When it changed stays as it was: a person looks in the server's log for the moment of the dot.
     """
@@ -175,7 +175,7 @@ def settle(
 
 
 def _delivered(attempt: Attempt, settlement: Delivered, entry: Entry | None, now: float) -> Entry | None:
-    """Record that some recipients have the mail, from whatever state: it is a fact as a sent mail is.
+    """Record that some recipients have the mail, in any state: it is a fact as a sent mail is.
 
     A reply that comes late, to an attempt whose delivery was in doubt, ends that doubt.
     """
@@ -228,7 +228,7 @@ def _settle_latest(
 
 
 def _settled(entry: Entry, state: State, now: float, response: str | None = None) -> Entry:
-    """Leave the lease, and begin counting crashes anew: whoever settles has not crashed."""
+    """Leave the lease, and begin counting crashes anew: a worker that settles has not crashed."""
     progress = None if state is State.SENT else entry.progress
     return entry._replace(
         state=state, held_until=0.0, changed=now, crashes=0, response=response, progress=progress

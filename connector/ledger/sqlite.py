@@ -55,9 +55,9 @@ _REMEDIES = {
     "SQLITE_BUSY": "another process holds it: end what keeps it open, such as a backup or a database shell",
     "SQLITE_LOCKED": "another process holds it: end what keeps it open, such as a backup or a database shell",
     "SQLITE_CORRUPT": "the file is damaged: restore it from a backup",
-    "SQLITE_NOTADB": "the file is no SQLite database: restore it, or set ledger.path to another",
+    "SQLITE_NOTADB": "the file is not an SQLite database: restore it, or set ledger.path to another",
     "SQLITE_CANTOPEN": "it cannot be opened: let the worker's user write the file and its directory",
-    "SQLITE_IOERR": "reading or writing failed: look at the disk and the kernel's log",
+    "SQLITE_IOERR": "reading or writing failed: check the disk and the kernel's log",
     "SQLITE_PERM": "it may not be opened: let the worker's user write the file and its directory",
 }
 _T = TypeVar("_T")
@@ -102,9 +102,7 @@ def _unavailable(path: Path, error: sqlite3.Error | OSError) -> LedgerUnavailabl
         primary = "_".join(name.split("_")[:2])
         reason = f"{_REMEDIES.get(primary, 'it cannot be used')} ({error})"
     else:
-        reason = (
-            f"{error.strerror or error}: set ledger.path to a file that the worker's user may make and write"
-        )
+        reason = f"{error.strerror or error}: set ledger.path to a file that the worker's user may write"
     return LedgerUnavailableError(f"The ledger {path} cannot be used; {reason}. Nothing is sent meanwhile.")
 
 

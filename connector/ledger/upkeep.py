@@ -61,7 +61,7 @@ class Upkeep:
         self._held[attempt] = None
 
     def let_go(self, attempt: Attempt) -> None:
-        """Let the attempt's lease run out: nobody can say what became of it."""
+        """Let the attempt's lease run out: what became of it cannot be known."""
         self._held.pop(attempt, None)
 
     async def recorded(self, attempt: Attempt, settlement: Settlement) -> None:
@@ -100,9 +100,11 @@ class Upkeep:
             if not goes_on:
                 self.let_go(attempt)
         if record.cancelled():
-            _log.error("ledger not told what became of a mail", key=attempt.key)
+            _log.error("the outcome of a mail was not recorded in the ledger", key=attempt.key)
         elif (fault := record.exception()) is not None:
-            _log.error("ledger not told what became of a mail", key=attempt.key, exc_info=fault)
+            _log.error(
+                "the outcome of a mail was not recorded in the ledger", key=attempt.key, exc_info=fault
+            )
 
     async def _finish(self) -> None:
         records = set(self._records.values())

@@ -237,7 +237,7 @@ def _charset(data: bytes) -> list[str]:
 
 
 def _no_message(lines: bytes) -> str | None:
-    """Say why octets cannot be a part without encoding, whatever the server takes."""
+    """Say why octets cannot be a part without encoding, even where the server takes eight bits."""
     if not lines or b"\r" in lines or b"\0" in lines:
         return "it is empty, or not made of lines"
     if max(map(len, lines.split(b"\n"))) > _LONGEST_LINE:

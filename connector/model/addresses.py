@@ -29,12 +29,12 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _LOCAL = re.compile(_DOT_ATOM)
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 # What nearly everybody writes, jane@example.com or Jane Doe <jane@example.com>, is read in one step; so short
-# that no limit but the local part's is in reach. Whatever else may be a mailbox goes the long way.
+# that no limit but the local part's is in reach. Every other form goes the long way.
 _USUAL_LENGTH = 128
 _USUAL_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9 .'-]*[A-Za-z0-9.])?"
 _USUAL = re.compile(rf"(?:({_USUAL_NAME}) *(<))?({_DOT_ATOM})@({_DOMAIN.pattern})(?(2)>)")
 # Possessive, and what is left open reaches to the end: nothing is ever read twice, so that the time grows
-# with the length alone, whatever a stranger typed into the form behind it.
+# with the length alone, even for what an attacker typed into a form.
 _QUOTED = r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
 _ANGLE = rf'<(?:[^">]++|{_QUOTED})*+(?:>|\Z)'
 _COMMENT = r"\((?:[^()\\]++|\\.)*+\)"
@@ -80,7 +80,7 @@ def parse_mailbox(text: str, field: str, *, allow_local: bool = False) -> Mailbo
     """Read one mailbox: ``jane@x``, ``Jane <jane@x>``, ``"Doe, Jane" <jane@x>`` or ``jane@x (Jane)``.
 
     Single-label domains, address literals such as ``[127.0.0.1]`` and quoted local parts are accepted;
-    whether anybody answers there is for the server to say. An encoded-word (RFC 2047) in a name is text
+    whether they exist is for the server to say. An encoded-word (RFC 2047) in a name is text
     like any other and arrives as it was typed.
 
     Args:
@@ -211,7 +211,7 @@ def _parse_local(local: str, field: str) -> str:
 
 
 def _invalid(part: str, field: str, message: str) -> InputError:
-    """The error for part of an address; a character that nobody can see is the likely reason."""
+    """The error for part of an address; an invisible character is the likely reason."""
     hidden = invisible(part)
     return InputError(field, f"holds {hidden}; remove it" if hidden else message)
 

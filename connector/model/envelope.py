@@ -61,7 +61,7 @@ class Message:
         data: 7-bit octets (8-bit only in headers under SMTPUTF8), every line ended by CRLF and at most
             998 octets long, not dot-stuffed.
         message_id: The Message-ID with its angle brackets.
-        require_all_recipients: One refused recipient and nobody gets it.
+        require_all_recipients: One refused recipient, and none gets it.
         warnings: What the modeler should know about its content.
         eight_bit: Its form for servers with 8BITMIME, where it has one.
         private: The recipients who get octets of their own, each by a delivery of its own.

@@ -25,7 +25,7 @@ from connector.errors import InputError
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Relay, submission over TLS and submission (RFC 5321, RFC 8314): what an entry without a port stands for.
-# No other, since on a shared host anybody may open the high ones.
+# No other, since on a shared host every user may open the high ones.
 _MAX_HOSTNAME = 255  # RFC 1035 section 2.3.4; an IPv6 address with its zone fits as well
 
 MAIL_PORTS: tuple[int, ...] = (25, 465, 587)
@@ -138,7 +138,7 @@ def _servers(entry: str) -> tuple[tuple[str, int], ...]:
 
 # Attachments fetched by URL
 
-_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291: all that is handed out to anybody
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291: all that is handed out
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last 32 bits
 _NEVER_PUBLIC = (
     ipaddress.IPv4Network("192.0.0.0/24"),  # RFC 6890: protocol assignments, 192.0.0.192 among them

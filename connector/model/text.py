@@ -23,7 +23,7 @@ _BIDI_CONTROL = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # Letters and symbols that are drawn as nothing: Hangul fillers and the empty Braille cell.
 _BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 
-# Ten times what anybody reads; Postfix cuts a header off at 102,400 octets (header_size_limit), which this
+# Ten times what people read; Postfix cuts a header off at 102,400 octets (header_size_limit), which this
 # many characters do not reach in any script, encoded.
 MAX_VALUE = 10_000
 # For names of people and files; a file system has 255 octets for one.

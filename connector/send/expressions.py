@@ -2,7 +2,7 @@
 
 The value of a result or error expression enters, a decision leaves. Expressions are parsed with the task's
 headers, before anything is sent; they are evaluated here, when it is known what became of the mail. An
-expression that fails raises :class:`ExpressionError`: whoever asked knows whether a mail is already out.
+expression that fails raises :class:`ExpressionError`; the caller knows whether a mail is already out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from connector.tasks.inputs import kind, shown
 from connector.tasks.moments import parse_duration
 
 # Enough for every expression that a person writes, at most a few milliseconds of the event loop. What needs
-# more is evaluated again in a thread, within FEEL's own bounds, and holds up nobody else.
+# more is evaluated again in a thread, within FEEL's own bounds, and does not hold up other jobs.
 _USUAL = Limits(steps=5_000, seconds=0.01)
 # What the engine keeps the number in, a signed integer of 32 bits.
 _MOST_RETRIES = 2**31 - 1
@@ -107,7 +107,7 @@ async def _evaluated(name: str, expression: Expression, context: Mapping[str, An
 
 
 async def _uninterrupted(work: Coroutine[Any, Any, Evaluation]) -> Evaluation:
-    """Wait for work that ends soon, whoever cancels meanwhile: a mail that was sent needs its outcome."""
+    """Wait for work that ends soon, even when cancelled: a mail that was sent needs its outcome."""
     task = asyncio.create_task(work)
     while not task.done():
         with suppress(asyncio.CancelledError):
@@ -121,7 +121,7 @@ async def _uninterrupted(work: Coroutine[Any, Any, Evaluation]) -> Evaluation:
 def _decision(value: Mapping[str, Any]) -> Decision:
     variables = value.get("variables")
     if variables is not None and not isinstance(variables, dict):
-        raise _undecided(f"gave variables that are no context: {shown(variables)}")
+        raise _undecided(f"gave variables that are not a context: {shown(variables)}")
     match value.get("errorType", "bpmnError"):
         case "bpmnError":
             return _thrown(value)
@@ -145,7 +145,7 @@ def _text(value: Mapping[str, Any], *names: str) -> str:
     given = next((value[name] for name in names if value.get(name) is not None), "")
     # A reply code is a number, and a code is a text: bpmnError(error.variables.smtpCode) means "550".
     if isinstance(given, bool) or not isinstance(given, str | int | float):
-        raise _undecided(f"gave a {names[0]} that is no text: {shown(given)}")
+        raise _undecided(f"gave a {names[0]} that is not text: {shown(given)}")
     return str(given)
 
 
@@ -154,7 +154,7 @@ def _retries(value: Mapping[str, Any]) -> int:
     if retries is None:
         return 0
     if isinstance(retries, bool) or not isinstance(retries, int) or retries > _MOST_RETRIES:
-        raise _undecided(f"gave retries that are no whole number: {shown(retries)}")
+        raise _undecided(f"gave retries that are not a whole number: {shown(retries)}")
     # `job.retries - 1` is below 0 for a task that is defined without retries: none are left either way.
     return max(retries, 0)
 
@@ -165,7 +165,7 @@ def _backoff(value: Mapping[str, Any]) -> timedelta | None:
         return None
     duration = parse_duration(text) if isinstance(text, str) else None
     if duration is None or duration.months:
-        raise _undecided(f"gave a retryBackoff that is no duration such as PT30S: {shown(text)}")
+        raise _undecided(f"gave a retryBackoff that is not a duration such as PT30S: {shown(text)}")
     return timedelta(days=duration.days) + duration.clock
 
 

@@ -66,7 +66,7 @@ async def _request_hash(job: Job, task: SendTask) -> str:
         large = _characters(asked) > _LARGE
         return await asyncio.to_thread(_digest, request) if large else _digest(request)
     except RecursionError:
-        raise InputError("variables", "an input is nested too deeply; make it flat") from None
+        raise InputError("variables", "an input is nested too deeply; use fewer levels") from None
 
 
 def _digest(request: list[Any]) -> str:

@@ -170,7 +170,7 @@ def _url(value: Value) -> str:
         parts = urlsplit(url)
         port_is_valid = parts.port != 0
     except ValueError:
-        raise value.error("is no URL; write one such as https://files.example.com/offer.pdf") from None
+        raise value.error("is not a URL; write one such as https://files.example.com/offer.pdf") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or " " in url or not port_is_valid:
         raise value.error("must be a full http or https URL without blanks")
     if parts.username is not None:
@@ -185,4 +185,4 @@ def _decoded(value: Value) -> bytes:
     try:
         return base64.b64decode("".join(encoded.split()), validate=True)
     except ValueError:
-        raise value.error("is no base64 (RFC 4648 section 4, with its = at the end)") from None
+        raise value.error("is not base64 (RFC 4648 section 4, with its = at the end)") from None

@@ -256,7 +256,7 @@ NATIVE = Definitions(
     Definition(
         "smtpEmailRequireAllRecipients",
         Kind.BOOLEAN,
-        "One refused recipient and nobody gets the mail.",
+        "One refused recipient, and none gets the mail.",
         default="false",
     ),
     Definition(
@@ -285,7 +285,7 @@ def _for_infosys(definition: Definition) -> Definition:
     )
 
 
-# The Infosys connector knows no accounts and no anonymous relay, and sends to all or to nobody.
+# The Infosys connector knows no accounts and no anonymous relay, and sends to all or to none.
 INFOSYS = Definitions(*map(_for_infosys, NATIVE))
 
 
@@ -326,7 +326,7 @@ def _is_like(start: str, prefix: str) -> bool:
 def _warning(name: str, known: tuple[str, ...]) -> str:
     candidates = {candidate.casefold(): candidate for candidate in known}
     near = get_close_matches(_folded(name), candidates, n=1, cutoff=0.0)
-    return f"{name!r} is no input of this task and was ignored; did you mean {candidates[near[0]]}?"
+    return f"{name!r} is not an input of this task and was ignored; did you mean {candidates[near[0]]}?"
 
 
 def _folded(name: str) -> str:

@@ -116,6 +116,6 @@ def _unknown(code: str) -> str:
     numeric = code.isdigit() and len(code) == 3
     near = _BY_NUMBER.get(code) or _BY_CLASS.get(code[:1], ()) if numeric else ()
     near = near or tuple(get_close_matches(code.upper()[:_LONGEST], [*ErrorCode], n=2, cutoff=0.5))
-    told = f'errorExpression compares error.code with "{code[:_LONGEST]}", which is no error code'
+    told = f'errorExpression compares error.code with "{code[:_LONGEST]}", which is not an error code'
     advice = f"; did you mean {' or '.join(near)}?" if near else ""
     return told + advice + (f" A server's reply code is error.variables.smtpCode = {code}" if numeric else "")

@@ -144,12 +144,12 @@ def _duration(headers: Mapping[str, str], name: str) -> timedelta | None:
         return None
     duration = parse_duration(text)
     if duration is None:
-        raise ExpressionError(name, f"{shown(text)} is no ISO 8601 duration; write PT30S, PT5M or P1D")
+        raise ExpressionError(name, f"{shown(text)} is not an ISO 8601 duration; write PT30S, PT5M or P1D")
     if duration.months:
         raise ExpressionError(
             name, f"{shown(text)} has years or months, which differ in length; use days, as P30D"
         )
     length = timedelta(days=duration.days) + duration.clock
     if length > _LONGEST_DURATION:
-        raise ExpressionError(name, f"{shown(text)} is longer than a year; write less")
+        raise ExpressionError(name, f"{shown(text)} is longer than a year; write a shorter one")
     return length

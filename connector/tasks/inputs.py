@@ -96,7 +96,7 @@ def text(value: Value) -> str:
         data.encode()
     except UnicodeEncodeError:
         # The cause holds the whole text.
-        raise value.error("holds half of a surrogate pair, which is no character; remove it") from None
+        raise value.error("holds half of a surrogate pair, which is not a character; remove it") from None
     return data
 
 
@@ -214,7 +214,7 @@ def from_json(value: Value, brackets: str) -> Any:
         return json.loads(data)
     except (ValueError, RecursionError):
         # The cause may quote the text, which may be a body or hold a secret.
-        message = f"the text in {brackets[0]} {brackets[1]} is no JSON; check its quotes and commas"
+        message = f"the text in {brackets[0]} {brackets[1]} is not JSON; check its quotes and commas"
         raise value.error(message) from None
 
 
@@ -255,7 +255,9 @@ class Inputs:
                 continue
             own, other = given[name], Value(self._prefix + alias, self._data[alias])
             if own is not None and own.data != other.data:
-                raise own.error(f"{alias} says something else; it is another name for it, give one")
+                raise own.error(
+                    f"{alias} is another name for it and has another value; give only one of them"
+                )
             given[name] = own or other
         return given
 
@@ -320,7 +322,7 @@ class Inputs:
             known = tuple(self._definitions)
             near = get_close_matches(key[:_MAX_NAME], known, n=1, cutoff=0.5)
             advice = f"did you mean {near[0]}?" if near else f"use {', '.join(known)}"
-            raise InputError(self._path, f"{shown(key)} is no key of it; {advice}", allowed=known)
+            raise InputError(self._path, f"{shown(key)} is not one of its keys; {advice}", allowed=known)
 
     def _missing(self, name: str, advice: str) -> Value:
         if self.null(name):

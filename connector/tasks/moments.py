@@ -89,9 +89,9 @@ def read_follow_up(value: Value, settings: MessageSettings, now: datetime) -> da
     try:
         moment = _Calendar(settings, now).moment(value)
     except OverflowError as error:
-        raise value.error("is beyond the year 9999; write an earlier moment") from error
+        raise value.error("is beyond the year 9999; write an earlier one") from error
     if moment <= now:
-        raise value.error(f"{shown(value.data)} has passed ({moment.isoformat()}); write a moment to come")
+        raise value.error(f"{shown(value.data)} has passed ({moment.isoformat()}); write a later one")
     return moment
 
 
@@ -113,17 +113,17 @@ class _Calendar:
         if isinstance(data, dict):
             return self._day_and_time(value)
         if not isinstance(data, str):
-            raise value.error(f"{kind(data)} is no moment; {_FORMS}")
+            raise value.error(f"{kind(data)} is not a point in time; {_FORMS}")
         written = unquoted(text(value))
         if len(written) > _MAX_WRITTEN:
-            raise value.error(f"{shown(value.data)} is no moment; {_FORMS}")
+            raise value.error(f"{shown(value.data)} is not a point in time; {_FORMS}")
         if duration := parse_duration(written):
             return self._after(duration)
         if _DATE_TIME.match(written):
             return self._date_time(value, written)
         if match := _DAY.fullmatch(written):
             return self._on(value, match["day"], match["time"])
-        raise value.error(f"{shown(value.data)} is no moment; {_FORMS}")
+        raise value.error(f"{shown(value.data)} is not a point in time; {_FORMS}")
 
     def _day_and_time(self, value: Value) -> datetime:
         inputs = Inputs(mapping(value), FOLLOW_UP, value.field)
@@ -148,7 +148,7 @@ class _Calendar:
         try:
             return date.fromisoformat(word)
         except ValueError as error:
-            raise value.error(f"{shown(word)} is no day; {_FORMS}") from error
+            raise value.error(f"{shown(word)} is not a day; {_FORMS}") from error
 
     def _date_time(self, value: Value, written: str) -> datetime:
         named = _ZONE.fullmatch(written)
@@ -156,7 +156,7 @@ class _Calendar:
             moment = datetime.fromisoformat(named["moment"] if named else written)
             zone = ZoneInfo(named["feel"] or named["java"]) if named else self.zone
         except (ValueError, ZoneInfoNotFoundError, OSError) as error:
-            raise value.error(f"{shown(written)} is no ISO 8601 date-time in a known zone") from error
+            raise value.error(f"{shown(written)} is not an ISO 8601 date-time in a known zone") from error
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone)
         return _settled(moment, self.zone)
@@ -186,4 +186,4 @@ def _time(value: Value, written: str) -> time:
     hour, minute, second = map(int, match.groups("0")) if match else (24, 0, 0)
     if hour < 24 and minute < 60 and second < 60:
         return time(hour, minute, second)
-    raise value.error(f"{shown(written)} is no time of day; write 09:30 or 17:00:00")
+    raise value.error(f"{shown(written)} is not a time of day; write 09:30 or 17:00:00")

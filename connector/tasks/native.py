@@ -66,11 +66,11 @@ class Dialect:
 
     Attributes:
         definitions: Its inputs.
-        foreign: It stands in for another vendor's connector: its mail goes to all recipients or to nobody,
+        foreign: It stands in for another vendor's connector: its mail goes to all recipients or to none,
             and the operator may relax STARTTLS.
         bare_local_parts: ``mailBoxName`` is an address.
         escaped_newlines: The two characters ``\n`` in a text body are a line break.
-        html_is_path: An HTML body without a ``<`` is a path, whatever its ending.
+        html_is_path: An HTML body without a ``<`` is a path, with any ending.
     """
 
     definitions: Definitions = NATIVE
@@ -302,7 +302,7 @@ class _Task:
             return self.defaults.delivery_receipt
         events = tuple(dict.fromkeys(choice(item, DELIVERY_RECEIPTS) for item in items(value)))
         if DeliveryReceipt.NEVER in events and len(events) > 1:
-            raise value.error("never excludes the other values; remove it or them")
+            raise value.error("never excludes the other values; remove it, or the others")
         return events
 
     def follow_up(self) -> datetime | None:
@@ -326,7 +326,8 @@ class _Task:
         ids = self.message_ids("smtpEmailInReplyTo")
         if len(ids) > 1:
             raise InputError(
-                "smtpEmailInReplyTo", "names several mails; name the one, the others in smtpEmailReferences"
+                "smtpEmailInReplyTo",
+                "names several mails; name one here, and the others in smtpEmailReferences",
             )
         return ids[0] if ids else None
 

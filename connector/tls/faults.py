@@ -57,8 +57,8 @@ _VERSION_FAULTS = frozenset(
 _PLAIN_FAULTS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
 # Alerts by which a server refuses our certificate (RFC 8446 section 6.2), or the lack of one.
 _CLIENT_FAULTS = {
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a client certificate",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "it agrees to no cipher, or wants a client certificate",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it requires a client certificate",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "it accepts none of our ciphers, or requires a client certificate",
     "TLSV1_ALERT_UNKNOWN_CA": "it does not trust the authority of our client certificate",
     "SSLV3_ALERT_BAD_CERTIFICATE": "it refuses our client certificate",
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it refuses our client certificate",
@@ -95,14 +95,14 @@ def explain(error: Exception, phase: Phase, server: Server) -> str:
         return _certificate_fault(error, server)
     reason = error.reason if isinstance(error, ssl.SSLError) else None
     if reason in _VERSION_FAULTS:
-        return f"it speaks no {_least(server)}."
+        return f"it does not speak {_least(server)}."
     if phase is Phase.TLS and (reason in _PLAIN_FAULTS or isinstance(error, ClearTextBeforeTlsError)):
         return "this port does not speak TLS from the start: use security starttls, or port 465."
     if isinstance(error, ClearTextBeforeTlsError):
-        return "text came in between STARTTLS and the handshake, as an attacker would inject it."
+        return "text arrived between STARTTLS and the handshake, as an attacker would inject it."
     if isinstance(error, ConnectionResetError | ssl.SSLEOFError):
         # Many servers refuse a version or a cipher in this way, without the alert of RFC 8446 section 6.
-        return f"it ended the handshake without saying why; most likely it speaks no {_least(server)}."
+        return f"it ended the handshake without a reason; most likely it does not speak {_least(server)}."
     return _client_fault(reason, server) or f"the handshake ended with {reason or 'an error'}."
 
 
@@ -142,5 +142,5 @@ def _trust(server: Server) -> str:
 
 def _least(server: Server) -> str:
     if server.tls.min_version == "1.2":
-        return "TLS 1.2 or later, which is the least that is accepted"
+        return "TLS 1.2 or later, and older versions are not accepted"
     return f"TLS {server.tls.min_version} or later, which accounts.{server.account}.min_tls demands"

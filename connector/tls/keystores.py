@@ -28,7 +28,7 @@ def trusted_certificates(file: Path, password: str) -> bytes:
     """Read the authorities of a trust store.
 
     Args:
-        file: PKCS#12, which Java has written since version 9 whatever the file's name, or JKS.
+        file: PKCS#12, which Java has written since version 9 under any file name, or JKS.
         password: The store's.
 
     Returns:
@@ -51,7 +51,7 @@ def _from_jks(data: bytes, password: str) -> list[bytes]:
     except jks.WrongPasswordError:
         raise UnreadableStoreError("trust_store_password does not open it, or it is damaged") from None
     except jks.MalformedStoreError:
-        raise UnreadableStoreError("it is no valid JKS file") from None
+        raise UnreadableStoreError("it is not a valid JKS file") from None
 
 
 def _from_pkcs12(data: bytes, password: str) -> list[bytes]:
@@ -65,7 +65,7 @@ def _from_pkcs12(data: bytes, password: str) -> list[bytes]:
         raise UnreadableStoreError(
             "it is neither PKCS#12 nor JKS, or trust_store_password does not open it"
         ) from None
-    # A certificate with a key is somebody's own, not an authority's.
+    # A certificate with a key is the holder's own, not an authority's.
     own = [store.cert] if store.cert is not None and store.key is None else []
     listed = [*own, *store.additional_certs]
     return [entry.certificate.public_bytes(Encoding.DER) for entry in listed]

@@ -81,7 +81,7 @@ def read_key(source: KeyFile) -> OwnKey:
     data = _content(source.file)
     password = _text(source.password)
     if source.key_password is not None and not data.startswith(jks.MAGIC):
-        raise UnreadableKeyError(source.file, "it is no JKS file, which alone has a `key_password`")
+        raise UnreadableKeyError(source.file, "it is not a JKS file, which alone has a `key_password`")
     if _PEM in data:
         return _from_pem(data, source, password)
     if source.key is not None:
@@ -162,7 +162,7 @@ def _from_jks(data: bytes, source: KeyFile, password: str) -> OwnKey:
     except jks.WrongPasswordError:
         raise UnreadableKeyError(source.file, f"{_WRONG_PASSWORD}, or it is damaged") from None
     except (jks.MalformedStoreError, ValueError):
-        raise UnreadableKeyError(source.file, "it is no valid JKS file") from None
+        raise UnreadableKeyError(source.file, "it is not a valid JKS file") from None
     return _with_own(source.file, key, found)
 
 

@@ -172,7 +172,7 @@ def _present(context: ssl.SSLContext, policy: TlsPolicy, certificate: Path) -> N
 def _key_fault(error: ssl.SSLError) -> str:
     if error.reason == "KEY_VALUES_MISMATCH":
         return "client_key is the key of another certificate"
-    return "it is no PEM certificate with its key, or client_key_password does not open the key"
+    return "it is not a PEM certificate with its key, or client_key_password does not open the key"
 
 
 def _text(password: SecretStr | None) -> str:

@@ -1,7 +1,7 @@
 """No more mails per second than an account allows: each waits for its turn before anything is connected.
 
 A route and a clock enter; the wait ends when the mail may go. Apart from SMTP, because a limit belongs to an
-account whatever carries its mail, and in front of the connections, because a turn that is waited for with an
+account, not to what carries its mails, and in front of the connections, because waiting for a turn with an
 open connection costs the server as well.
 
 A mail's turn comes ``1 / rate`` seconds after the one before it, so that in no second more go out than the
@@ -21,7 +21,7 @@ from datetime import timedelta
 from connector.errors import CancelReason, PostponedError
 from connector.model.server import Route
 
-# Seconds: when the operator raises a rate, nobody should wait for long on what the old one promised.
+# Seconds: when the operator raises a rate, no mail should wait for long on what the old one promised.
 _LONGEST_PAUSE = 300.0
 # Below the engine's and the clock's resolution a pause is none, and the job would come straight back.
 _SHORTEST_PAUSE = 1.0

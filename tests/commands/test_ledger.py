@@ -76,7 +76,7 @@ async def test_a_ledger_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").write_text("no database, and long enough to be seen as none" * 50)
     broken = await command("ledger", "show", environ=environ(tmp_path))
     assert broken.code == 1
-    assert "no SQLite database" in broken.stderr
+    assert "not an SQLite database" in broken.stderr
 
 
 async def test_a_dry_run_leaves_nothing(tmp_path: Path) -> None:

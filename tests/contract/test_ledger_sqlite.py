@@ -153,7 +153,7 @@ async def test_a_path_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"A text file, longer than a header of SQLite's. " * 50, "no SQLite database"), (None, "damaged")],
+    [(b"A text file, longer than a header of SQLite's. " * 50, "not an SQLite database"), (None, "damaged")],
     ids=["foreign", "damaged"],
 )
 async def test_a_file_that_is_no_ledger_is_left_alone(

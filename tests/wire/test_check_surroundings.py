@@ -75,7 +75,7 @@ async def test_a_ledger_that_is_no_ledger(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").write_text("no database, for longer than a header of SQLite is: " * 20)
     found = await ledger(path=tmp_path / "ledger.db")
     assert found.code is ErrorCode.LEDGER_UNAVAILABLE
-    assert "no SQLite database" in found.message
+    assert "not an SQLite database" in found.message
     assert "ledger.path" in (found.fix or "")
 
 

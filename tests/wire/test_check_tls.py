@@ -31,7 +31,7 @@ BAD_TLS: dict[str, tuple[Callable[[], ssl.SSLContext], str, str]] = {
         "the certificate of its authority, CN=localhost, to accounts.sales.ca_file",
     ),
     "unknown authority": (given.unknown_authority_context, "not trusted here", "O=trustme"),
-    "TLS 1.1": (given.old_protocol_context, "no TLS 1.2 or later", "turn on TLS 1.2 or 1.3"),
+    "TLS 1.1": (given.old_protocol_context, "not speak TLS 1.2 or later", "turn on TLS 1.2 or 1.3"),
 }
 
 

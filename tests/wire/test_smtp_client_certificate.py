@@ -72,7 +72,7 @@ async def test_a_client_certificate_that_is_missing(only: ssl.TLSVersion, implic
     with handshaking(demanding_context(only), implicit=implicit) as port:
         error = await refusal(account(host="localhost", port=port, **settings))
     assert (error.code, error.phase) == (ErrorCode.TLS_FAILED, Phase.TLS)
-    assert "wants a client certificate: see accounts.sales.client_cert." in error.message
+    assert "requires a client certificate: see accounts.sales.client_cert." in error.message
     assert not error.code.retryable
 
 
@@ -139,15 +139,15 @@ UNUSABLE: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     ),
     "a JKS that ends too early": (
         lambda at: jks_file(at, lambda data: stores.sealed(data[:60])),
-        "it is no valid JKS file",
+        "it is not a valid JKS file",
     ),
     "a JKS of another version": (
         lambda at: jks_file(at, lambda data: stores.sealed(data[:4] + b"\0\0\0\3" + data[8:-20])),
-        "it is no valid JKS file",
+        "it is not a valid JKS file",
     ),
     "a JKS with an entry of another kind": (
         lambda at: jks_file(at, lambda data: stores.sealed(data[:12] + b"\0\0\0\3" + data[16:-20])),
-        "it is no valid JKS file",
+        "it is not a valid JKS file",
     ),
     "a store with a key of its own only": (
         lambda at: {
@@ -173,7 +173,7 @@ UNUSABLE: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     ),
     "a certificate without its key": (
         lambda at: {"client_cert": ClientCertificate(CLIENTS, at).two_pems(None)[0]},
-        "no PEM certificate with its key",
+        "not a PEM certificate with its key",
     ),
     "a wrong passphrase": (wrong_passphrase, "client_key_password does not open the key"),
     "no passphrase": (no_passphrase, "client_key_password does not open the key"),

@@ -120,8 +120,8 @@ async def test_a_warning_is_given_once_for_all_transactions() -> None:
     async with SmtpServer(offer=Offer(dsn=False, recipients=1)) as server, transport() as smtp:
         receipt = await smtp.submit(mail, to(server))
         assert len(server.received) == 2
-    assert [warning.partition(" offers ")[2] for warning in receipt.warnings] == [
-        "no delivery receipts (DSN): none was asked for."
+    assert [warning.partition(" does ")[2] for warning in receipt.warnings] == [
+        "not offer delivery receipts (DSN): none was requested."
     ]
 
 

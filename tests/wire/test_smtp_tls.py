@@ -28,7 +28,7 @@ BAD_SERVERS: dict[str, tuple[Callable[[], ssl.SSLContext], str]] = {
     "unknown authority": (given.unknown_authority_context, "not trusted here"),
     "expired": (given.expired_context, "expired"),
     "other host": (given.other_host_context, "not for this IP address"),
-    "TLS 1.1": (given.old_protocol_context, "no TLS 1.2 or later"),
+    "TLS 1.1": (given.old_protocol_context, "not speak TLS 1.2 or later"),
 }
 
 

@@ -124,7 +124,7 @@ CERTIFICATES: dict[str, tuple[Callable[[], ssl.SSLContext], str]] = {
     "unknown authority": (given.unknown_authority_context, "into accounts.sales.ca_file."),
     "expired": (given.expired_context, "has expired: the server needs a new one"),
     "wrong host": (given.other_host_context, "the name that the certificate has in accounts.sales.host"),
-    "TLS 1.1": (given.old_protocol_context, "no TLS 1.2 or later"),
+    "TLS 1.1": (given.old_protocol_context, "not speak TLS 1.2 or later"),
 }
 
 
@@ -182,7 +182,7 @@ async def test_a_version_that_is_too_old_names_the_setting(security: Security) -
         await server.wait_until_idle()
         assert not any(b"AUTH" in connection.received_bytes for connection in server.connections)
     assert error.code is ErrorCode.TLS_FAILED
-    assert "no TLS 1.3 or later, which accounts.sales.min_tls demands" in error.message
+    assert "not speak TLS 1.3 or later, which accounts.sales.min_tls demands" in error.message
 
 
 # --- the account's own time limits and name ----------------------------------------------------------

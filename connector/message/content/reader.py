@@ -183,7 +183,7 @@ def decode_html(octets: bytes, field: str) -> str:
         field: The variable that named the file.
 
     Raises:
-        InputError: The octets are not in that encoding, or nobody knows it.
+        InputError: The octets are not in that encoding, or it is not a known one.
     """
     for mark, charset in _MARKS:
         if octets.startswith(mark):

@@ -119,7 +119,7 @@ class RootedFiles:
 
         Raises:
             AttachmentError: ``ATTACHMENT_NOT_ALLOWED`` outside of every root, whether or not something is
-                there, and for whatever is no readable regular file; ``ATTACHMENT_NOT_FOUND`` where a file
+                there, and for all that is not a readable regular file; ``ATTACHMENT_NOT_FOUND`` where a file
                 would be allowed and is missing; ``MESSAGE_TOO_LARGE``.
         """
         refusal = _Refusal(path, portion.field)

@@ -139,9 +139,7 @@ class UrlFetcher:
     def _redirected(self, target: _Target, location: str) -> _Target:
         url = self._parsed(location, target.field, base=target.url)
         if target.url.scheme == "https" and url.scheme != "https":
-            raise target.failure(
-                ErrorCode.ATTACHMENT_NOT_ALLOWED, "is redirected from https to an unprotected URL"
-            )
+            raise target.failure(ErrorCode.ATTACHMENT_NOT_ALLOWED, "is redirected from https to http")
         return self._admitted(url, target.field)
 
     def _parsed(self, url: str, field: str, base: httpx2.URL | None = None) -> httpx2.URL:
@@ -150,7 +148,7 @@ class UrlFetcher:
         try:
             return httpx2.URL(url) if base is None else base.join(url)
         except httpx2.InvalidURL:
-            message = f"{field}: this is no valid URL"
+            message = f"{field}: this is not a valid URL"
             # The original error quotes parts of it.
             raise AttachmentError(ErrorCode.ATTACHMENT_NOT_ALLOWED, message, field=field) from None
 
@@ -191,7 +189,7 @@ class UrlFetcher:
         try:
             yield response
         except httpx2.TransportError as error:
-            raise target.failure(ErrorCode.CONNECTION_FAILED, "broke off on the way") from error
+            raise target.failure(ErrorCode.CONNECTION_FAILED, "broke off during the transfer") from error
         finally:
             await response.aclose()
 
@@ -266,9 +264,7 @@ async def _taken(response: httpx2.Response, target: _Target, portion: Portion) -
     _check_status(response.status_code, target)
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding.strip().lower() != "identity":
-        reason = (
-            "is delivered compressed although it was asked for as it is; attach the compressed file itself"
-        )
+        reason = "arrives compressed although it was requested uncompressed; attach the compressed file"
         raise target.failure(ErrorCode.ATTACHMENT_NOT_ALLOWED, reason)
     portion.reach(int(response.headers.get("Content-Length", 0)))
     return Fetched(await _body(response, portion), _name(target.url), _content_type(response))

@@ -195,7 +195,7 @@ class Conversation(Wire):
         """Look for a second reply to a message that was refused, and end the conversation.
 
         A server may refuse the content before it has read the dot, and take the message at the dot all the
-        same: the first reply is then not the dot's. The reply to QUIT comes behind whatever that is.
+        same: the first reply is then not the dot's. The reply to QUIT comes behind it.
 
         Args:
             refusal: The first reply.

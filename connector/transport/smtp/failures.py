@@ -45,7 +45,7 @@ def name_refused(error: TransportError, recipients: int) -> None:
     """Name in an error's message the first of those whom the server had refused for good (5xx) by then.
 
     Postfix breaks off after too many refusals (``421 4.7.0 Error: too many errors``): without the addresses
-    nobody could see what to correct, and every retry would end in the same way.
+    the modeler could not see what to correct, and every retry would end in the same way.
 
     Args:
         error: What ended a transaction; its ``rejected`` has them all.

@@ -3,8 +3,8 @@
 Events enter (a mail wants a connection, one is given back, an attempt to open one failed), grants leave.
 Nothing here does I/O, so that the rules can be tried in any order of events:
 
-- who comes first is served first, and nobody is passed by because somebody else was cancelled;
-- once an attempt to open a connection has failed, nobody begins a further one while others are under way;
+- mails are served in the order in which they come, also after one of them was cancelled;
+- once an attempt to open a connection has failed, no further one begins while others are under way;
   when the last of them has failed too and nothing is connected, everybody who waits is told so at once, in
   place of trying a dead server one after the other;
 - a server that refuses one connection too many is taken at its word: the mail waits for one of the others.
@@ -56,7 +56,7 @@ class Lane:
     Attributes:
         server: The server and the login.
         limit: How many connections it may have.
-        idle: Connections that nobody uses, the one used last at the end.
+        idle: Connections not in use, the one used last at the end.
         waiting: Mails without a connection, in the order in which they came.
         opening: How many may open a connection, and have not yet.
         in_use: The connections that mails are being sent on.
@@ -82,7 +82,7 @@ class Lane:
         return not (self.waiting or self.opening or self.established)
 
     def spare(self) -> Connection | None:
-        """An idle connection, unless somebody waits for one."""
+        """An idle connection, unless a mail waits for one."""
         connection = None if self.waiting else self._ready()
         if connection is not None:
             self._note_move()
@@ -128,7 +128,7 @@ class Lane:
         return place
 
     def not_tried(self) -> None:
-        """Take back leave to open a connection from somebody who was cancelled."""
+        """Take back leave to open a connection from a mail that was cancelled."""
         self.opening -= 1
         self._failing = self._failing and bool(self.opening)
         self.hand_out()
@@ -156,7 +156,7 @@ class Lane:
         self.hand_out()
 
     def hand_out(self) -> None:
-        """Grant whatever can be granted, in order."""
+        """Grant all that can be granted, in order."""
         while self.waiting:
             place = self.waiting[0]
             if place.done():  # cancelled, and about to be struck off

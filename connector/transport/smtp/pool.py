@@ -20,7 +20,7 @@ from connector.transport.smtp import failures
 from connector.transport.smtp.lane import Connection, Grant, Lane
 from connector.transport.smtp.session import Session
 
-# For RSET after a refused mail, and for all goodbyes at the end: nobody's mail depends on either.
+# For RSET after a refused mail, and for all goodbyes at the end: no mail depends on either.
 _TIDYING_SECONDS = 2.0
 # How long the same login is not tried again once it was refused. Every job that waits for a server whose
 # password was changed would try, hundreds in a second, and after some ten of them many servers lock the
@@ -62,7 +62,7 @@ class Pool:
         Raises:
             TransportError: It could not be opened.
             PostponedError: None was free within ``smtp.pool.wait``; at once when the server is so slow that
-                nobody had got one for as long.
+                no mail had got one for as long.
             RuntimeError: The pool is closed.
         """
         self._check_open()

@@ -2,7 +2,7 @@
 
 A finished message enters, a receipt leaves. The envelope goes in groups of commands where the server offers
 PIPELINING (RFC 2920). The final dot is written on its own, after everything before it has left this
-process: whatever fails until then was certainly not delivered, and only between the dot and its reply is
+process: what fails until then was certainly not delivered, and only between the dot and its reply is
 the outcome uncertain (RFC 1047). It also keeps back the dot from a server that refuses the content before its
 turn: with a dot behind it the content may be taken all the same, and the next attempt would be a second mail.
 """
@@ -161,7 +161,10 @@ class Transaction:
     def _check_capabilities(self) -> None:
         limit, size = self._capabilities.size_limit, len(self._data)
         if limit is not None and size > limit:
-            message = f"The message has {size} octets and {self._talk.server} takes {limit}: send less."
+            message = (
+                f"The message has {size} octets and {self._talk.server} takes {limit}: send fewer or smaller "
+                "attachments."
+            )
             raise self._unsendable(ErrorCode.MESSAGE_TOO_LARGE, message)
         if self._envelope.smtputf8 and not self._capabilities.smtputf8:
             raise self._unsendable(*self._not_international())
@@ -247,7 +250,7 @@ class Transaction:
 
     def _refused(self, phase: Phase, reply: Reply, recipient: str = "") -> TransportError:
         if 200 <= reply.code < 400:
-            self._talk.abort()  # replies out of step: whatever comes next would be misread
+            self._talk.abort()  # replies out of step: the next would be misread
         return self._talk.refusal(phase, reply, recipient)
 
     def _check_recipients(self) -> None:
@@ -268,7 +271,7 @@ class Transaction:
             self._talk.recording = True
             await self._deliveries.committing(Delivery(tuple(self._accepted)))
         except BaseException:
-            self._talk.abort()  # whatever followed would be taken for content
+            self._talk.abort()  # the next command would be taken for content
             raise
         finally:
             self._talk.recording = False
@@ -294,7 +297,7 @@ class Transaction:
         if self._envelope.notify and not self._capabilities.dsn:
             warnings = (
                 *warnings,
-                f"{self._talk.server} offers no delivery receipts (DSN): none was asked for.",
+                f"{self._talk.server} does not offer delivery receipts (DSN): none was requested.",
             )
         shown = self._talk.concealment.shown(reply)
         return Receipt(

@@ -35,7 +35,8 @@ ENCRYPTION = Verdict(
 PASSWORD = Verdict(ErrorCode.AUTH_FAILED, "The server refuses the login: check user name and password.")
 APP_PASSWORD = Verdict(
     ErrorCode.AUTH_FAILED,
-    "The server takes no ordinary password: make an app password in the mailbox's account, and use that.",
+    "The server does not accept the ordinary password: create an app password in the mailbox's account and "
+    "use it.",
 )
 AUTH_OFF = Verdict(
     ErrorCode.AUTH_FAILED,
@@ -103,7 +104,7 @@ GREYLISTED = Verdict(
     "The server greylists: it takes the mail at a later attempt, usually after five minutes.",
 )
 REJECTED = Verdict(ErrorCode.MESSAGE_REJECTED, "The server refuses the message for good.")
-LATER = Verdict(ErrorCode.TEMPORARILY_REJECTED, "The server does not take the mail now; later it may.")
-NO_AUTH = Verdict(ErrorCode.AUTH_UNAVAILABLE, "The server cannot check the login now; later it may.")
+LATER = Verdict(ErrorCode.TEMPORARILY_REJECTED, "The server does not take the mail now, but may later.")
+NO_AUTH = Verdict(ErrorCode.AUTH_UNAVAILABLE, "The server cannot check the login now, but may later.")
 SENSELESS = Verdict(ErrorCode.CONNECTION_FAILED, "The server's reply makes no sense here.")
 TLS = Verdict(ErrorCode.TLS_FAILED, "The server offers STARTTLS and then refuses it.")

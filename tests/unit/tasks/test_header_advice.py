@@ -51,7 +51,9 @@ def test_other_headers_belong_to_others() -> None:
 )
 def test_a_comparison_with_an_unknown_code_is_told(expression: str, code: str, near: str) -> None:
     (warning,) = header_warnings({"errorExpression": expression}, HEADERS)
-    assert warning.startswith(f'errorExpression compares error.code with "{code}", which is no error code')
+    assert warning.startswith(
+        f'errorExpression compares error.code with "{code}", which is not an error code'
+    )
     assert f"did you mean {near}" in warning
     assert ("error.variables.smtpCode" in warning) == code.isdigit()
 

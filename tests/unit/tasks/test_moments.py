@@ -193,4 +193,4 @@ def test_both_names_of_the_variable() -> None:
 
 @pytest.mark.parametrize("written", ["2027-01-31T08:00" + "0" * 100, "today " + "9" * 100, "a" * 1_000_000])
 def test_no_moment_is_longer_than_a_line(written: str) -> None:
-    assert "is no moment" in refused(smtpEmailFollowUp=written).message
+    assert "is not a point in time" in refused(smtpEmailFollowUp=written).message

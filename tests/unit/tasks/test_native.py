@@ -305,7 +305,7 @@ def test_other_variables_of_the_process_are_none_of_ours() -> None:
 
 def test_a_misspelt_input_is_a_warning() -> None:
     request = read(smtpEmailSubjct="x", smtpEmailBccRecipient=["joe@example.org"])
-    tail = "is no input of this task and was ignored; did you mean"
+    tail = "is not an input of this task and was ignored; did you mean"
     assert request.warnings == (
         f"'smtpEmailSubjct' {tail} smtpEmailSubject?",
         f"'smtpEmailBccRecipient' {tail} smtpEmailBccRecipients?",

@@ -36,7 +36,7 @@ def handshake_error(server_context: ssl.SSLContext, hostname: str = "localhost")
         (given.unknown_authority_context, "not trusted here. Put its authority's certificate"),
         (given.expired_context, "has expired"),
         (given.other_host_context, "another host name"),
-        (given.old_protocol_context, "no TLS 1.2 or later"),
+        (given.old_protocol_context, "not speak TLS 1.2 or later"),
     ],
 )
 def test_openssls_own_errors_are_explained(server: object, words: str) -> None:
@@ -58,4 +58,4 @@ def test_clear_text_means_another_thing_before_and_after_starttls(phase: Phase) 
 
 
 def test_a_silent_end_of_the_handshake_has_its_likely_cause() -> None:
-    assert "most likely it speaks no TLS 1.2" in explain(ConnectionResetError(), Phase.STARTTLS, SERVER)
+    assert "most likely it does not speak TLS 1.2" in explain(ConnectionResetError(), Phase.STARTTLS, SERVER)

@@ -253,7 +253,7 @@ UNUSABLE: dict[str, tuple[Callable[[Path], KeyFile], str]] = {
     "a key beside a store": (lambda at: replace(pfx(at), key=at / "own.key"), "it is not PEM"),
     "a second password": (
         lambda at: replace(pfx(at), key_password=SecretStr("x")),
-        "no JKS file, which alone has a `key_password`",
+        "not a JKS file, which alone has a `key_password`",
     ),
 }
 
