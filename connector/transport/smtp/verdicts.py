@@ -92,7 +92,8 @@ SIZE = Verdict(
 )
 TOO_MANY = Verdict(
     ErrorCode.MESSAGE_REJECTED,
-    "The server limits the recipients of one mail: name fewer, or spread them over several mails.",
+    "The server limits the recipients of one mail: set the account's max_recipients to that limit, and a "
+    "mail with more goes out in several deliveries; or name fewer.",
 )
 UNAUTHENTIC = Verdict(
     ErrorCode.MESSAGE_REJECTED,
