@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -201,3 +202,24 @@ def test_watched_unwatched_and_replayed_are_the_same(
 ) -> None:
     with tempfile.TemporaryDirectory() as directory:
         asyncio.run(compared(commands, more, Path(directory)))
+
+
+async def test_a_replay_has_the_times_of_the_first_run(tmp_path: Path) -> None:
+    """Although real time goes on while a command runs."""
+    options = Options(journal=tmp_path / "journal.jsonl", seed=1)
+    moments = itertools.count(_START)
+    async with EngineService(options, lambda: next(moments)) as service:
+        player = Player(service)
+        service.execute(service.core.deploy, [Resource("p.bpmn", _DIAGRAM)])
+        for command in [
+            ("create", 1),
+            ("poll", 1),
+            ("fail", 1),
+            ("advance", 60),
+            ("poll", 5),
+            ("complete", 1),
+        ]:
+            player.play(command)
+        wanted = state(service)[2:]
+    async with EngineService(options, lambda: next(moments)) as again:
+        assert state(again)[2:] == wanted
