@@ -19,8 +19,7 @@ from pydantic import SecretStr
 
 from connector.model.envelope import Envelope, Message
 from connector.model.server import Security, Server
-from connector.settings.model import SmtpSettings
-from connector.settings.pool import PoolSettings
+from connector.settings.model import PoolSettings, SmtpSettings
 from connector.transport.smtp.transport import SmtpTransport
 
 WORKERS = 16

@@ -25,8 +25,7 @@ from pyzeebe.proto.gateway_pb2 import (
 )
 from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
-from connector.engine.connect import Channels, connect
-from connector.engine.grpc_status import port_error
+from connector.engine.connect import Channels, connect, port_error
 from connector.engine.port import EngineRefusedError, EngineUnavailableError, LeaseLostError
 from connector.model.job import Complete, Fail, Job, Outcome, Throw
 from connector.settings.model import EngineSettings, WorkerSettings

@@ -272,3 +272,18 @@ class Section(BaseModel):
     """A branch of the tree: unknown keys are refused, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# A file that settings name. Its stamp changes when the file is written, replaced, created or deleted. Files
+# are polled, not watched: an editor or Kubernetes replaces the watched file, and a network file system sends
+# no events.
+FileStamp = tuple[int, int, int]
+
+
+def file_stamp(file: Path) -> FileStamp | None:
+    """Return inode, time of last change and size; None without a file, whose reader will report that."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -12,7 +12,7 @@ from time import monotonic
 import structlog
 from cryptography import x509
 
-from connector.settings.file_stamp import FileStamp, file_stamp
+from connector.settings.values import FileStamp, file_stamp
 from connector.signing.usage import addresses, comparable, encryption_fault
 
 _log = structlog.get_logger(__name__)

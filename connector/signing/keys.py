@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from connector.model.signing import DomainKeyFile, KeyFile, SigningPolicy
-from connector.settings.file_stamp import FileStamp, file_stamp
+from connector.settings.values import FileStamp, file_stamp
 from connector.signing.dkim import DomainKey
 from connector.signing.smime import Signer
 from connector.signing.usage import signing_fault

@@ -17,7 +17,7 @@ import idna
 from pydantic import SecretStr
 
 from connector.model.server import TlsPolicy
-from connector.settings.file_stamp import FileStamp, file_stamp
+from connector.settings.values import FileStamp, file_stamp
 from connector.tls.keystores import UnreadableStoreError, client_pem, trusted_certificates
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}  # no older one: RFC 8996

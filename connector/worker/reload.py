@@ -18,8 +18,8 @@ import structlog
 
 from connector.model.job import Job, JobContext, Outcome
 from connector.send.pipeline import Pipeline
-from connector.settings.file_stamp import FileStamp, file_stamp
 from connector.settings.model import Settings
+from connector.settings.values import FileStamp, file_stamp
 
 _log = structlog.get_logger(__name__)
 

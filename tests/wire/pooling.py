@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from connector.model.envelope import Envelope, Message
-from connector.settings.pool import PoolSettings
+from connector.settings.model import PoolSettings
 from connector.transport.smtp.transport import SmtpTransport
 from tests.wire.smtp_submission import settings
 

@@ -8,7 +8,7 @@ import pytest
 
 from connector.errors import ErrorCode, Phase, TransportError
 from connector.model.receipt import Delivery
-from connector.settings.pool import PoolSettings
+from connector.settings.model import PoolSettings
 from connector.testing.behaviour import (
     Action,
     Append,

@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from connector.errors import CancelReason, ErrorCode, PostponedError, TransportError
 from connector.model.server import Server
-from connector.settings.pool import PoolSettings
+from connector.settings.model import PoolSettings
 from connector.transport.smtp import failures
 from connector.transport.smtp.lane import Connection, Grant, Lane
 from connector.transport.smtp.session import Session

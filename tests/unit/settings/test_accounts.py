@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from connector.model.server import Security
-from connector.settings.accounts import AccountSettings, AccountTimeouts
+from connector.settings.accounts import PRESETS, AccountSettings, AccountTimeouts
 from connector.settings.model import TimeoutSettings
-from connector.settings.presets import PRESETS
 from connector.settings.show import as_json, as_table
 from connector.settings.sources import SettingsError, load
 from tests.providers import DOCUMENTED
