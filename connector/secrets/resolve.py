@@ -23,12 +23,14 @@ from typing import Any, Generic, TypeVar
 from connector.errors import ErrorCode, InputError, SecretError
 from connector.model.hosts import MailHosts
 from connector.secrets.cache import CachedSecrets
+from connector.secrets.lookalikes import GUARDED, refuse_near_reference, refuse_reference
 from connector.secrets.port import ProviderUnavailableError, SecretProvider, UnusableSecretError
 from connector.settings.secrets import SecretSettings
 
 _AUTHENTICATION = "authentication"
 # What goes to the mail server and nowhere else. Not all of authentication: a token endpoint is another host.
 _TO_THE_SERVER = frozenset(f"{_AUTHENTICATION}.{key}" for key in ("hostname", "port", "username", "password"))
+_CREDENTIALS = tuple(f"{_AUTHENTICATION}.{key}" for key in ("username", "password", "oauth"))
 # In one task: a megabyte of references would be a hundred thousand look-ups, each value up to 64 KB.
 _MOST_REFERENCES = 100
 
@@ -147,7 +149,10 @@ class SecretResolver:
             uses.append(Use(name, field))
             return await self._look_up(name, field)
 
-        return Resolved(await _replaced_in_text(text, field, look_up), tuple(uses))
+        replaced = await _replaced_in_text(text, field, look_up)
+        if replaced == text:
+            refuse_near_reference(text, field)
+        return Resolved(replaced, tuple(uses))
 
     def forget(self, uses: Iterable[Use], since: float) -> None:
         """Look these secrets up anew next time, because a server refused them.
@@ -272,16 +277,21 @@ class References:
             raise InputError(_AUTHENTICATION, message) from None
 
     async def _variable(self, name: str, value: Any) -> Any:
-        if name not in self._variables or not _mentions_secrets(value):
-            return value
         if name == _AUTHENTICATION and not isinstance(value, str):
             return await self._resolved(value, _Spot(name, name, open=True))
+        if name in GUARDED and name not in self._variables:
+            refuse_reference(name, value)
+        if name not in self._variables or not _mentions_secrets(value):
+            return value
         return await self._resolved(value, _Spot(name, name, open=name in self._fields))
 
     async def _resolved(self, value: Any, spot: _Spot) -> Any:
         match value:
             case str() if spot.open:
-                return await _replaced_in_text(value, spot.field, self._look_up)
+                replaced = await _replaced_in_text(value, spot.field, self._look_up)
+                if replaced == value and spot.path.startswith(_CREDENTIALS):
+                    refuse_near_reference(value, spot.field)
+                return replaced
             case dict():
                 return {
                     key: await self._resolved(item, self._below(spot, key)) for key, item in value.items()
