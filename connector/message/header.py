@@ -112,7 +112,7 @@ def _packed(pieces: Iterable[str]) -> list[str]:
 def tokens(name: str, values: Iterable[str]) -> str:
     """Write a field of tokens that are folded between each other, such as References."""
     first, *rest = values
-    return _fold(f"{name}: {first}", map(" {}".format, rest))
+    return _fold(f"{name}: {first}", map(" {}".format, rest)) if rest else f"{name}: {first}\r\n"
 
 
 def mailboxes(name: str, boxes: Sequence[Mailbox]) -> str:

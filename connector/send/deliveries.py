@@ -7,10 +7,10 @@ attempt (contract section 4).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from connector.errors import ConnectorError, ErrorCode, Rejection, Reply, TransportError
 from connector.ledger.port import Delivered, Mark, Progress
@@ -125,10 +125,7 @@ class Deliveries:
 
     def joined(self, receipt: Receipt) -> Receipt:
         """Put what all attempts have achieved into one receipt; its reply is that of the last delivery."""
-        earlier = tuple(
-            Rejection(str(one["address"]), Reply(int(one["code"]), str(one["text"])))
-            for one in self._progress.refused
-        )
+        earlier = tuple(map(_rejection, self._progress.refused))
         accepted = tuple(dict.fromkeys((*self.accepted, *receipt.accepted)))
         warnings = receipt.warnings
         warnings += (_ASSUMED,) if self._progress.assumed else ()
@@ -147,3 +144,7 @@ class Deliveries:
             return None
         code, _, text = self._progress.reply.partition(" ")
         return Reply(int(code), text)
+
+
+def _rejection(refused: Mapping[str, Any]) -> Rejection:
+    return Rejection(str(refused["address"]), Reply(int(refused["code"]), str(refused["text"])))

@@ -74,11 +74,14 @@ def _digest(request: list[Any]) -> str:
 
 
 def _characters(value: Any) -> int:
-    match value:
-        case str():
-            return len(value)
-        case dict():
-            return sum(len(item) if isinstance(item, str) else _characters(item) for item in value.values())
-        case list():
-            return sum(map(_characters, value))
-    return 0
+    """Count the characters of all texts in a JSON value; about what its digest costs."""
+    size, waiting = 0, [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            size += len(item)
+        elif isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+    return size

@@ -54,7 +54,7 @@ def response(message_id: str, receipt: Receipt, now: datetime, mask: Callable[[s
         "account": receipt.account,
         "transport": receipt.transport,
         "accepted": masked(list(receipt.accepted), mask),
-        "rejected": _rejected(receipt, mask),
+        "rejected": _rejected(receipt, mask) if receipt.rejected else [],
         "partial": bool(receipt.rejected),
         "reply": mask(str(receipt.reply)) if receipt.reply else None,
         "sentAt": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -65,8 +65,6 @@ def response(message_id: str, receipt: Receipt, now: datetime, mask: Callable[[s
 
 def _rejected(receipt: Receipt, mask: Callable[[str], str]) -> list[dict[str, Any]]:
     """List the refused recipients; many of them share what the engine takes, so their texts are cut."""
-    if not receipt.rejected:
-        return []
     longest = max(_SHORTEST_TEXT, _REJECTED_TEXTS // max(len(receipt.rejected), 1))
     refused = [masked(rejection.as_variable(), mask) for rejection in receipt.rejected]
     return [{**one, "text": one["text"][:longest]} for one in refused]

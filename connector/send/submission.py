@@ -147,7 +147,7 @@ class Submission:
             if again and deliveries.idle and await self._login_changed(error, progress):
                 return await self.submit(progress, record, again=False)
             receipt = self._refused(error, deliveries)
-        return await self._completed(receipt, progress, deliveries)
+        return await self._completed(receipt, request, deliveries)
 
     def _refused(self, error: ConnectorError, deliveries: Deliveries) -> Receipt:
         done = deliveries.refused(error, last=self._job.retries <= 1)
@@ -156,8 +156,7 @@ class Submission:
             raise error
         return done
 
-    async def _completed(self, receipt: Receipt, progress: Progress, deliveries: Deliveries) -> Response:
-        request = await self._read(progress)
+    async def _completed(self, receipt: Receipt, request: SendRequest, deliveries: Deliveries) -> Response:
         if (
             receipt.rejected
             and self._job.retries > 1

@@ -229,12 +229,13 @@ class Inputs:
     Attributes:
         get: Gives the value of a name, or None when it is absent or blank. Most inputs are not given, and all
             are asked for: so it is a look-up and nothing else.
+        nulls: The names for which a null was handed over, which FEEL makes of an expression that fails.
 
     Raises:
         InputError: An input is given under two names, differently.
     """
 
-    __slots__ = ("_data", "_definitions", "_path", "_prefix", "_table", "get")
+    __slots__ = ("_data", "_definitions", "_path", "_prefix", "_table", "get", "nulls")
 
     def __init__(self, data: Mapping[str, Any], definitions: Definitions, path: str = "") -> None:
         self._data = data
@@ -242,16 +243,23 @@ class Inputs:
         self._definitions = definitions.by_name
         self._path = path
         self._prefix = f"{path}." if path else ""
+        self.nulls: set[str] = set()
         self.get: Callable[[str], Value | None] = self._given().__getitem__
 
     def _given(self) -> dict[str, Value | None]:
         """Each input's value by name; None for what is absent or blank."""
         given: dict[str, Value | None] = dict.fromkeys(self._definitions)
         for name in self._definitions.keys() & self._data.keys():
-            if not is_blank(self._data[name]):
+            if self._data[name] is None:
+                self.nulls.add(name)
+            elif not is_blank(self._data[name]):
                 given[name] = Value(self._prefix + name, self._data[name])
         for alias, name in self._table.aliases.items():
-            if is_blank(self._data.get(alias)):
+            if alias not in self._data:
+                continue
+            if self._data[alias] is None:
+                self.nulls.add(name)
+            if is_blank(self._data[alias]):
                 continue
             own, other = given[name], Value(self._prefix + alias, self._data[alias])
             if own is not None and own.data != other.data:
@@ -292,13 +300,6 @@ class Inputs:
         """Whether the definition says that it cannot be left out."""
         return self._definitions[name].required
 
-    def null(self, name: str) -> bool:
-        """Whether a null was handed over, which FEEL makes of an expression that fails."""
-        for written in (name, *self._definitions[name].aliases):
-            if written in self._data and self._data[written] is None:
-                return True
-        return False
-
     def refuse_unavailable(self) -> None:
         """Refuse what this version cannot honour; false and blank ask for nothing.
 
@@ -325,7 +326,7 @@ class Inputs:
             raise InputError(self._path, f"{shown(key)} is not one of its keys; {advice}", allowed=known)
 
     def _missing(self, name: str, advice: str) -> Value:
-        if self.null(name):
+        if name in self.nulls:
             reason = "is null: its FEEL expression probably names a variable that does not exist"
         elif any(written in self._data for written in self._definitions[name].names):
             reason = "is empty"

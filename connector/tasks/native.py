@@ -204,11 +204,11 @@ class _Task:
     def null_warnings(self) -> tuple[str, ...]:
         """Tell of what FEEL made null although the mail can go without: senders, recipients, its key."""
         warnings = []
-        if self.inputs.null("smtpEmailMailBoxName"):
+        if "smtpEmailMailBoxName" in self.inputs.nulls:
             warnings.append("smtpEmailMailBoxName is null; the account's address is used")
-        if self.inputs.null(_RECIPIENTS[0]):
+        if _RECIPIENTS[0] in self.inputs.nulls:
             warnings.append(f"{_RECIPIENTS[0]} is null; the mail goes to the copies' recipients only")
-        if self.inputs.null("smtpEmailIdempotencyKey"):
+        if "smtpEmailIdempotencyKey" in self.inputs.nulls:
             warnings.append(
                 "smtpEmailIdempotencyKey is null; another task may send the mail again: write string(…) "
                 "around a number"
@@ -342,6 +342,8 @@ class _Task:
 
     def signing(self) -> SigningPolicy:
         usual = self.account.signing if self.account else UNPROTECTED
+        if not self.inputs.given("smtpEmailSign", "smtpEmailEncrypt"):
+            return usual
         sign = self.protection("smtpEmailSign", usual.sign)
         encrypt = self.protection("smtpEmailEncrypt", usual.encrypt)
         if (sign, encrypt) == (usual.sign, usual.encrypt):

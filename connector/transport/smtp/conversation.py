@@ -51,7 +51,7 @@ class Conversation(Wire):
         unanswered: How many replies are owed, the greeting first.
         mail_begun: MAIL went out, and neither the reply to the dot nor RSET ended it.
         recording: The final dot waits for this worker's ledger.
-        heard: Called at each reply.
+        heard: Called at each reply that was waited for.
     """
 
     def __init__(
@@ -141,8 +141,8 @@ class Conversation(Wire):
             except BaseException as error:
                 self._end(phase, error)
                 raise
+            self.heard()
         self.unanswered -= 1
-        self.heard()
         return self._replies.popleft()
 
     async def ask(self, phase: Phase, command: str) -> Reply:

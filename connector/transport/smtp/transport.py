@@ -69,28 +69,25 @@ class SmtpTransport:
         limit = route.quota.max_recipients or len(recipients)
         if message.require_all_recipients and len(recipients) > limit:
             raise failures.too_many(str(route), limit, len(recipients))
-        async with self._hosts.room(route):
-            return await self._delivered(message, route, limit, deliveries)
-
-    async def _delivered(self, message: Message, route: Route, limit: int, deliveries: Deliveries) -> Receipt:
-        connection = await self._pool.take(route)
         joint = _JointReceipt()
-        try:
-            waiting = list(message.parts)
-            while waiting:
-                part = waiting.pop(0)
-                group, left = part.envelope.recipients[:limit], part.envelope.recipients[limit:]
-                left = await self._deliver(connection, part.to(group), deliveries, joint) + left
-                waiting = [part.to(left), *waiting] if left else waiting
-                if waiting and joint.last is not None:
-                    await deliveries.delivered(*joint.last)
-            return joint.receipt()
-        except TransportError as error:
-            error.rejected = (*joint.rejected, *error.rejected)
-            failures.name_refused(error, len(message.envelope.recipients))
-            raise
-        finally:
-            self._pool.give_back(connection)
+        async with self._hosts.room(route):
+            connection = await self._pool.take(route)
+            try:
+                waiting = list(message.parts)
+                while waiting:
+                    part = waiting.pop(0)
+                    group, left = part.envelope.recipients[:limit], part.envelope.recipients[limit:]
+                    left = await self._deliver(connection, part.to(group), deliveries, joint) + left
+                    waiting = [part.to(left), *waiting] if left else waiting
+                    if waiting and joint.last is not None:
+                        await deliveries.delivered(*joint.last)
+                return joint.receipt()
+            except TransportError as error:
+                error.rejected = (*joint.rejected, *error.rejected)
+                failures.name_refused(error, len(recipients))
+                raise
+            finally:
+                self._pool.give_back(connection)
 
     async def _deliver(
         self, connection: Connection, message: Message, deliveries: Deliveries, joint: _JointReceipt
