@@ -460,8 +460,7 @@ class WorkerCrashedError(ConnectorError):
         super().__init__(
             ErrorCode.WORKER_CRASHED,
             f"The worker crashed {crashes} times in a row on this job. Check its log and the host (usually "
-            "out of "
-            "memory), then retry.",
+            "out of memory), then retry.",
         )
 
 
@@ -472,8 +471,7 @@ class HeldElsewhereError(ConnectorError):
         super().__init__(
             ErrorCode.CANCELLED,
             "Another worker, or another job with the same smtpEmailIdempotencyKey, is sending this mail. "
-            "The job "
-            "was handed back; no retry was spent.",
+            "The job was handed back; no retry was spent.",
         )
         self.spends_retry = False
         self.retry_after = pause

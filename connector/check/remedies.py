@@ -83,8 +83,7 @@ def _silent(case: Case) -> str:
     if phase is Phase.CONNECT:
         return (
             f"Allow this machine to reach port {server.port} of {server.hostname}: most likely a firewall "
-            "drops "
-            "the connection. Clouds block port 25; use 587 or 465."
+            "drops the connection. Clouds block port 25; use 587 or 465."
         )
     if phase is Phase.GREETING and server.security is not Security.TLS:
         return (
@@ -98,8 +97,7 @@ def _no_starttls(case: Case) -> str:
     server = case.server
     return (
         f"Set {place(server, 'port')} to 587, or to 465 with {place(server, 'security')} tls. Set security "
-        "to "
-        "none only where clear text is intended."
+        "to none only where clear text is intended."
     )
 
 

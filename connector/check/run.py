@@ -214,8 +214,7 @@ def _engine_away(settings: EngineSettings) -> str:
     tls = "on" if _encrypted(settings) else "off"
     return (
         "Check engine.address (the gateway's gRPC port, 26500 by default), that the gateway is running, "
-        "that no "
-        f"firewall blocks the connection, and that engine.tls, which is {tls}, matches the gateway."
+        f"that no firewall blocks the connection, and that engine.tls, which is {tls}, matches the gateway."
     )
 
 

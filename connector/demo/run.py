@@ -228,8 +228,7 @@ async def _encores(stage: _Stage, performance: Performance, page: InboxPage) -> 
     stage.story.note()
     stage.story.note(
         "The demo continues until Ctrl-C. The button on the page starts the process again; so does any "
-        "client of "
-        f"the engine that starts {stage.example.process_id}."
+        f"client of the engine that starts {stage.example.process_id}."
     )
     while True:
         await stage.encores.get()

@@ -90,8 +90,7 @@ SERVER = (
         group=Group.SERVER,
         label="Send through",
         tooltip="The operator of the worker sets up an account once: then the server, its credentials and "
-        "the "
-        "sender need not be in the diagram.",
+        "the sender need not be in the diagram.",
         value="connection",
         choices={"account": "Account of the worker", "connection": "Server given here"},
     ),
@@ -158,8 +157,7 @@ SERVER = (
         label="Password",
         description="The name of a secret, never the password itself.",
         tooltip="The worker replaces the name with the secret, which its operator stores. The engine never "
-        "sees "
-        "the value.",
+        "sees the value.",
         placeholder="{{secrets.MAIL_PASSWORD}}",
         when=SERVER_HERE,
     ),
@@ -216,8 +214,7 @@ OUTCOME = (
         label="When delivery is uncertain",
         description="Empty: as in the settings of the worker.",
         tooltip="What to do when the connection breaks between the end of the mail and the server's reply, "
-        "so "
-        "that it is unknown whether the server accepted it.",
+        "so that it is unknown whether the server accepted it.",
         choices={
             "incident": "Incident: a person decides",
             "resend": "Send again, with the same Message-ID",

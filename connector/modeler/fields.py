@@ -196,8 +196,7 @@ OPTIONS = (
         label="Delivery receipt",
         description="success, failure, delay (several with commas), or never.",
         tooltip="When the mail server reports to the sender. A server without DSN cannot; then the result "
-        "has "
-        "a warning.",
+        "has a warning.",
         placeholder="failure, delay",
     ),
     Field(
@@ -207,8 +206,7 @@ OPTIONS = (
         label="Follow up",
         description="today, tomorrow, a date, a date and time, or a duration such as P3D.",
         tooltip="Flags the mail and gives a deadline for the answer. Without a time of day it is the end "
-        "of the "
-        "business day.",
+        "of the business day.",
         placeholder="tomorrow 09:30",
     ),
     Field(
@@ -226,8 +224,7 @@ OPTIONS = (
         label="Headers",
         description='Extra header fields, such as {"X-Case": caseId}',
         tooltip="A FEEL context of names and values. From, To, Subject, Date and other headers of the "
-        "connector "
-        "cannot be set.",
+        "connector cannot be set.",
     ),
     Field(
         id="inReplyTo",

@@ -34,9 +34,8 @@ class LedgerSettings(Section):
         timedelta(days=30),
         ge=timedelta(days=1),
         description=(
-            "How long an entry is kept, a day at least. It must be longer than any job or incident may "
-            "wait for "
-            "its retry: a retry after that sends the mail again."
+            "How long an entry is kept, a day at least. It must be longer than any job or incident may wait "
+            "for its retry: a retry after that sends the mail again."
         ),
     )
     must_exist: bool = Field(
@@ -50,8 +49,7 @@ class LedgerSettings(Section):
         WhenUncertain.INCIDENT,
         description=(
             "What to do when the connection broke between a mail's final dot and the reply. `incident`: "
-            "raise "
-            "one, whose retry sends the mail again; `resend`: send it again with the same Message-ID; "
+            "raise one, whose retry sends the mail again; `resend`: send it again with the same Message-ID; "
             "`assume-sent`: complete the job."
         ),
     )

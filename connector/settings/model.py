@@ -47,9 +47,8 @@ class EngineSettings(Section):
         None,
         description=(
             "Distinguishes this engine from others with the same ledger or the same recipients, because "
-            "keys of "
-            "two engines may coincide. Change it when the engine is set up anew. Default: none; on SaaS the "
-            "cluster id."
+            "keys of two engines may coincide. Change it when the engine is set up anew. Default: none; on "
+            "SaaS the cluster id."
         ),
     )
     tls: bool | None = Field(

@@ -116,8 +116,7 @@ class VaultSettings(Section):
         "",
         description=(
             "Path below the mount, put before every name: with apps/mail, secrets.relay/password is the "
-            "field "
-            "password of the secret apps/mail/relay."
+            "field password of the secret apps/mail/relay."
         ),
     )
     token: SecretStr | None = Field(None, description="Log in with this token.")

@@ -82,18 +82,15 @@ EXPLANATIONS = {
     ),
     ErrorCode.EXPRESSION_ERROR: Explanation(
         "A task header is invalid, and nothing was sent; or an expression failed after the mail was sent, "
-        "and "
-        "the message says so.",
+        "and the message says so.",
         "Correct the header. `smtp-connector feel` evaluates an expression and shows the position of a "
-        "syntax "
-        "error. If the mail was sent, a retry evaluates the expression again and sends nothing.",
+        "syntax error. If the mail was sent, a retry evaluates the expression again and sends nothing.",
     ),
     ErrorCode.SIGNING_FAILED: Explanation(
         "The mail must be signed, but no key is usable: its password is wrong, or its certificate has "
         "expired, is not for signing mail, or not for the sender's address; or a DKIM key cannot be read.",
         "The message names each key's file with the reason. `smtp-connector keys show ACCOUNT` shows the "
-        "uses "
-        "of an account's keys; see [Sign and encrypt mails](../how-to/sign-and-encrypt.md).",
+        "uses of an account's keys; see [Sign and encrypt mails](../how-to/sign-and-encrypt.md).",
     ),
     ErrorCode.ENCRYPTION_FAILED: Explanation(
         "The mail must be encrypted, but a recipient, or the sender, has no usable certificate: there is "
@@ -128,13 +125,10 @@ EXPLANATIONS = {
     ),
     ErrorCode.AUTH_FAILED: Explanation(
         "The server refuses the credentials, requires a login or encryption that the task does not use "
-        "(530), "
-        "or offers no login mechanism that the worker supports. The worker first reads the secrets again "
-        "and, "
-        "if they have changed, logs in once more with the new ones.",
+        "(530), or offers no login mechanism that the worker supports. The worker first reads the secrets "
+        "again and, if they have changed, logs in once more with the new ones.",
         "Check user name and password. Microsoft and Google require an app password, or SMTP AUTH enabled "
-        "for "
-        "the mailbox.",
+        "for the mailbox.",
     ),
     ErrorCode.AUTH_UNAVAILABLE: Explanation(
         "The server cannot check credentials at the moment (454).",
@@ -160,8 +154,7 @@ EXPLANATIONS = {
         "The server refuses every recipient (5xx to RCPT), or one of them if all are required, and gives no "
         "other reason. `error.variables.rejected` lists them with the server's replies.",
         "Correct the address, preferably in the process: [catch the "
-        "error](../how-to/errors.md#catch-a-bpmn-error) "
-        "and let a person check it.",
+        "error](../how-to/errors.md#catch-a-bpmn-error) and let a person check it.",
     ),
     ErrorCode.CLIENT_REJECTED: Explanation(
         "The server refuses this worker independently of the mail: “Relay access denied”, its name at EHLO, "
@@ -188,8 +181,7 @@ EXPLANATIONS = {
     ),
     ErrorCode.DELIVERY_UNCERTAIN: Explanation(
         "The connection or the worker failed after the message's last octet and before the server's reply, "
-        "so "
-        "the mail may have been delivered. Retried only if `ledger.uncertain`, the account or "
+        "so the mail may have been delivered. Retried only if `ledger.uncertain`, the account or "
         "`smtpEmailWhenUncertain` is `resend`.",
         "Find out whether the mail arrived, then [resolve the incident]"
         "(../how-to/errors.md#resolve-delivery_uncertain). A retry in Operate sends it again.",

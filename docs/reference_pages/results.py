@@ -58,8 +58,7 @@ _KEYS = {
     ),
     "warnings": (
         "Requests that the server does not support, such as a delivery receipt without DSN; inputs whose "
-        "names "
-        "look misspelt; and probable mistakes, such as a text that looks like HTML."
+        "names look misspelt; and probable mistakes, such as a text that looks like HTML."
     ),
 }
 
