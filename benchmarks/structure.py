@@ -1,16 +1,18 @@
-"""Measure the package's structure: ``python -m benchmarks.structure [CHECKOUT] [--list]``.
+"""Measure the package's structure: ``python -m benchmarks.structure [CHECKOUT] [--without NAMES] [--list]``.
 
 Reads the source of any checkout of this project without importing it, so that two commits can be compared:
-``git worktree add ../before COMMIT && python -m benchmarks.structure ../before``.
+``git worktree add ../before COMMIT && python -m benchmarks.structure ../before``. ``--without`` names
+packages or modules below ``connector`` to leave out, such as features that the other commit does not have:
+``--without devengine,signing,check.domain``. ``--list`` shows the modules behind the figures.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
-import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -21,8 +23,8 @@ from benchmarks.figures import Row, show
 PACKAGE = "connector"
 # Modules of the package that belong to no subpackage by design: the entry points and the error tree.
 AT_THE_TOP = frozenset({f"{PACKAGE}.errors", f"{PACKAGE}.__main__", PACKAGE})
-# A development engine is a program of its own; the figures of the worker are easier to compare without it.
-APART = frozenset({f"{PACKAGE}.devengine"})
+# The development engine is a separate program, so the worker's figures are easier to compare without it.
+APART = "devengine"
 WORDS = re.compile(r"\b(?:who|what|which)ever\b|\b(?:no|some)body\b", re.IGNORECASE)  # whoever, nobody, …
 _PROSE = frozenset({".py", ".md", ".yaml", ".yml", ".html", ".json", ".bpmn", ".sh", ".toml"})
 _PROSE_IN = (
@@ -149,14 +151,26 @@ def _imported(node: ast.AST, known: set[str]) -> Iterator[str]:
                 yield source
 
 
-def measured(checkout: Path) -> list[Row]:
-    """Measure a checkout, with and without the development engine."""
+def without(found: Mapping[str, Module], names: Iterable[str]) -> dict[str, Module]:
+    """Leave out packages and modules, named below ``connector``."""
+    absent = [f"{PACKAGE}.{name}" for name in names]
+    return {
+        name: module
+        for name, module in found.items()
+        if not any(name == one or name.startswith(f"{one}.") for one in absent)
+    }
+
+
+def measured(checkout: Path, left_out: Sequence[str]) -> list[Row]:
+    """Measure a checkout, as a whole and without some of its packages."""
     found = modules(checkout)
-    worker = {name: module for name, module in found.items() if package_of(name) not in APART}
+    part = without(found, left_out)
+    of = f"without {', '.join(left_out)}"
     return [
         *_structure("whole package", found),
-        *_structure("without devengine", worker),
-        *_style(checkout, worker),
+        *_structure(of, part),
+        *_style(of, part),
+        _pronouns(checkout),
     ]
 
 
@@ -174,7 +188,7 @@ def _structure(of: str, found: Mapping[str, Module]) -> Iterator[Row]:
         yield {"of": of, "figure": figure, "value": value}
 
 
-def _style(checkout: Path, found: Mapping[str, Module]) -> Iterator[Row]:
+def _style(of: str, found: Mapping[str, Module]) -> Iterator[Row]:
     functions = [length for module in found.values() for length in module.functions]
     files = [module.lines for module in found.values() if not module.is_package]
     figures: dict[str, float] = {
@@ -184,21 +198,28 @@ def _style(checkout: Path, found: Mapping[str, Module]) -> Iterator[Row]:
         "lines of a file, nine in ten": quantiles(files, n=10)[-1],
     }
     for figure, value in figures.items():
-        yield {"of": "without devengine", "figure": figure, "value": int(value)}
-    yield {"of": "code and documents", "figure": "vague pronouns", "value": sum(words(checkout).values())}
+        yield {"of": of, "figure": figure, "value": int(value)}
+
+
+def _pronouns(checkout: Path) -> Row:
+    return {"of": "code and documents", "figure": "vague pronouns", "value": sum(words(checkout).values())}
 
 
 def main() -> None:
-    """Print the figures, and what is behind them where ``--list`` asks for it."""
-    given = [word for word in sys.argv[1:] if not word.startswith("-")]
-    checkout = Path(given[0] if given else ".").resolve()
-    show(f"Structure of {checkout.name}", measured(checkout))
-    if "--list" in sys.argv:
-        _list(checkout)
+    """Print the figures, and with ``--list`` the modules behind them."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.structure")
+    parser.add_argument("checkout", nargs="?", default=".", type=Path)
+    parser.add_argument("--without", default=APART, metavar="NAMES")
+    parser.add_argument("--list", action="store_true")
+    given = parser.parse_args()
+    checkout, left_out = given.checkout.resolve(), given.without.split(",")
+    show(f"Structure of {checkout.name}", measured(checkout, left_out))
+    if given.list:
+        _list(checkout, left_out)
 
 
-def _list(checkout: Path) -> None:
-    found = modules(checkout)
+def _list(checkout: Path, left_out: Sequence[str]) -> None:
+    found = without(modules(checkout), left_out)
     print("\nPairs of packages that import each other:")
     between = arrows(found)
     for one, other in mutual(found):
