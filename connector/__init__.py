@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         HeldElsewhereError,
         InputError,
         LedgerError,
+        MailboxError,
         PostponedError,
         SecretError,
         SigningError,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
         WorkerCrashedError,
     )
     from connector.ledger.port import LedgerUnavailableError
-    from connector.send.direct import send_mail
+    from connector.send.direct import send_mail, use_mailbox
     from connector.settings.model import Settings
     from connector.settings.sources import SettingsError, load_settings
     from connector.worker.worker import Worker
@@ -57,6 +58,7 @@ __all__ = [
     "InputError",
     "LedgerError",
     "LedgerUnavailableError",
+    "MailboxError",
     "PostponedError",
     "SecretError",
     "Settings",
@@ -70,6 +72,7 @@ __all__ = [
     "__version__",
     "load_settings",
     "send_mail",
+    "use_mailbox",
 ]
 
 _HOMES = {
@@ -79,6 +82,7 @@ _HOMES = {
     "Worker": "connector.worker.worker",
     "load_settings": "connector.settings.sources",
     "send_mail": "connector.send.direct",
+    "use_mailbox": "connector.send.direct",
 }
 
 

@@ -19,6 +19,7 @@ body or a credential. ::
     ├── TokenError                TOKEN_FAILED, AUTH_FAILED,       credential, server, error
     │                             AUTHORIZATION_REQUIRED
     ├── TransportError            everything a mail server can do  phase, server, reply, rejected
+    ├── MailboxError              everything on the read side      server, phase
     ├── LedgerError               LEDGER_UNAVAILABLE
     ├── UncertainError            DELIVERY_UNCERTAIN, of an earlier
     │                             attempt
@@ -38,6 +39,9 @@ from enum import StrEnum
 from typing import Any
 
 _ENHANCED_CODE = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")
+
+
+_LONGEST_REPLY = 500
 
 
 class ErrorCode(StrEnum):
@@ -71,6 +75,9 @@ class ErrorCode(StrEnum):
     RATE_LIMITED = "RATE_LIMITED"
     DELIVERY_UNCERTAIN = "DELIVERY_UNCERTAIN"
     LEDGER_UNAVAILABLE = "LEDGER_UNAVAILABLE"
+    MAILBOX_ERROR = "MAILBOX_ERROR"
+    MESSAGE_NOT_FOUND = "MESSAGE_NOT_FOUND"
+    FOLDER_NOT_FOUND = "FOLDER_NOT_FOUND"
     WORKER_CRASHED = "WORKER_CRASHED"
     CANCELLED = "CANCELLED"
 
@@ -102,6 +109,7 @@ _RETRYABLE = frozenset(
         ErrorCode.TOKEN_FAILED,
         ErrorCode.TEMPORARILY_REJECTED,
         ErrorCode.RATE_LIMITED,
+        ErrorCode.MAILBOX_ERROR,
         ErrorCode.LEDGER_UNAVAILABLE,
         ErrorCode.CANCELLED,
     }
@@ -431,6 +439,35 @@ class TransportError(ConnectorError):
             "phase": self.phase.value,
             "rejected": [rejection.as_variable() for rejection in self.rejected],
         }
+
+
+class MailboxError(ConnectorError):
+    """A mailbox cannot be reached, refuses an operation, or does not have what was asked for.
+
+    Args:
+        code: What the failure means.
+        message: What happened and what to do.
+        server: ``host:port`` of the mailbox's server, or the host of an API.
+        phase: The step that failed: ``connect``, ``tls``, ``auth``, or a verb of the protocol.
+        reply: The server's own words, which are appended to the message.
+    """
+
+    def __init__(
+        self, code: ErrorCode, message: str, *, server: str, phase: str | None = None, reply: str = ""
+    ) -> None:
+        words = reply[:_LONGEST_REPLY]
+        super().__init__(code, f"{message} ({server} replied: {words})" if words else message)
+        self.server = server
+        self.phase = phase
+
+    def again(self) -> MailboxError:
+        """The same error for another job, without what a traceback holds."""
+        return MailboxError(self.code, self.message, server=self.server, phase=self.phase)
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """Where it happened."""
+        return {**super().variables, "server": self.server, "phase": self.phase}
 
 
 class LedgerError(ConnectorError):

@@ -33,6 +33,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "commands.md": commands.page(),
         REFERENCE / "python.md": python_api.python_page(),
         REFERENCE / "testing.md": python_api.testing_page(),
+        **_with_parts(REFERENCE / "mailbox.md", inputs=inputs.mailbox()),
         **_with_parts(ROOT / "README.md", settings=settings.common(), commands=commands.overview()),
         **_with_parts(
             REFERENCE / "results-and-errors.md", headers=results.headers(), response=results.keys()

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from connector.errors import AccountError
 from connector.model.addresses import Mailbox
+from connector.model.incoming import Incoming
 from connector.model.mail import WhenUncertain
 from connector.model.server import Quota, Route, Server, TimeLimits, TlsPolicy
 from connector.model.signing import UNPROTECTED, DomainKeyFile, KeyFile, SigningPolicy
@@ -51,6 +52,7 @@ class Account:
         when_uncertain: For tasks that do not say; None leaves it to the ledger's settings.
         defaults: For tasks that say nothing about these.
         signing: How its mails are signed and encrypted; passwords may still be references to secrets.
+        incoming: Its mailbox, for tasks that read; user name and passwords as with the route.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Account:
     when_uncertain: WhenUncertain | None
     defaults: MessageDefaults
     signing: SigningPolicy = UNPROTECTED
+    incoming: Incoming | None = None
 
 
 class Accounts:
@@ -129,7 +132,26 @@ def _account(name: str, settings: AccountSettings, timeouts: TimeoutSettings) ->
     reply_to = tuple(Mailbox(address) for address in settings.reply_to)
     server = _server(name, settings, timeouts)
     signing = _signing(name, settings.signing)
-    return Account(name, server, sender, reply_to, settings.uncertain, settings.defaults, signing)
+    incoming = _incoming(server, settings)
+    return Account(name, server, sender, reply_to, settings.uncertain, settings.defaults, signing, incoming)
+
+
+def _incoming(server: Server, settings: AccountSettings) -> Incoming | None:
+    """The account's other half; what it does not say comes from the preset or the outgoing one."""
+    own = settings.incoming
+    if own.protocol is None:
+        return None
+    return Incoming(
+        own.protocol,
+        replace(
+            server,
+            hostname=settings.incoming_host,
+            port=own.effective_port,
+            security=own.effective_security,
+            username=own.username or server.username,
+            password=own.password or server.password,
+        ),
+    )
 
 
 def _signing(account: str, settings: SigningSettings) -> SigningPolicy:
@@ -183,11 +205,18 @@ def _completed(own: AccountTimeouts, general: TimeoutSettings) -> TimeLimits:
     return general.model_copy(update=own.model_dump(exclude_none=True)).limits
 
 
-async def with_secrets(server: Route, secrets: SecretResolver) -> tuple[Route, tuple[Use, ...]]:
+async def with_secrets(
+    server: Route, secrets: SecretResolver, section: str = ""
+) -> tuple[Route, tuple[Use, ...]]:
     """Put the values of secrets in the place of their references.
 
     A server that a task gives is left as it is: its secrets are resolved before it is read, and what they
     hold is never taken for a reference again.
+
+    Args:
+        server: With references.
+        secrets: Where they are looked up.
+        section: Where in the account user name and password are, as ``incoming.``; in the account itself.
 
     Returns:
         The route, and the secrets that are in it now.
@@ -199,11 +228,13 @@ async def with_secrets(server: Route, secrets: SecretResolver) -> tuple[Route, t
     if server.account is None:
         return server, ()
     lookup = _Lookup(server, secrets)
-    username = await lookup.value("username", SecretStr(server.username) if server.username else None)
+    username = await lookup.value(
+        f"{section}username", SecretStr(server.username) if server.username else None
+    )
     complete = replace(
         server,
         username=username.get_secret_value() if username else None,
-        password=await lookup.value("password", server.password),
+        password=await lookup.value(f"{section}password", server.password),
         tls=replace(
             server.tls,
             trust_store_password=await lookup.value("trust_store_password", server.tls.trust_store_password),

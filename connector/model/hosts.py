@@ -24,11 +24,12 @@ from connector.errors import InputError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Relay, submission over TLS and submission (RFC 5321, RFC 8314): what an entry without a port stands for.
+# Relay and submission (RFC 5321, RFC 8314), POP3 and IMAP with STARTTLS and over TLS: what an entry without a
+# port stands for.
 # No other, since on a shared host every user may open the high ones.
 _MAX_HOSTNAME = 255  # RFC 1035 section 2.3.4; an IPv6 address with its zone fits as well
 
-MAIL_PORTS: tuple[int, ...] = (25, 465, 587)
+MAIL_PORTS: tuple[int, ...] = (25, 110, 143, 465, 587, 993, 995)
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")

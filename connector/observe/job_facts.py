@@ -41,6 +41,12 @@ def sent_facts(response: Mapping[str, Any], server: str | None, seconds: float) 
     return _known(facts)
 
 
+def mailbox_facts(operation: str, account: str | None, server: str, seconds: float) -> Facts:
+    """What the log says of a mailbox task that was done; never a folder, a name or a word of a mail."""
+    facts = {"operation": operation, "account": account, "server": server, "seconds": round(seconds, 3)}
+    return _known(facts)
+
+
 def failed_facts(error: ConnectorError, account: str | None, server: str | None, seconds: float) -> Facts:
     """Describe an attempt that failed.
 

@@ -58,6 +58,13 @@ class Metrics:
         )
         self._in_flight = self._gauge("jobs_in_flight", "Jobs in hand.")
         self._connections = self._gauge("smtp_connections", "Open connections to mail servers, used or idle.")
+        self._operations = self._counters(
+            "mailbox_operations",
+            "Operations on mailboxes; the outcome is ok or an error code.",
+            "operation",
+            "outcome",
+        )
+        self._mailboxes = self._gauge("mailbox_connections", "Open connections to mailboxes, used or idle.")
         self._keys = self._gauge(
             "key_expires_timestamp_seconds",
             "When the certificate of an account's key expires, in seconds since 1970.",
@@ -68,6 +75,8 @@ class Metrics:
         self._build.labels(VERSION, platform.python_version()).set(1)
         self._pools: dict[object, Callable[[], int]] = {}
         self._connections.set_function(lambda: sum(count() for count in self._pools.values()))
+        self._mailbox_pools: dict[object, Callable[[], int]] = {}
+        self._mailboxes.set_function(lambda: sum(count() for count in self._mailbox_pools.values()))
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format 0.0.4."""
@@ -120,12 +129,20 @@ class Metrics:
     @contextmanager
     def pool(self, count: Callable[[], int]) -> Iterator[None]:
         """Call this for the number of open connections while the block lasts; there may be several pools."""
-        key = object()
-        self._pools[key] = count
-        try:
+        with _counted(self._pools, count):
             yield
-        finally:
-            del self._pools[key]
+
+    # Mailboxes
+
+    def mailbox_operation(self, operation: str, outcome: str) -> None:
+        """Count an operation on a mailbox; the operation is empty where it was not known yet."""
+        self._operations(operation, outcome).inc()
+
+    @contextmanager
+    def mailbox_pool(self, count: Callable[[], int]) -> Iterator[None]:
+        """Call this for the number of open connections to mailboxes while the block lasts."""
+        with _counted(self._mailbox_pools, count):
+            yield
 
     def keys_expire(self, moments: Mapping[tuple[str, str], float]) -> None:
         """Replace the times at which the keys of accounts expire, by account and file."""
@@ -217,6 +234,16 @@ class Addition:
             self._families.setdefault(family.name, family)
             _add(totals, family)
         return generate_latest(_Summed(self._families, totals))
+
+
+@contextmanager
+def _counted(pools: dict[object, Callable[[], int]], count: Callable[[], int]) -> Iterator[None]:
+    key = object()
+    pools[key] = count
+    try:
+        yield
+    finally:
+        del pools[key]
 
 
 def _families(texts: Iterable[str]) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""One mail without an engine, through the same stages as a worker's jobs."""
+"""One task without an engine, through the same stages as a worker's jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from connector.model.receipt import Delivery, Receipt
 from connector.model.server import Route
 from connector.secrets.masker import Masker
 from connector.send.pipeline import open_pipeline
-from connector.settings.model import SEND_TASK_TYPE, Settings
+from connector.settings.model import MAILBOX_TASK_TYPE, SEND_TASK_TYPE, Settings
 from connector.settings.sources import load_settings
 from connector.transport.port import Deliveries
 
@@ -102,3 +102,29 @@ class EmlFile:
         await asyncio.to_thread(self._path.write_bytes, message.data)
         reply = Reply(250, f"written to {self._path}, not sent to {route}")
         return Receipt(reply, message.envelope.recipients, transport="file")
+
+
+async def use_mailbox(
+    variables: Mapping[str, Any],
+    settings: Settings | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+) -> Mapping[str, Any]:
+    """Do one operation on a mailbox without an engine: list, search, read, mark, move, copy or delete.
+
+    Args:
+        variables: The inputs of the task, as JSON values: ``mailboxOperation`` and the others.
+        settings: Accounts, secret providers and limits; :func:`~connector.load_settings` by default.
+        environ: The environment in which secrets are looked up.
+
+    Returns:
+        The response: ``messages``, ``mail``, ``folders``, ``id`` or ``deleted``, as a task gets it.
+
+    Raises:
+        ConnectorError: It could not be done; ``code`` says why. The same call may be made again.
+        LedgerUnavailableError: The ledger of the settings cannot be opened.
+        SettingsError: The settings that were loaded by default are invalid.
+    """
+    settings = settings or load_settings(environ)
+    async with open_pipeline(settings, Masker(), environ) as pipeline:
+        return await pipeline.use_mailbox(job_of(variables, task_type=MAILBOX_TASK_TYPE))

@@ -152,6 +152,37 @@ def _noted(message: str, note: str) -> str:
     return f"{message[:_LONGEST_MESSAGE]}\n{note}"
 
 
+# --- a mailbox task that was done -------------------------------------------------------------------
+
+
+async def performed(described: Mapping[str, Any], job: Job, headers: TaskHeaders) -> Outcome:
+    """Turn the response of a mailbox task into what the task's expressions make of it.
+
+    An expression that fails is an incident; the operation counts as done when the job comes again.
+    """
+    try:
+        found, warnings = await _result_variables(described, headers, job)
+        decision, _ = await _decision(headers, _success_context(described), job)
+    except ExpressionError as error:
+        return Fail(f"{error.code}: {error.message}", retries=0, error=describe(error))
+    if isinstance(found, BpmnError):
+        decision, found = decision or found, {}
+    variables = found
+    if headers.result_variable:
+        shown = {**described, "warnings": [*described["warnings"], *warnings]}
+        variables = {headers.result_variable: shown} | variables
+    match decision:
+        case BpmnError(code, message, more):
+            return Throw(code, message, more)
+        case JobError(message, more, retries, pause):
+            seconds = pause.total_seconds() if pause else 0.0
+            return Fail(_told(message, warnings), retries, seconds, more)
+        case IgnoreError(more):
+            return Complete({**variables, **more}, mail_sent=False)
+        case None:
+            return Complete(variables, mail_sent=False)
+
+
 # --- a mail that was not sent -----------------------------------------------------------------------
 
 

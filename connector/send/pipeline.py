@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -32,7 +32,7 @@ from connector.send import outcome
 from connector.send.identity import identify
 from connector.send.once import Once
 from connector.send.submission import Response, Stages, Submission
-from connector.settings.model import Settings
+from connector.settings.model import MAILBOX_TASK_TYPE, Settings
 from connector.tasks import send_task
 from connector.tasks.definitions import misspelling_warnings
 from connector.tasks.header_advice import header_warnings
@@ -43,6 +43,7 @@ from connector.transport.port import Transport
 from connector.transport.smtp.transport import SmtpTransport
 
 if TYPE_CHECKING:
+    from connector.send.mailbox_jobs import MailboxJobs
     from connector.signing.protection import Protector
 
 _log = structlog.get_logger(__name__)
@@ -75,23 +76,27 @@ class Pipeline:
     Args:
         stages: What does the work on the way.
         once: The ledger around the transport.
+        mailboxes: Does what mailbox jobs ask for; made for the first one, since it loads libraries.
     """
 
-    def __init__(self, stages: Stages, once: Once) -> None:
+    def __init__(self, stages: Stages, once: Once, mailboxes: Callable[[], MailboxJobs]) -> None:
         self._stages = stages
         self._once = once
+        self._mailboxes = mailboxes
         self._metrics = stages.metrics
         self._settings = stages.settings
 
     async def handle(self, job: Job, context: JobContext | None = None) -> Outcome:
-        """Send the mail that the job asks for and say what became of it; never raises for a job's fault.
+        """Do what the job asks for and say what became of it; never raises for a job's fault.
 
         Args:
             job: What to do.
             context: What is told to and heard from the worker that has the job.
         """
-        headers: TaskHeaders | None = None
         context = context or JobContext()
+        if job.type == MAILBOX_TASK_TYPE:
+            return await self._mailboxes().handle(job, context)
+        headers: TaskHeaders | None = None
         odd = header_warnings(job.headers, HEADERS)
         try:
             headers = self._headers(job, context)
@@ -125,6 +130,17 @@ class Pipeline:
         """
         task, response = await self._sent(job, JobContext())
         return task.response(response)
+
+    async def use_mailbox(self, job: Job) -> Mapping[str, Any]:
+        """Do what a mailbox job asks for, for a program without an engine; its headers do not count.
+
+        Returns:
+            The response.
+
+        Raises:
+            ConnectorError: It could not be done.
+        """
+        return await self._mailboxes().perform(job, JobContext())
 
     async def _sent(self, job: Job, context: JobContext) -> tuple[SendTask, Response]:
         submission: Submission | None = None
@@ -234,7 +250,24 @@ async def open_pipeline(
             shared.metrics,
             _now,
         )
-        yield Pipeline(stages, Once(shared.upkeep, settings.ledger))
+        mailboxes = await stack.enter_async_context(_mailbox_jobs(stages))
+        yield Pipeline(stages, Once(shared.upkeep, settings.ledger), mailboxes)
+
+
+@asynccontextmanager
+async def _mailbox_jobs(stages: Stages) -> AsyncIterator[Callable[[], MailboxJobs]]:
+    async with AsyncExitStack() as stack:
+
+        @cache
+        def made() -> MailboxJobs:
+            from connector.send.mailbox_jobs import MailboxJobs  # noqa: PLC0415 - loads libraries
+
+            jobs = MailboxJobs(stages)
+            stack.push_async_callback(jobs.aclose)
+            stack.enter_context(stages.metrics.mailbox_pool(jobs.connections))
+            return jobs
+
+        yield made
 
 
 @asynccontextmanager

@@ -17,8 +17,10 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 
+from connector.model.incoming import MailProtocol
 from connector.model.mail import DeliveryReceipt, Importance, Sensitivity, WhenUncertain
 from connector.model.server import Security
+from connector.settings.incoming import IncomingSettings
 from connector.settings.signing import SigningSettings
 from connector.settings.values import (
     Address,
@@ -61,6 +63,8 @@ class Provider:
     security: Security | None = None
     regions: tuple[tuple[str, str], ...] = ()
     max_recipients: int | None = None
+    imap: str | None = None
+    pop3: str | None = None
 
     def host_in(self, region: str | None) -> str:
         """Return the mail server of a valid region; empty if the preset has none."""
@@ -80,9 +84,29 @@ class Provider:
 
 PRESETS: MappingProxyType[Preset, Provider] = MappingProxyType(
     {
-        "office365": Provider("smtp.office365.com", 587, Security.STARTTLS, max_recipients=500),
-        "outlook": Provider("smtp-mail.outlook.com", 587, Security.STARTTLS),
-        "gmail": Provider("smtp.gmail.com", 465, Security.TLS, max_recipients=100),
+        "office365": Provider(
+            "smtp.office365.com",
+            587,
+            Security.STARTTLS,
+            max_recipients=500,
+            imap="outlook.office365.com",
+            pop3="outlook.office365.com",
+        ),
+        "outlook": Provider(
+            "smtp-mail.outlook.com",
+            587,
+            Security.STARTTLS,
+            imap="outlook.office365.com",
+            pop3="outlook.office365.com",
+        ),
+        "gmail": Provider(
+            "smtp.gmail.com",
+            465,
+            Security.TLS,
+            max_recipients=100,
+            imap="imap.gmail.com",
+            pop3="pop.gmail.com",
+        ),
         "ses": Provider("email-smtp.{region}.amazonaws.com", 587, Security.STARTTLS, max_recipients=50),
         "sendgrid": Provider("smtp.sendgrid.net", 587, Security.STARTTLS, max_recipients=1000),
         "mailgun": Provider(
@@ -182,6 +206,7 @@ class AccountSettings(Section):
     password: SecretStr | None = Field(
         None, description="Password, or secrets.NAME, which is looked up for every mail."
     )
+    incoming: IncomingSettings = IncomingSettings()
     address: Address | None = Field(None, description="Sender where a task has no smtpEmailMailBoxName.")
     display_name: str | None = Field(None, description="Name beside that address.")
     reply_to: tuple[Address, ...] = Field(
@@ -263,6 +288,13 @@ class AccountSettings(Section):
     def effective_max_recipients(self) -> int | None:
         """Recipients of one delivery: as set, or as the preset's provider documents."""
         return self.max_recipients or PRESETS[self.preset].max_recipients
+
+    @property
+    def incoming_host(self) -> str:
+        """The server of the mailbox: as set, as the preset says, or the one that mail is submitted to."""
+        provider = PRESETS[self.preset]
+        usual = provider.pop3 if self.incoming.protocol is MailProtocol.POP3 else provider.imap
+        return self.incoming.host or usual or self.effective_host
 
     @property
     def effective_security(self) -> Security:

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from connector.model.server import TimeLimits
 from connector.settings.accounts import AccountSettings, name_faults, tag_faults
+from connector.settings.incoming import MailboxSettings
 from connector.settings.ledger import LedgerSettings
 from connector.settings.secrets import SecretSettings
 from connector.settings.values import (
@@ -35,8 +36,11 @@ from connector.settings.values import (
 
 SEND_TASK_TYPE = "smtp-connector:send:1"
 INFOSYS_TASK_TYPE = "com.infosys.camundaconnectors.email:smtp:1"
+MAILBOX_TASK_TYPE = "smtp-connector:mailbox:1"
 
-TaskType = Literal["smtp-connector:send:1", "com.infosys.camundaconnectors.email:smtp:1"]
+TaskType = Literal[
+    "smtp-connector:send:1", "smtp-connector:mailbox:1", "com.infosys.camundaconnectors.email:smtp:1"
+]
 
 
 class EngineSettings(Section):
@@ -108,7 +112,7 @@ class WorkerSettings(Section):
 
     name: str = Field(default_factory=socket.gethostname, description="Name of this worker in the engine.")
     task_types: tuple[TaskType, ...] = Field(
-        ("smtp-connector:send:1", "com.infosys.camundaconnectors.email:smtp:1"),
+        ("smtp-connector:send:1", "smtp-connector:mailbox:1", "com.infosys.camundaconnectors.email:smtp:1"),
         min_length=1,
         description="Task types to serve.",
     )
@@ -315,6 +319,7 @@ class Settings(Section):
     engine: EngineSettings = EngineSettings()
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     smtp: SmtpSettings = SmtpSettings()
+    mailbox: MailboxSettings = MailboxSettings()
     accounts: dict[str, AccountSettings] = Field(
         default_factory=dict,
         description="Named accounts; the one called default is for tasks that name none.",

@@ -6,6 +6,8 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from connector.settings.model import MAILBOX_TASK_TYPE
+
 if TYPE_CHECKING:
     from connector.tasks.port import SendTask
 
@@ -16,14 +18,14 @@ _MODULES = MappingProxyType(
         "com.infosys.camundaconnectors.email:smtp:1": "connector.tasks.infosys",
     }
 )
-TASK_TYPES = tuple(_MODULES)
+TASK_TYPES = (*_MODULES, MAILBOX_TASK_TYPE)
 
 
 def send_task(task_type: str) -> SendTask:
-    """Look a task type up.
+    """Look up a task type that sends mail.
 
     Raises:
-        KeyError: This connector does not serve it.
+        KeyError: This connector does not serve it, or it reads mailboxes.
     """
     found: SendTask = import_module(_MODULES[task_type]).TASK
     return found

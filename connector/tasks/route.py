@@ -89,10 +89,9 @@ def read_server(inputs: Inputs, *, starttls_optional: bool = False, hosts: MailH
     inputs.refuse_unavailable()
     named = inputs.require("hostname", "fill in the mail server's name")
     hostname = parse_host(text(named), named.field)
-    port = _port(inputs.require("port", "fill in the mail server's port, such as 587"))
-    if hosts is not None and not hosts.lists(hostname, port):
-        raise _not_listed(named, hosts)
-    username, password = _credentials(inputs)
+    port = read_port(inputs.require("port", "fill in the mail server's port, such as 587"))
+    check_listed(named, hostname, port, hosts)
+    username, password = read_credentials(inputs)
     security = inputs.get("security")
     return Server(
         hostname,
@@ -107,14 +106,25 @@ def read_server(inputs: Inputs, *, starttls_optional: bool = False, hosts: MailH
 def _automatic(hostname: str, port: int, *, optional: bool) -> Security:
     if port == _TLS_PORT:
         return Security.TLS
-    return Security.STARTTLS_OPTIONAL if optional or _is_loopback(hostname) else Security.STARTTLS
+    return Security.STARTTLS_OPTIONAL if optional or is_loopback(hostname) else Security.STARTTLS
 
 
-def _is_loopback(hostname: str) -> bool:
+def is_loopback(hostname: str) -> bool:
+    """Whether a host is this one."""
     try:
         return ipaddress.ip_address(hostname).is_loopback
     except ValueError:
         return hostname == "localhost"
+
+
+def check_listed(named: Value, hostname: str, port: int, hosts: MailHosts | None) -> None:
+    """Refuse a server that tasks may not name.
+
+    Raises:
+        InputError: It is not among the listed ones.
+    """
+    if hosts is not None and not hosts.lists(hostname, port):
+        raise _not_listed(named, hosts)
 
 
 def _not_listed(hostname: Value, hosts: MailHosts) -> InputError:
@@ -127,7 +137,12 @@ def _not_listed(hostname: Value, hosts: MailHosts) -> InputError:
     )
 
 
-def _port(value: Value) -> int:
+def read_port(value: Value) -> int:
+    """Read a port.
+
+    Raises:
+        InputError: It is none.
+    """
     data = value.data
     if isinstance(data, str) and re.fullmatch(r"\d{1,5}", data.strip(), re.ASCII):
         data = int(data)
@@ -140,7 +155,12 @@ def _port(value: Value) -> int:
     return data
 
 
-def _credentials(inputs: Inputs) -> tuple[str | None, SecretStr | None]:
+def read_credentials(inputs: Inputs) -> tuple[str | None, SecretStr | None]:
+    """Read user name and password; neither, or both.
+
+    Raises:
+        InputError: One of them is missing, or cannot be sent; the value is not quoted.
+    """
     if not inputs.given("username", "password") and not inputs.requires("username"):
         return None, None
     advice = "fill in both username and password, best as secrets.NAME"

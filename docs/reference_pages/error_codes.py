@@ -197,6 +197,23 @@ EXPLANATIONS = {
         "Check the logs of the worker and its host, especially for memory limits. Retry the job after you "
         "have removed the cause.",
     ),
+    ErrorCode.MAILBOX_ERROR: Explanation(
+        "A mailbox's server refuses an operation, ends the session, or answers what makes no sense. "
+        "`error.variables` has `server` and `phase`, the step that failed.",
+        "Usually nothing: the worker tries again, and what an attempt has done already is not done twice. "
+        "Where the server says that the user may not do this, an incident comes at once: its administrator "
+        "gives the right.",
+    ),
+    ErrorCode.MESSAGE_NOT_FOUND: Explanation(
+        "The mail that `mailboxMessage` names is not there, or no longer.",
+        "Somebody else has moved or deleted it, or the id is of another mailbox. A process that expects this "
+        "catches it as a BPMN error.",
+    ),
+    ErrorCode.FOLDER_NOT_FOUND: Explanation(
+        "The mailbox has no such folder; the message names the nearest one.",
+        "Write the path as `listFolders` gives it, or a role such as `sent`. With `mailboxCreateFolder` a "
+        "target folder is created.",
+    ),
     ErrorCode.CANCELLED: Explanation(
         "The worker stopped, lost the job, found another worker sending the mail, or had no capacity (the "
         "account's `rate`, `smtp.pool.wait`). Nothing was sent, and the job's retries are unchanged.",

@@ -1,10 +1,11 @@
-"""``docs/reference/inputs.md``: the variables of a send task."""
+"""``docs/reference/inputs.md``, the variables of a send task, and those of a mailbox task."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
 from connector.tasks.definitions import INFOSYS, NATIVE, Definition
+from connector.tasks.mailbox_inputs import MAILBOX
 from reference_pages.markdown import table
 
 _PAGE = """\
@@ -32,6 +33,11 @@ def page() -> str:
     """Return the page: every input of our task type, and the differences of Infosys's."""
     differing = [infosys for infosys, native in zip(INFOSYS, NATIVE, strict=True) if infosys != native]
     return _PAGE.format(native=table(_HEAD, _rows(NATIVE)), differing=table(_HEAD, _rows(differing)))
+
+
+def mailbox() -> str:
+    """Every input of the mailbox task type."""
+    return table(_HEAD, _rows(MAILBOX))
 
 
 def _rows(definitions: Iterable[Definition], prefix: str = "") -> Iterator[tuple[str, str, str]]:

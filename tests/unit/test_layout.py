@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "mailtemplates": _VALUES,
     "signing": _VALUES | {"message", "secrets", "tls"},
     "transport": _TO_SERVERS,
-    "mailbox": _TO_SERVERS,
+    "mailbox": _TO_SERVERS | {"message"},
     "observe": _VALUES | {"secrets", "ledger"},
     "tasks": _VALUES | {"accounts", "feel", "message", "mailbox", "secrets"},
     "send": _VALUES | _STAGES | {"auth", "feel", "mailbox", "observe", "tls"},

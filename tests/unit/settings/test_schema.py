@@ -23,8 +23,9 @@ PATHS = [path for path, _ in leaves(accounts=["sales"])]
 VALUES: list[Any] = [None, True, 3, 0, -1, 0.5, "x", "", "PT1M", [], ["x"], {}, {"a": "x"}]
 # What a file does not show by itself: files of this machine, other settings, what a word means.
 BEYOND = re.compile(
-    r"cannot read|must be set together|trust_store_password needs|needs? (address|client_cert|role_id)|is "
-    r"for the presets"
+    r"cannot read|must be set together|trust_store_password needs"
+    r"|needs? (address|client_cert|role_id|protocol|username)"
+    r"|is for the presets"
     r"|equal to 1 day|no host name|no(t a)? mail address|not an IANA time zone|postgresql://"
     r"|expected keys with values"
 )

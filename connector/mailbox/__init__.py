@@ -1,0 +1,1 @@
+"""Reading and sorting a mailbox over IMAP, POP3 and Microsoft Graph."""

@@ -1,0 +1,1 @@
+"""Messages as they arrive, malformed ones included: octets into text, addresses, bodies and attachments."""
