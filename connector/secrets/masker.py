@@ -50,7 +50,10 @@ class MaskedError(ConnectorError):
         self.retry_after = error.retry_after
         self.cancel_reason = error.cancel_reason
         self._type = error.type
-        self._variables = {name: masked(value, mask) for name, value in error.variables.items()}
+        self._variables = {
+            name: value if name == "accepted" else masked(value, mask)
+            for name, value in error.variables.items()
+        }
 
     @property
     def type(self) -> str:

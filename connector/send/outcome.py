@@ -50,10 +50,10 @@ def response(message_id: str, receipt: Receipt, now: datetime, mask: Callable[[s
     return {
         "status": "SUCCESS",
         "message": _SENT,
-        "messageId": mask(message_id),
+        "messageId": message_id,
         "account": receipt.account,
         "transport": receipt.transport,
-        "accepted": masked(list(receipt.accepted), mask),
+        "accepted": list(receipt.accepted),
         "rejected": _rejected(receipt, mask) if receipt.rejected else [],
         "partial": bool(receipt.rejected),
         "reply": mask(str(receipt.reply)) if receipt.reply else None,

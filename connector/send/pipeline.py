@@ -151,8 +151,9 @@ class Pipeline:
             submission = Submission(job, task, mail.key, self._stages)
             response = await self._once.send(mail, submission, context)
         except ConnectorError as error:
-            self._note(error, context, submission, monotonic() - began)
-            raise
+            told = MaskedError(error, submission.mask) if submission else error
+            self._note(told, context, submission, monotonic() - began)
+            raise told from error
         context.facts = sent_facts(response, submission.server, monotonic() - began)
         if response["duplicate"]:
             self._metrics.mail_duplicate()

@@ -29,7 +29,7 @@ from connector.model.mail import ContentType, LoadedContent, SendRequest, WhenUn
 from connector.model.receipt import Receipt
 from connector.model.server import Route
 from connector.observe.metrics import Metrics
-from connector.secrets.masker import Masker
+from connector.secrets.masker import MASK, Masker
 from connector.secrets.resolve import SecretResolver, Use
 from connector.send import outcome
 from connector.send.deliveries import Deliveries, Record
@@ -46,6 +46,8 @@ _log = structlog.get_logger(__name__)
 _UNDESCRIBED = "The mail was sent, and the worker failed to describe it; its log has the details."
 # Octets of content above which encoding them would hold up the other jobs for milliseconds (1 MB takes 2 ms).
 _LARGE = 100_000
+# A shorter password of a job is likely to be a word of the server's replies.
+_SHORTEST_MASKED = 8
 # Characters of HTML above which making its text part would do so (5 KB take a millisecond).
 _LONG_HTML = 5_000
 
@@ -97,6 +99,12 @@ class Submission:
         self._request: SendRequest | None = None
         self._uses: tuple[Use, ...] = ()
         self._looked_up = 0.0
+        self._own_password = ""
+
+    def mask(self, text: str) -> str:
+        """Mask every secret, and a password of eight characters or more that the job itself brought."""
+        text = self._stages.masks.mask(text)
+        return text.replace(self._own_password, MASK) if self._own_password else text
 
     @property
     def account(self) -> str | None:
@@ -203,6 +211,8 @@ class Submission:
         self._stages.masker.remember_login(route.username or "", password)
         if route.account is not None:  # readers of diagrams do not know this one
             self._stages.masks.remember(password)
+        elif len(password) >= _SHORTEST_MASKED:
+            self._own_password = password
 
     async def _with_keys(self, request: SendRequest) -> SendRequest:
         """Look up the passwords of the account's keys; no log and no incident may show one."""
@@ -248,7 +258,7 @@ class Submission:
         """Describe the mail, which is out: an error here must not look like a failed attempt."""
         warnings = (*request.warnings, *receipt.warnings)
         receipt = replace(receipt, warnings=warnings, account=request.route.account)
-        now, mask = self._stages.clock(), self._stages.masks.mask
+        now, mask = self._stages.clock(), self.mask
         follow_up = {"followUpAt": request.follow_up.isoformat()} if request.follow_up else {}
         try:
             return {**outcome.response(name, receipt, now, mask), **follow_up}

@@ -248,3 +248,14 @@ async def test_no_library_logs_a_value_or_a_credential_at_debug(
     )
     for canary in ("cAnArY", *credentials):
         assert canary not in written
+
+
+@pytest.mark.parametrize(("password", "shown"), [("plain-text-pw", False), ("short", True)])
+async def test_a_jobs_own_password_is_masked_in_its_incident(password: str, shown: bool) -> None:
+    """An engine may resolve secrets itself and hand over plain values. A short one may be any word."""
+    async with SmtpServer() as server, pipeline({}) as opened:
+        inputs = mail(server.hostname, server.port, password, smtpEmailAttachments=[f"/srv/{password}/a.txt"])
+        outcome = await opened.handle(job(inputs))
+    assert error(outcome)["code"] == "ATTACHMENT_NOT_ALLOWED"
+    assert isinstance(outcome, Fail)
+    assert (password in f"{outcome.message} {outcome.error}") is shown

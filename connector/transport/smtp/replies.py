@@ -168,8 +168,8 @@ def shortened(text: str) -> str:
 class Concealment:
     """Takes the credentials of a session out of what its server says; some repeat what they refuse.
 
-    The user name too: it may come from a secret as well. Values of less than four characters are concealed
-    only where they are a whole line.
+    Not the user name: "not owned by user ann" is what its reader has to know. A password of less than four
+    characters is concealed only where it is a whole line.
 
     Args:
         username: As it is sent; empty where there is no login.
@@ -202,10 +202,10 @@ def _without(match: re.Match[str]) -> str:
 
 def _forms(username: str, password: str) -> set[str]:
     """The credentials in every form in which they go out, spelt as a reply that repeats them is read."""
-    raw = [*username.splitlines(), *password.splitlines()]  # a reply cannot hold a line end
-    encoded = [_base64(username), _base64(password), _base64(f"\0{username}\0{password}")]
+    raw = password.splitlines()  # a reply cannot hold a line end
+    encoded = [_base64(password), _base64(f"\0{username}\0{password}")] if password else []
     spelt = (printable(text.encode("utf-8", "surrogatepass")) for text in raw)
-    return {form for form in (*spelt, *(encoded if username or password else ())) if form}
+    return {form for form in (*spelt, *encoded) if form}
 
 
 def _base64(text: str) -> str:
