@@ -10,6 +10,7 @@ import pytest
 import trustme
 from pyzeebe import ZeebeClient, create_insecure_channel
 
+from connector.testing import plugin
 from tests import engines
 from tests.engine.records import Records
 from tests.engine.watch import RestWatch, Watch
@@ -98,6 +99,12 @@ def _postgres() -> Iterator[Postgres]:
         pytest.skip(f"PostgreSQL cannot be run here: {reason}")
     with postgres_server.running() as server:
         yield server
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the fixture ``bpmn`` in a checkout that is not installed, too."""
+    if not config.pluginmanager.is_registered(plugin):
+        config.pluginmanager.register(plugin, "bpmn")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

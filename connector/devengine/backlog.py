@@ -86,6 +86,10 @@ class Backlog:
         self._streams.setdefault(request.type, deque()).append(stream)
         return stream
 
+    def streams(self, job_type: str) -> int:
+        """Return how many streams are open for a type."""
+        return len(self._streams.get(job_type, ()))
+
     def drop_stream(self, stream: Stream) -> None:
         """Forget a stream; a second time does nothing."""
         streams = self._streams.get(stream.request.type)

@@ -27,6 +27,11 @@ class Clock:
         """Return the present of the engine."""
         return self._source() + self._ahead if self._pinned is None else self._pinned
 
+    @property
+    def ahead(self) -> float:
+        """By how many seconds a test has moved the clock away from the real time."""
+        return self._ahead if self._pinned is None else self._pinned - self._source()
+
     def pin(self, at: float) -> None:
         """Stop the clock at a moment."""
         self._pinned = at

@@ -39,6 +39,7 @@ class InMemoryEngine:
         self._core = service.core
         self._worker = worker
         self._lease = lease
+        self._streams: set[_Stream] = set()
 
     async def version(self) -> str:
         """See :meth:`connector.engine.port.Engine.version`."""
@@ -46,28 +47,27 @@ class InMemoryEngine:
 
     async def stream(self, task_type: str) -> AsyncGenerator[Job, None]:
         """See :meth:`connector.engine.port.Engine.stream`."""
-        waiting: deque[ActivatedJob] = deque()
-        news = asyncio.Event()
-
-        def push(job: ActivatedJob) -> bool:
-            waiting.append(job)
-            news.set()
-            return True
-
-        opened = self._service.open_stream(self._request(task_type), push)
+        stream = _Stream()
+        self._streams.add(stream)
+        opened = self._service.open_stream(self._request(task_type), stream.push)
         try:
-            while True:
-                while waiting:
-                    yield _job(waiting.popleft())
-                news.clear()
-                await news.wait()
+            while (job := await stream.next()) is not None:
+                yield self._taken(job)
         finally:
+            self._streams.discard(stream)
             opened.close()
-            self._service.release(list(waiting))
+            self._service.release(stream.unread)
+
+    def end_streams(self) -> None:
+        """End every stream once what was pushed is read, as a gateway does to have it renewed."""
+        for stream in self._streams:
+            stream.end()
 
     async def activate(self, task_type: str, limit: int, wait: float) -> list[Job]:
         """See :meth:`connector.engine.port.Engine.activate`."""
-        return [_job(job) for job in await self._service.activate(self._request(task_type), limit, wait)]
+        return [
+            self._taken(job) for job in await self._service.activate(self._request(task_type), limit, wait)
+        ]
 
     async def extend(self, job: Job, seconds: float) -> None:
         """See :meth:`connector.engine.port.Engine.extend`."""
@@ -75,7 +75,7 @@ class InMemoryEngine:
 
     async def report(self, job: Job, outcome: Outcome) -> None:
         """See :meth:`connector.engine.port.Engine.report`."""
-        variables = _copied(outcome.variables)
+        variables = copied(outcome.variables)
         if isinstance(outcome, Complete):
             self._run(self._core.complete_job, job.key, variables)
         elif isinstance(outcome, Throw):
@@ -90,6 +90,10 @@ class InMemoryEngine:
     def _request(self, task_type: str) -> ActivationRequest:
         return ActivationRequest(task_type, self._worker, self._lease)
 
+    def _taken(self, job: ActivatedJob) -> Job:
+        # The worker measures its leases in real time, however far a test has moved the engine's clock.
+        return _job(job, job.deadline - self._service.clock.ahead)
+
     def _run(self, command: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
         try:
             return self._service.execute(command, *arguments, **named)
@@ -99,7 +103,38 @@ class InMemoryEngine:
             raise EngineRefusedError(error.text) from error
 
 
-def _job(job: ActivatedJob) -> Job:
+class _Stream:
+    """Jobs that were pushed to the worker and that it has not read."""
+
+    def __init__(self) -> None:
+        self._jobs: deque[ActivatedJob] = deque()
+        self._news = asyncio.Event()
+        self._ended = False
+
+    @property
+    def unread(self) -> list[ActivatedJob]:
+        return list(self._jobs)
+
+    def push(self, job: ActivatedJob) -> bool:
+        if self._ended:
+            return False
+        self._jobs.append(job)
+        self._news.set()
+        return True
+
+    def end(self) -> None:
+        self._ended = True
+        self._news.set()
+
+    async def next(self) -> ActivatedJob | None:
+        """Wait for the next job; None at the end."""
+        while not self._jobs and not self._ended:
+            self._news.clear()
+            await self._news.wait()
+        return self._jobs.popleft() if self._jobs else None
+
+
+def _job(job: ActivatedJob, deadline: float) -> Job:
     return Job(
         key=job.key,
         type=job.type,
@@ -110,13 +145,13 @@ def _job(job: ActivatedJob) -> Job:
         element_instance_key=job.element_instance_key,
         headers=dict(job.custom_headers),
         retries=job.retries,
-        deadline=job.deadline,
-        variables=_copied(job.variables),
+        deadline=deadline,
+        variables=copied(job.variables),
         tenant_id=job.tenant_id,
     )
 
 
-def _copied(variables: Mapping[str, Any]) -> dict[str, Any]:
+def copied(variables: Mapping[str, Any]) -> dict[str, Any]:
     """Copy through JSON, as on a wire: neither side can change what the other holds."""
     try:
         return dict(json.loads(json.dumps(dict(variables), allow_nan=False)))

@@ -51,6 +51,12 @@ class Subscription:
         """The id of the process that waits."""
         return self.host.instance.definition.process.id
 
+    @property
+    def awaited(self) -> str:
+        """The message with its key, for people to read."""
+        name, key = self.topic
+        return f"the message {name!r} with the key {key!r}"
+
     def close(self) -> None:
         """Wait no more; a second time does nothing."""
         self._messages.unsubscribe(self)

@@ -34,7 +34,15 @@ from connector.devengine.records import RecordLog
 from connector.devengine.signals import Signals
 from connector.devengine.throwing import Throwing
 from connector.devengine.timers import Timers
-from connector.devengine.views import ElementView, IncidentView, InstanceView, JobView, VariableView, Views
+from connector.devengine.views import (
+    ElementView,
+    IncidentView,
+    InstanceView,
+    JobView,
+    VariableView,
+    Views,
+    WaitView,
+)
 from connector.devengine.waiting import Waiting
 
 
@@ -223,6 +231,18 @@ class ProcessEngine:
     def jobs(self, process_instance_key: int | None = None) -> Iterator[JobView]:
         """Return the jobs in all states, of one process instance or of all."""
         return self._views.jobs(process_instance_key)
+
+    def open_jobs(self) -> Iterator[JobView]:
+        """Return the jobs that have not ended, oldest first."""
+        return self._views.open_jobs()
+
+    def open_streams(self, job_type: str) -> int:
+        """Return how many streams want jobs of a type."""
+        return self._backlog.streams(job_type)
+
+    def waits(self, process_instance_key: int) -> Iterator[WaitView]:
+        """Return the messages, signals and times that a process instance waits for."""
+        return self._views.waits(process_instance_key)
 
     def incidents(self, process_instance_key: int | None = None) -> Iterator[IncidentView]:
         """Return the incidents, resolved ones too."""

@@ -83,6 +83,7 @@ class EngineService:
         self._leases: list[tuple[int, ActivationRequest]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for: float | None = None
+        self._changed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         """Replay the journal and let time run.
@@ -116,7 +117,18 @@ class EngineService:
             result = command(*arguments, **named)
             self._keep(Entry(at, command.__name__, arguments, named))
         self._arm()
+        self.notify()
         return result
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition holds; it is looked at after every change, and at every :meth:`notify`."""
+        while not condition():
+            await self._changed.wait()
+
+    def notify(self) -> None:
+        """Let those look again who wait in :meth:`until`."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     # Jobs
 
@@ -129,6 +141,7 @@ class EngineService:
             self._keep_leases(at)
         if jobs:
             self._arm()
+            self.notify()
         return jobs
 
     async def activate(self, request: ActivationRequest, limit: int, wait: float) -> list[ActivatedJob]:
@@ -155,7 +168,7 @@ class EngineService:
         for job in jobs:
             self.execute(self.core.release_job, job.key)
 
-    def open_stream(self, request: ActivationRequest, push: Push) -> Stream:
+    def open_stream(self, request: ActivationRequest, push: Push) -> OpenStream:
         """Push jobs as they become available; see :meth:`ProcessEngine.open_stream`."""
 
         def pushed(job: ActivatedJob) -> bool:
@@ -164,7 +177,7 @@ class EngineService:
             self._leased(job, request)
             return True
 
-        return self.core.open_stream(request, pushed)
+        return OpenStream(self.core.open_stream(request, pushed), self.notify)
 
     async def result(self, process_instance_key: int) -> Variables | None:
         """Wait until a process instance ends; its variables, or None when it was terminated."""
@@ -225,6 +238,7 @@ class EngineService:
             if done:
                 self._keep(Entry(at, "tick", (), {}))
         self._arm()
+        self.notify()
         return done
 
     def _arm(self) -> None:
@@ -293,6 +307,25 @@ class EngineService:
         if self._file is not None:
             return RecordLog(100_000 if self.options.keep_records else 0, self._file.add)
         return RecordLog() if self.options.keep_records else None
+
+
+class OpenStream:
+    """A worker's open stream.
+
+    Args:
+        stream: The core's.
+        changed: Called when it is opened and when it is closed.
+    """
+
+    def __init__(self, stream: Stream, changed: Callable[[], None]) -> None:
+        self._stream = stream
+        self._changed = changed
+        changed()
+
+    def close(self) -> None:
+        """Push no more jobs; what was pushed stays leased."""
+        self._stream.close()
+        self._changed()
 
 
 class _HeldTime:

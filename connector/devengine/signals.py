@@ -18,13 +18,21 @@ from connector.devengine.state import ElementInstance, Opening
 class Listener:
     """A place in a process instance that waits for a signal."""
 
-    __slots__ = ("_others", "catch", "host")
+    __slots__ = ("_name", "_others", "catch", "host")
 
-    def __init__(self, others: dict[Listener, None], host: ElementInstance, catch: Element) -> None:
+    def __init__(
+        self, name: str, others: dict[Listener, None], host: ElementInstance, catch: Element
+    ) -> None:
+        self._name = name
         self._others = others
         self.host = host
         self.catch = catch
         others[self] = None
+
+    @property
+    def awaited(self) -> str:
+        """The signal, for people to read."""
+        return f"the signal {self._name!r}"
 
     def close(self) -> None:
         """Wait no more; a second time does nothing."""
@@ -54,7 +62,7 @@ class Signals:
         return partial(self._listen, self._evaluator.text(event.name, seen), host, catch)
 
     def _listen(self, name: str, host: ElementInstance, catch: Element) -> None:
-        host.waits[catch.id] = Listener(self._listeners[name], host, catch)
+        host.waits[catch.id] = Listener(name, self._listeners[name], host, catch)
 
     def prepare_start(self, start: Element, event: SignalEvent) -> Opening:
         """Evaluate the name of a start event now; what is returned opens it.

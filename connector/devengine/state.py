@@ -48,6 +48,14 @@ class Closable(Protocol):
         """Stop waiting; a second time does nothing."""
 
 
+class Wait(Closable, Protocol):
+    """What an element instance waits for."""
+
+    @property
+    def awaited(self) -> str:
+        """The message, signal or time, for people to read."""
+
+
 # Opens a start event of a definition, and returns what closes it.
 Opening = Callable[[Definition], Callable[[], object]]
 
@@ -141,7 +149,7 @@ class ElementInstance:
         self.variables: dict[str, Any] = {}
         self.variable_keys: dict[str, int] = {}
         self.children: dict[int, ElementInstance] = {}
-        self.waits: dict[str, Closable] = {}
+        self.waits: dict[str, Wait] = {}
         self.arrivals: dict[str, dict[str, int]] = {}
         self.chosen: tuple[Flow, ...] | None = None
         self.interrupted = False

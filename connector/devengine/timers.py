@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from connector.devengine.agenda import Agenda
+from connector.devengine.agenda import Agenda, Appointment
 from connector.devengine.catching import Catching
 from connector.devengine.core import Core
 from connector.devengine.incidents import IncidentKind, StepFailedError
 from connector.devengine.interpreter import Interpreter
 from connector.devengine.model import Definition, Element, TimerEvent
 from connector.devengine.schedules import due_times
-from connector.devengine.state import Closable, ElementInstance, Opening
+from connector.devengine.state import ElementInstance, Opening
 
 
 class Timer:
@@ -25,8 +26,15 @@ class Timer:
         self._agenda = agenda
         self._times = times
         self._action = action
-        self._next: Closable | None = None
+        self._next: Appointment | None = None
         self._wait()
+
+    @property
+    def awaited(self) -> str:
+        """The time at which it next goes off, for people to read."""
+        if self._next is None:
+            return "no more times"
+        return f"the time {datetime.fromtimestamp(self._next.due, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
     def close(self) -> None:
         """Go off no more; a second time does nothing."""

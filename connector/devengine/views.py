@@ -107,6 +107,21 @@ class VariableView:
     process_instance_key: int
 
 
+@dataclass(frozen=True, slots=True)
+class WaitView:
+    """Something that an element instance waits for.
+
+    Args:
+        event_id: The event that takes place then; for a receive task, the task itself.
+        awaited: The message, signal or time, for people to read.
+    """
+
+    element_id: str
+    element_instance_key: int
+    event_id: str
+    awaited: str
+
+
 class Views:
     """Makes pictures of what lives and of what has ended."""
 
@@ -124,6 +139,19 @@ class Views:
     def jobs(self, process_instance_key: int | None) -> Iterator[JobView]:
         """Return the jobs, oldest first."""
         return (_job(one) for instance in self._chosen(process_instance_key) for one in instance.jobs)
+
+    def open_jobs(self) -> Iterator[JobView]:
+        """Return the jobs that have not ended, oldest first."""
+        return map(_job, self._state.jobs.values())
+
+    def waits(self, process_instance_key: int) -> Iterator[WaitView]:
+        """Return what a process instance waits for, apart from jobs."""
+        return (
+            WaitView(where.element.id, where.key, event, wait.awaited)
+            for instance in self._chosen(process_instance_key)
+            for where in instance.elements
+            for event, wait in where.waits.items()
+        )
 
     def incidents(self, process_instance_key: int | None) -> Iterator[IncidentView]:
         """Return the incidents, oldest first."""

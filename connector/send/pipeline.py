@@ -62,12 +62,14 @@ class Shared:
         metrics: Where they are counted.
         pacing: The turns of accounts with a rate, which new settings do not begin anew.
         smtp: Kept connections and refused logins; None for a pipeline that stands alone.
+        clock: Gives the present with its zone, for what the mails say.
     """
 
     upkeep: Upkeep
     metrics: Metrics = field(default_factory=Metrics)
     pacing: Pacing = field(default_factory=Pacing)
     smtp: SmtpTransport | None = None
+    clock: Callable[[], datetime] = _now
 
 
 class Pipeline:
@@ -249,7 +251,7 @@ async def open_pipeline(
             masker,
             masks,
             shared.metrics,
-            _now,
+            shared.clock,
         )
         mailboxes = await stack.enter_async_context(_mailbox_jobs(stages))
         yield Pipeline(stages, Once(shared.upkeep, settings.ledger), mailboxes)

@@ -11,7 +11,7 @@ from typing import Any
 
 import connector
 from connector import errors, testing
-from connector.testing import fixtures
+from connector.testing import fixtures, plugin
 from reference_pages.markdown import code
 
 _PYTHON = """\
@@ -54,21 +54,33 @@ and `variables` with the details that a process gets as `error.variables`.
 {tree}```
 """
 _TESTING = """\
-# Test doubles
+# Testing
 
 `connector.testing` is for tests of processes that use the connector. [Test your
 process](../how-to/test-your-process.md) shows the parts together. A running worker uses nothing of it.
 
-{entries}
+- **A whole diagram**: [`Bpmn`](#bpmn), [`Run`](#run), [`Inbox`](#inbox), [`Mail`](#mail)
+- **One job**: [`FakeEngine`](#fakeengine), [`SmtpServer`](#smtpserver), [`Behaviour`](#behaviour)
+- **A program beside an engine**: [`LocalEngine`](#localengine)
+
 ## Fixtures for pytest
 
-They are in `connector.testing.fixtures` and need `pytest-asyncio`:
+pytest has these wherever the package is installed; they need `pytest-asyncio`:
+
+{plugin}
+These are for tests of single jobs:
 
 ```python
 pytest_plugins = ["connector.testing.fixtures"]
 ```
 
-{fixtures}"""
+{fixtures}
+{entries}"""
+# What a diagram is tested with; the rest follows by name.
+_PROCESS = ("Bpmn", "Run", "Incident", "Inbox", "Mail", "Attachment", "ProcessTestError")
+# What others give out, and no reader makes.
+_GIVEN = {"Run", "Mail", "Inbox", "Incident", "Attachment"}
+_OUTCOMES = ("Complete", "Fail", "Job", "Throw")
 
 _SECTIONS = ("Args", "Attributes", "Returns", "Raises", "Yields")
 _ROLE = re.compile(r":(?:class|meth|func|mod|attr|data):`~?([^`]+)`")
@@ -82,14 +94,18 @@ def python_page() -> str:
 
 def testing_page() -> str:
     """Describe ``connector.testing`` and its fixtures."""
-    outcomes = {"Complete", "Fail", "Job", "Outcome", "Throw"}
-    names = [*(name for name in testing.__all__ if name not in outcomes), *sorted(outcomes - {"Outcome"})]
-    described = "".join(
-        f"- `{name}`: {_inline(inspect.getdoc(_wrapped(fixture)) or '')}\n"
-        for name, fixture in vars(fixtures).items()
-        if name in {"fake_engine", "smtp_server", "run_worker"}
+    elsewhere = {*_PROCESS, *_OUTCOMES, "Outcome"}
+    names = [*_PROCESS, *(name for name in testing.__all__ if name not in elsewhere), *_OUTCOMES]
+    return _TESTING.format(
+        plugin=_fixtures(plugin, "bpmn", "bpmn_settings"),
+        fixtures=_fixtures(fixtures, "fake_engine", "smtp_server", "run_worker"),
+        entries=_entries(testing, names),
     )
-    return _TESTING.format(entries=_entries(testing, names), fixtures=described)
+
+
+def _fixtures(module: ModuleType, *names: str) -> str:
+    described = ((name, inspect.getdoc(_wrapped(getattr(module, name))) or "") for name in names)
+    return "".join(f"- `{name}`: {_inline(text)}\n" for name, text in described)
 
 
 def _wrapped(fixture: Any) -> Any:
@@ -105,12 +121,17 @@ def _entry(name: str, item: Any) -> str:
     if inspect.isclass(item) and issubclass(item, enum.Enum):
         members = ", ".join(code(member.name) for member in item)
         return "\n\n".join([*blocks, *_described(item), f"Members: {members}."]) + "\n"
-    if callable(item) and not _is_settings(item):
+    is_made = not _is_settings(item) and name not in _GIVEN and not _is_error(item)
+    if callable(item) and is_made:
         blocks.append(f"```text\n{_signature(name, item)}\n```")
-    blocks += _described(item)
+    blocks += (text for text in _described(item) if is_made or not text.startswith("Args"))
     if inspect.isclass(item) and not _is_settings(item):
         blocks += _members(item)
     return "\n\n".join(blocks) + "\n"
+
+
+def _is_error(item: Any) -> bool:
+    return inspect.isclass(item) and issubclass(item, Exception)
 
 
 def _is_settings(item: Any) -> bool:

@@ -14,7 +14,6 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.devengine.backlog import Stream
 from connector.devengine.commands import (
     ActivatedJob,
     ActivationRequest,
@@ -23,7 +22,7 @@ from connector.devengine.commands import (
     MessageToPublish,
     Resource,
 )
-from connector.devengine.service import EngineService, Options
+from connector.devengine.service import EngineService, OpenStream, Options
 
 _DIAGRAM = b"""<?xml version="1.0" encoding="UTF-8"?>
 <definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" targetNamespace="t"
@@ -71,7 +70,7 @@ class Player:
     service: EngineService
     taken: list[ActivatedJob] = field(default_factory=list)
     instances: list[int] = field(default_factory=list)
-    streams: list[Stream] = field(default_factory=list)
+    streams: list[OpenStream] = field(default_factory=list)
 
     def play(self, command: tuple[str, int]) -> None:
         name, number = command

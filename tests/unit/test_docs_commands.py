@@ -1,21 +1,19 @@
-"""What the pages tell a reader to type and to write works: command lines, and the tests of a page."""
+"""What the pages tell a reader to type and to write works: command lines and Python."""
 
 from __future__ import annotations
 
 import ast
-import asyncio
 import importlib
 import re
 import shlex
 from collections.abc import Iterator
-from inspect import iscoroutinefunction
 from typing import Any
 
 import pytest
 import typer
 
 from connector.cli.main import app
-from tests.unit.test_docs import PAGES, ROOT, blocks
+from tests.unit.test_docs import PAGES, blocks
 
 _PROGRAM = "smtp-connector"
 _ENDS = {"|", "&&", ";", ">", "<", "2>"}
@@ -75,13 +73,6 @@ def test_a_line_with_an_unknown_option_or_command_is_noticed() -> None:
             _understand(command, _PROGRAM, wrong)
 
 
-def _tests_of_a_page() -> dict[str, Any]:
-    source = dict(blocks("python"))["docs/how-to/test-your-process.md"]
-    names: dict[str, Any] = {}
-    exec(compile(source, str(ROOT / "docs/how-to/test-your-process.md"), "exec"), names)
-    return {name: test for name, test in names.items() if name.startswith("test_")}
-
-
 @pytest.mark.parametrize(("page", "source"), blocks("python"))
 def test_python_on_a_page_uses_public_names_only(page: str, source: str) -> None:
     tree = ast.fix_missing_locations(
@@ -93,10 +84,3 @@ def test_python_on_a_page_uses_public_names_only(page: str, source: str) -> None
     for node in ours:
         exported = importlib.import_module(str(node.module)).__all__
         assert {alias.name for alias in node.names} <= set(exported)
-
-
-@pytest.mark.parametrize("name", _tests_of_a_page())
-def test_the_page_on_tests_has_tests_that_pass(name: str) -> None:
-    test = _tests_of_a_page()[name]
-    assert iscoroutinefunction(test)
-    asyncio.run(asyncio.wait_for(test(), 30))

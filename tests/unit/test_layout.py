@@ -41,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "check": _TO_SERVERS
     | {"accounts", "engine", "ledger", "mailbox", "message", "observe", "signing", "tasks", "transport"},
     "modeler": {"model", "settings", "tasks"},
-    "testing": {"errors", "model", "settings", "engine", "devengine", "worker"},
+    "testing": _VALUES | {"devengine", "engine", "ledger", "secrets", "send", "transport", "worker"},
     "devengine": {"engine", "errors", "feel", "model", "settings"},
     "demo": _TO_SERVERS
     | {"accounts", "devengine", "engine", "ledger", "observe", "send", "tasks", "testing", "worker"},

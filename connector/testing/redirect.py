@@ -1,0 +1,96 @@
+"""Every mail server is the inbox: what a diagram or an account names is reached in a test's own server.
+
+Hosts, ports, TLS and logins are those of production, which a test neither has nor may use. Errors, results
+and incidents still name the server of the diagram.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from connector.model.envelope import Message
+from connector.model.receipt import Receipt
+from connector.model.server import Route, Security, Server
+from connector.settings.model import SmtpSettings
+from connector.testing.smtp import SmtpServer
+from connector.transport.port import Deliveries
+from connector.transport.smtp.transport import SmtpTransport
+
+_NOT_IN_VARIABLES = re.compile(r"[/.-]")
+# Our own name is not looked for in the DNS.
+_NAME = "worker.example.com"
+
+
+@dataclass(frozen=True, slots=True)
+class _StandIn(Server):
+    """The inbox in the place of another server.
+
+    Attributes:
+        named: How the other server is called.
+    """
+
+    named: str = ""
+
+    def __str__(self) -> str:
+        return self.named
+
+
+class Redirected:
+    """A transport that takes every mail to one server, without TLS or login.
+
+    Args:
+        inbox: Where the mails go.
+        settings: Time limits.
+        jobs: How many mails are under way at a time.
+    """
+
+    def __init__(self, inbox: SmtpServer, settings: SmtpSettings, jobs: int) -> None:
+        self._inbox = inbox
+        self._smtp = SmtpTransport(settings, jobs)
+
+    async def submit(self, message: Message, route: Route, deliveries: Deliveries) -> Receipt:
+        """See :meth:`connector.transport.port.Transport.submit`."""
+        stand_in = _StandIn(
+            self._inbox.hostname,
+            self._inbox.port,
+            Security.NONE,
+            account=route.account,
+            helo_name=_NAME,
+            quota=route.quota,
+            named=str(route),
+        )
+        receipt = await self._smtp.submit(message, stand_in, deliveries)
+        return replace(receipt, transport=route.transport)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._smtp.aclose()
+
+
+class StandInSecrets(Mapping[str, str]):
+    """An environment in which every variable is set: as given, or else to a value that stands for one.
+
+    The value is a valid user name, password and host name, since the inbox asks for none of them.
+
+    Args:
+        environ: Variables that are set.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def __getitem__(self, name: str) -> str:
+        plain = _NOT_IN_VARIABLES.sub("_", name).upper()
+        return self._environ.get(name) or self._environ.get(plain) or f"{_host(name)}.example.com"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environ)
+
+    def __len__(self) -> int:
+        return len(self._environ)
+
+
+def _host(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
