@@ -58,12 +58,13 @@ def refuse_reference(name: str, value: Any) -> None:
         InputError: One of its texts is a reference, or resembles one.
     """
     for field, text in _texts(name, value):
-        if any(_resembles(piece) for piece in _LIST.split(text) if "@" not in piece):
-            raise InputError(
-                field,
-                "secrets do not resolve here, only in the fields of authentication; nothing was sent. Write "
-                "the value itself, or ask the operator to add this field to secrets.fields.",
-            )
+        for piece in _LIST.split(text):
+            if "@" not in piece and _resembles(piece):
+                raise InputError(
+                    field,
+                    "secrets do not resolve here, only in the fields of authentication; nothing was sent. "
+                    "Write the value itself, or ask the operator to add this field to secrets.fields.",
+                )
 
 
 def _resembles(text: str) -> bool:

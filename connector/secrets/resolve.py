@@ -293,9 +293,12 @@ class References:
                     refuse_near_reference(value, spot.field)
                 return replaced
             case dict():
-                return {
-                    key: await self._resolved(item, self._below(spot, key)) for key, item in value.items()
-                }
+                resolved = {}
+                for key, item in value.items():
+                    path = f"{spot.path}.{key}"
+                    below = _Spot(f"{spot.field}.{key}", path, spot.open or path in self._fields)
+                    resolved[key] = await self._resolved(item, below)
+                return resolved
             case list():
                 return [
                     await self._resolved(item, _Spot(f"{spot.field}[{index}]", spot.path, spot.open))
@@ -303,10 +306,6 @@ class References:
                 ]
             case _:
                 return value
-
-    def _below(self, spot: _Spot, key: str) -> _Spot:
-        path = f"{spot.path}.{key}"
-        return _Spot(f"{spot.field}.{key}", path, spot.open or path in self._fields)
 
 
 async def _replaced_in_text(text: str, field: str, look_up: LookUp) -> str:

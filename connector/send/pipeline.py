@@ -34,9 +34,9 @@ from connector.send.once import Once
 from connector.send.submission import Response, Stages, Submission
 from connector.settings.model import MAILBOX_TASK_TYPE, Settings
 from connector.tasks import send_task
-from connector.tasks.definitions import misspelling_warnings
 from connector.tasks.header_advice import header_warnings
 from connector.tasks.headers import HEADERS, TaskHeaders, read_task_headers
+from connector.tasks.input_advice import misspelling_warnings
 from connector.tasks.port import SendTask
 from connector.transport.pacing import Pacing
 from connector.transport.port import Transport

@@ -1,20 +1,15 @@
 """Every input of the send task types: the one table that readers, element templates and reference follow.
 
 No value is read here. A reader asks for a variable by the name that stands in its table, so that an input
-without a definition cannot exist. A job also carries the variables of the process around it, so an unknown
-name is no fault by itself; one that begins almost like ours is most likely a slip, and the mail would go out
-without what the modeler asked for. Comparing names is slow, and a process may have any number of them: only
-so many are looked at.
+without a definition cannot exist.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import SequenceMatcher, get_close_matches
 from enum import StrEnum
-from functools import cached_property, lru_cache
-from itertools import islice
+from functools import cached_property
 from types import MappingProxyType
 from typing import Self
 
@@ -32,11 +27,6 @@ _INFOSYS_REQUIRED = frozenset(
         "smtpEmailToRecipients",
     }
 )
-_PREFIXES = ("smtpemail", "smtpfollow")
-_NEAR = 0.75
-_MAX_NAME = 60
-_MAX_NAMES = 1000  # more variables than a process that people still understand has
-_MAX_WARNINGS = 10
 
 
 class Kind(StrEnum):
@@ -287,47 +277,3 @@ def _for_infosys(definition: Definition) -> Definition:
 
 # The Infosys connector knows no accounts and no anonymous relay, and sends to all or to none.
 INFOSYS = Definitions(*map(_for_infosys, NATIVE))
-
-
-def misspelling_warnings(names: Iterable[str], known: tuple[str, ...]) -> tuple[str, ...]:
-    """Warn of the names that are probably a misspelt input.
-
-    Args:
-        names: The names of all the variables that the job carries; the first thousand are looked at.
-        known: The names of the inputs, aliases included.
-
-    Returns:
-        One sentence for each, ten at most, in the order of the names; then one that counts the others.
-    """
-    slips = [
-        name[:_MAX_NAME]
-        for name in islice(names, _MAX_NAMES)
-        if name not in known and _looks_like_ours(name[:_MAX_NAME])
-    ]
-    if not slips:
-        return ()
-    warnings = tuple(_warning(name, known) for name in slips[:_MAX_WARNINGS])
-    more = len(slips) - len(warnings)
-    return (*warnings, f"… and {more} more names like these") if more else warnings
-
-
-def _looks_like_ours(name: str) -> bool:
-    folded = _folded(name)
-    return any(_is_like(folded[: len(prefix)], prefix) for prefix in _PREFIXES)
-
-
-# The same names come with every job of a process.
-@lru_cache(maxsize=2048)
-def _is_like(start: str, prefix: str) -> bool:
-    return start == prefix or SequenceMatcher(None, start, prefix, autojunk=False).ratio() >= _NEAR
-
-
-@lru_cache(maxsize=512)
-def _warning(name: str, known: tuple[str, ...]) -> str:
-    candidates = {candidate.casefold(): candidate for candidate in known}
-    near = get_close_matches(_folded(name), candidates, n=1, cutoff=0.0)
-    return f"{name!r} is not an input of this task and was ignored; did you mean {candidates[near[0]]}?"
-
-
-def _folded(name: str) -> str:
-    return name.casefold().replace("_", "").replace("-", "")

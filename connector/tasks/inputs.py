@@ -172,8 +172,9 @@ def items(
         raise value.error(f'must be a list, as ["a", "b"], or text, not {kind(data)}')
     if len(data) > most:
         raise value.error(f"has more than {most:,} items; spread them over several mails")
-    named = (Value(f"{value.field}[{number}]", item) for number, item in enumerate(data, 1))
-    return [item for item in named if not is_blank(item.data)]
+    return [
+        Value(f"{value.field}[{number}]", item) for number, item in enumerate(data, 1) if not is_blank(item)
+    ]
 
 
 def _listed(value: Value) -> Any:

@@ -47,7 +47,7 @@ def read_mailboxes(value: Value, *, allow_local: bool = False) -> tuple[Mailbox,
 def _listed(item: Value, *, allow_local: bool) -> Mailbox:
     """Read one address of a list, and show enough of a wrong one to find it there."""
     try:
-        return read_mailbox(item, allow_local=allow_local)
+        return parse_mailbox(text(item), item.field, allow_local=allow_local)
     except InputError as error:
         if not isinstance(item.data, str):
             raise

@@ -7,7 +7,7 @@ is wrong. Another task type with the same inputs differs by its :class:`Dialect`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -41,23 +41,20 @@ from connector.tasks.definitions import (
     SENSITIVITY,
     WHEN_UNCERTAIN,
     Definitions,
-    misspelling_warnings,
 )
+from connector.tasks.input_advice import RECIPIENTS, habit_warnings, misspelling_warnings, null_warnings
 from connector.tasks.inputs import Inputs, Value, as_boolean, boolean, choice, items, shown, text
 from connector.tasks.mail_fields import read_headers, read_mailbox, read_mailboxes, read_message_ids
 from connector.tasks.moments import read_follow_up
 from connector.tasks.port import ReadContext
 from connector.tasks.route import read_route
 
-_RECIPIENTS = ("smtpEmailToRecipients", "smtpEmailCcRecipients", "smtpEmailBccRecipients")
 _NO_DEFAULTS = MessageDefaults()
 # 4,096 is PATH_MAX; a longer line is a body.
 _HTML_FILE = re.compile(r"[^<\r\n]{1,4090}\.x?html?", re.IGNORECASE)
 _ANY_FILE = re.compile(r"[^<\r\n]{1,4096}")
 _MAX_KEY = 200
 _KEY = Definitions(NATIVE.by_name["smtpEmailIdempotencyKey"])
-_LOOKED_AT = 20_000  # characters of a body, for a warning
-_QUOTED = re.compile(r"\"[^\"]+\"|'[^']+'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +127,7 @@ class NativeTask:
         defaults = account.defaults if account else _NO_DEFAULTS
         task = _Task(inputs, self._dialect, context, route, account, defaults)
         warnings = misspelling_warnings(variables, self.variable_names)
-        return task.request((*warnings, *task.null_warnings(), *task.habit_warnings()))
+        return task.request((*warnings, *null_warnings(inputs)))
 
     def response(self, described: Mapping[str, Any]) -> Mapping[str, Any]:
         """Give the native response as it is."""
@@ -155,6 +152,8 @@ class _Task:
         sender = self.sender()
         to, cc, bcc = self.recipients()
         content_type = self.content_type()
+        foreign = self.dialect.foreign
+        habits = habit_warnings(self.inputs, content_type, self.context.settings, foreign=foreign)
         return SendRequest(
             route=self.route,
             sender=sender,
@@ -177,7 +176,7 @@ class _Task:
             require_all_recipients=self.require_all_recipients(),
             when_uncertain=self.when_uncertain(),
             signing=self.signing(),
-            warnings=warnings,
+            warnings=(*warnings, *habits),
         )
 
     def sender(self) -> Mailbox:
@@ -195,54 +194,11 @@ class _Task:
         return self.mailboxes("smtpEmailDirectReplyTo") or (self.account.reply_to if self.account else ())
 
     def recipients(self) -> tuple[tuple[Mailbox, ...], ...]:
-        to, cc, bcc = map(self.mailboxes, _RECIPIENTS)
-        if not to and (self.inputs.requires(_RECIPIENTS[0]) or not (cc or bcc)):
-            value = self.inputs.require(_RECIPIENTS[0], "fill in at least one recipient")
+        to, cc, bcc = map(self.mailboxes, RECIPIENTS)
+        if not to and (self.inputs.requires(RECIPIENTS[0]) or not (cc or bcc)):
+            value = self.inputs.require(RECIPIENTS[0], "fill in at least one recipient")
             raise value.error("has only blank items; fill in at least one recipient")
         return to, cc, bcc
-
-    def null_warnings(self) -> tuple[str, ...]:
-        """Tell of what FEEL made null although the mail can go without: senders, recipients, its key."""
-        warnings = []
-        if "smtpEmailMailBoxName" in self.inputs.nulls:
-            warnings.append("smtpEmailMailBoxName is null; the account's address is used")
-        if _RECIPIENTS[0] in self.inputs.nulls:
-            warnings.append(f"{_RECIPIENTS[0]} is null; the mail goes to the copies' recipients only")
-        if "smtpEmailIdempotencyKey" in self.inputs.nulls:
-            warnings.append(
-                "smtpEmailIdempotencyKey is null; another task may send the mail again: write string(…) "
-                "around a number"
-            )
-        for name in _RECIPIENTS:
-            value = self.inputs.get(name)
-            if value and isinstance(value.data, list) and None in value.data:
-                warnings.append(f"{value.field}: an item is null and was left out")
-        return tuple(warnings)
-
-    def habit_warnings(self) -> tuple[str, ...]:
-        """Tell of what is written for another program, and goes out as it stands."""
-        subject, follow_up = self.inputs.get("smtpEmailSubject"), self.inputs.get("smtpEmailFollowUp")
-        warnings = [] if self.dialect.foreign else [*self.escaped_newlines()]
-        if subject and isinstance(subject.data, str) and _QUOTED.fullmatch(subject.data.strip()):
-            warnings.append(f"{subject.field} is in quotes, which the recipient will see; remove them")
-        settings = self.context.settings
-        if follow_up and as_boolean(follow_up.data) is not False and not settings.time_zone_is_set:
-            warnings.append(
-                f"{follow_up.field} is meant in the zone {settings.time_zone}, because message.time_zone is "
-                "not set"
-            )
-        return tuple(warnings)
-
-    def escaped_newlines(self) -> Iterator[str]:
-        names = ["smtpEmailSubject"]
-        if self.content_type() is ContentType.TEXT:
-            names.append("smtpEmailContent")
-        for value in filter(None, map(self.inputs.get, names)):
-            if isinstance(value.data, str) and "\\n" in value.data[:_LOOKED_AT]:
-                yield (
-                    f"{value.field} holds the two characters \\n, which the recipient will see; a line break "
-                    'needs a FEEL expression, as ="first\\nsecond"'
-                )
 
     def subject(self) -> str:
         value = self.inputs.require("smtpEmailSubject", "fill in the subject")

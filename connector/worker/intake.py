@@ -173,8 +173,8 @@ class Subscription:
         return asking.result()
 
     def _leases_of(self, jobs: list[Job]) -> list[Lease]:
-        taken = (self._intake.leases.take(job, polled=True) for job in jobs)
-        return [lease for lease in taken if lease is not None]
+        take = self._intake.leases.take
+        return [lease for job in jobs if (lease := take(job, polled=True)) is not None]
 
     def _reached(self) -> None:
         self._intake.outage.over(self._type)

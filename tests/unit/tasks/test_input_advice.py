@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 
-from connector.tasks.definitions import misspelling_warnings
+from connector.tasks.input_advice import misspelling_warnings
 
 KNOWN = (
     "authentication",
