@@ -19,7 +19,9 @@ class Group(StrEnum):
     RECIPIENTS = "recipients"
     CONTENT = "content"
     ATTACHMENTS = "attachments"
-    OPTIONS = "options"
+    IMPORTANCE = "importance"
+    REPLIES = "replies"
+    DELIVERY = "delivery"
     OUTPUT = "output"
     ERRORS = "errors"
     RETRIES = "retries"
@@ -43,6 +45,23 @@ class When:
     equals: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """What a value must look like, for the modeler to mark a wrong one; FEEL and an empty value always may.
+
+    Attributes:
+        value: A regular expression of JavaScript for the whole of a value that is neither.
+        message: What to write.
+    """
+
+    value: str
+    message: str
+
+
+ADDRESSES = Pattern(r"[^@]*@[\s\S]*|role:[\s\S]+", "One address, several with commas, or FEEL after =")
+ADDRESS = Pattern(r"[^@]*@[^@]+", "One address, or FEEL after =")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """One entry.
@@ -59,6 +78,7 @@ class Field:
         choices: The values to choose from, each with its label.
         lines: It may have several lines.
         expression: It is a FEEL expression only.
+        pattern: What it must look like.
         needed: It must be filled in although its definition is optional, because of another entry's choice.
         when: The condition under which it shows.
     """
@@ -75,6 +95,7 @@ class Field:
     choices: Mapping[str, str] | None = None
     lines: bool = False
     expression: bool = False
+    pattern: Pattern | None = None
     needed: bool = False
     when: When | None = None
 
@@ -111,6 +132,7 @@ SERVER = (
         label="Host",
         tooltip="Name or IP address of the mail server.",
         placeholder="smtp.example.com",
+        pattern=Pattern(r"[^\s:/]+|\[[0-9A-Fa-f:.]+\]", "A host without port: the port has its own field"),
         needed=True,
         when=SERVER_HERE,
     ),
@@ -230,6 +252,7 @@ OUTCOME = (
         tooltip="The number of attempts. Only a failure that may pass is retried, such as a server that is "
         "down; any other raises an incident at once.",
         value="3",
+        pattern=Pattern(r"\d+", "A whole number, or FEEL after ="),
     ),
     Field(
         id="retryBackoff",
@@ -237,7 +260,9 @@ OUTCOME = (
         target=Target.HEADER,
         group=Group.RETRIES,
         label="Retry backoff",
-        description="ISO 8601 duration to wait between attempts.",
-        value="PT30S",
+        description="ISO 8601 duration to wait between attempts, such as PT30S.",
+        tooltip="Empty: 30 seconds, and five minutes where the server asks to come again later, as with "
+        "greylisting.",
+        pattern=Pattern(r"P(?=.)[\dYMWDTHS.,]+", "An ISO 8601 duration, such as PT30S"),
     ),
 )

@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from connector.modeler.field import ACCOUNT_CHOSEN, OUTCOME, SERVER, SERVER_HERE, Field, Group, Target, When
+from connector.modeler.field import (
+    ACCOUNT_CHOSEN,
+    ADDRESS,
+    ADDRESSES,
+    OUTCOME,
+    SERVER,
+    SERVER_HERE,
+    Field,
+    Group,
+    Pattern,
+    Target,
+    When,
+)
 
 GROUPS = MappingProxyType(
     {
@@ -16,7 +28,9 @@ GROUPS = MappingProxyType(
         Group.RECIPIENTS: "Sender and recipients",
         Group.CONTENT: "Content",
         Group.ATTACHMENTS: "Attachments",
-        Group.OPTIONS: "Options",
+        Group.IMPORTANCE: "Importance and receipts",
+        Group.REPLIES: "Replies and threading",
+        Group.DELIVERY: "Delivery",
         Group.OUTPUT: "Output mapping",
         Group.ERRORS: "Error handling",
         Group.RETRIES: "Retries",
@@ -40,6 +54,7 @@ RECIPIENTS = (
         label="From",
         tooltip="The sender: one address, with a name in front of it if you like.",
         placeholder="Order desk <orders@example.com>",
+        pattern=ADDRESS,
         needed=True,
         when=SERVER_HERE,
     ),
@@ -51,6 +66,7 @@ RECIPIENTS = (
         tooltip="The sender: one address, with a name in front of it if you like. Optional where the account "
         "has one.",
         placeholder="Order desk <orders@example.com>",
+        pattern=ADDRESS,
         when=ACCOUNT_CHOSEN,
     ),
     Field(
@@ -61,6 +77,7 @@ RECIPIENTS = (
         description="One address, several with commas, or a FEEL list.",
         tooltip="At least one of To, Cc and Bcc must have a recipient.",
         placeholder="jane@example.org, joe@example.org",
+        pattern=ADDRESSES,
     ),
     Field(
         id="cc",
@@ -68,6 +85,7 @@ RECIPIENTS = (
         group=Group.RECIPIENTS,
         label="Cc",
         tooltip="Recipients of a copy.",
+        pattern=ADDRESSES,
     ),
     Field(
         id="bcc",
@@ -75,6 +93,7 @@ RECIPIENTS = (
         group=Group.RECIPIENTS,
         label="Bcc",
         tooltip="Recipients of a copy whom the others do not see.",
+        pattern=ADDRESSES,
     ),
 )
 
@@ -126,14 +145,15 @@ OPTIONS = (
     Field(
         id="importance",
         name="smtpEmailImportance",
-        group=Group.OPTIONS,
+        group=Group.IMPORTANCE,
         label="Importance",
+        tooltip="Shown by most mail programs. Empty: the mail says nothing of it.",
         choices={"high": "High", "normal": "Normal", "low": "Low"},
     ),
     Field(
         id="sensitivity",
         name="smtpEmailSensitivity",
-        group=Group.OPTIONS,
+        group=Group.IMPORTANCE,
         label="Sensitivity",
         tooltip="A label that mail programs show. It encrypts nothing.",
         choices={
@@ -146,7 +166,7 @@ OPTIONS = (
     Field(
         id="sign",
         name="smtpEmailSign",
-        group=Group.OPTIONS,
+        group=Group.DELIVERY,
         label="Signature",
         tooltip="A signature by S/MIME shows readers who sent the mail, and that it is unchanged. It takes a "
         "key, which the operator of the worker gives the account.",
@@ -156,7 +176,7 @@ OPTIONS = (
     Field(
         id="encrypt",
         name="smtpEmailEncrypt",
-        group=Group.OPTIONS,
+        group=Group.DELIVERY,
         label="Encryption",
         tooltip="Encrypts body and attachments by S/MIME, not the subject. Every recipient needs a "
         "certificate that the operator of the worker has; without it nothing is sent.",
@@ -167,7 +187,7 @@ OPTIONS = (
         id="readReceipt",
         name="readReceipt",
         target=Target.PROPERTY,
-        group=Group.OPTIONS,
+        group=Group.IMPORTANCE,
         label="Read receipt",
         tooltip="Asks the reader's mail program for a confirmation. Many readers decline.",
         value="none",
@@ -182,45 +202,55 @@ OPTIONS = (
     Field(
         id="readReceiptAddress",
         name="smtpEmailReadReceipt",
-        group=Group.OPTIONS,
+        group=Group.IMPORTANCE,
         label="Read receipt to",
         tooltip="One address, or FEEL that gives one, or true for the sender.",
         placeholder="receipts@example.com",
+        pattern=Pattern(r"true|[^@]*@[^@]+", "One address, true, or FEEL after ="),
         needed=True,
         when=_RECEIPT_TO_ADDRESS,
     ),
     Field(
         id="deliveryReceipt",
         name="smtpEmailDeliveryReceipt",
-        group=Group.OPTIONS,
+        group=Group.IMPORTANCE,
         label="Delivery receipt",
         description="success, failure, delay (several with commas), or never.",
         tooltip="When the mail server reports to the sender. A server without DSN cannot; then the result "
         "has a warning.",
         placeholder="failure, delay",
+        pattern=Pattern(
+            r"(success|failure|delay|never)(\s*[,;]\s*(success|failure|delay|never))*",
+            "success, failure, delay (several with commas), never, or FEEL after =",
+        ),
     ),
     Field(
         id="followUp",
         name="smtpEmailFollowUp",
-        group=Group.OPTIONS,
+        group=Group.IMPORTANCE,
         label="Follow up",
         description="today, tomorrow, a date, a date and time, or a duration such as P3D.",
         tooltip="Flags the mail and gives a deadline for the answer. Without a time of day it is the end "
         "of the business day.",
         placeholder="tomorrow 09:30",
+        pattern=Pattern(
+            r"today|tomorrow( \d{1,2}:\d{2})?|P.+|\d{4}-\d{2}-\d{2}.*",
+            "today, tomorrow 09:30, 2026-12-24, P3D, or FEEL after =",
+        ),
     ),
     Field(
         id="replyTo",
         name="smtpEmailDirectReplyTo",
-        group=Group.OPTIONS,
+        group=Group.REPLIES,
         label="Reply to",
         tooltip="Where answers go instead of the sender: one address, several with commas, or a FEEL list.",
         placeholder="sales@example.com",
+        pattern=ADDRESSES,
     ),
     Field(
         id="headers",
         name="smtpEmailHeaders",
-        group=Group.OPTIONS,
+        group=Group.DELIVERY,
         label="Headers",
         description='Extra header fields, such as {"X-Case": caseId}',
         tooltip="A FEEL context of names and values. From, To, Subject, Date and other headers of the "
@@ -229,7 +259,7 @@ OPTIONS = (
     Field(
         id="inReplyTo",
         name="smtpEmailInReplyTo",
-        group=Group.OPTIONS,
+        group=Group.REPLIES,
         label="In reply to",
         tooltip="The Message-ID of the mail that this one answers, such as mail.messageId of an earlier "
         "task: mail programs then show both as one conversation.",
@@ -238,14 +268,14 @@ OPTIONS = (
     Field(
         id="references",
         name="smtpEmailReferences",
-        group=Group.OPTIONS,
+        group=Group.REPLIES,
         label="References",
         tooltip="The Message-IDs of the conversation so far, the oldest first.",
     ),
     Field(
         id="requireAll",
         name="smtpEmailRequireAllRecipients",
-        group=Group.OPTIONS,
+        group=Group.DELIVERY,
         label="All recipients or none",
         tooltip="If the server refuses one recipient, no mail is sent. Otherwise the others get it, and the "
         "result lists the refused ones.",
@@ -254,7 +284,7 @@ OPTIONS = (
     Field(
         id="idempotencyKey",
         name="smtpEmailIdempotencyKey",
-        group=Group.OPTIONS,
+        group=Group.DELIVERY,
         label="Idempotency key",
         description="At most 200 characters. Empty: each pass through this element sends a mail.",
         tooltip="Names the mail: of all tasks with the same key, only one sends it.",

@@ -18,7 +18,7 @@ from connector.settings.model import SEND_TASK_TYPE
 from connector.tasks.definitions import NATIVE, Definition, Kind
 
 # A published template is never edited: a change gets the next number.
-VERSION = 1
+VERSION = 2
 
 Json = str | int | bool | None | list["Json"] | dict[str, "Json"]
 Object = dict[str, Json]
@@ -210,10 +210,20 @@ def _shape(field: Field, definition: Definition | None) -> Object:
 
 def _filling(field: Field, definition: Definition | None, type_: str) -> Object:
     """Mark the entries that may stay empty: the engine refuses an input mapping without a source."""
-    if definition is None or type_ == "Hidden":
+    if type_ == "Hidden":
         return {}
-    if definition.required or field.needed:
+    if definition and (definition.required or field.needed):
         # A condition decides whether an input that a context requires is asked for at all.
-        return {"constraints": {"notEmpty": True}}
+        return {"constraints": {"notEmpty": True, **_pattern(field)}}
+    # Beside `optional`, the modeler drops a template whose constraints do not say that it may be empty.
+    constraints: Object = {"constraints": {"notEmpty": False, **_pattern(field)}} if field.pattern else {}
     always_set = field.value is not None and type_ in {"Boolean", "Dropdown"}
-    return {} if always_set else {"optional": True}
+    return constraints if always_set or definition is None else {"optional": True, **constraints}
+
+
+def _pattern(field: Field) -> Object:
+    """Give the pattern of a field; it is tried on an empty value too."""
+    if field.pattern is None:
+        return {}
+    value = rf"^(\s*|\s*=[\s\S]*|\s*(?:{field.pattern.value})\s*)$"
+    return {"pattern": {"value": value, "message": field.pattern.message}}

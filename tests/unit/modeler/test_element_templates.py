@@ -1,6 +1,7 @@
 """The element templates say what the task reader understands, in the form that modelers accept."""
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,7 +95,7 @@ def test_what_is_required_is_marked_and_the_rest_may_stay_empty(template: Templa
     """The engine refuses the deployment of an input mapping without a source."""
     for each in _bound(template, Target.INPUT):
         always_set = "value" in each and each["type"] in {"Boolean", "Dropdown", "Hidden"}
-        mandatory = each.get("constraints") == {"notEmpty": True}
+        mandatory = _must(each)
         assert [each.get("optional", False), mandatory, always_set].count(True) == 1, each["id"]
         if inputs()[each["binding"]["name"]].required:
             assert mandatory
@@ -105,7 +106,7 @@ def test_without_an_account_the_server_and_the_sender_are_mandatory(template: Te
     mandatory = {
         each["binding"]["name"]
         for each in _bound(template, Target.INPUT)
-        if each.get("condition") == connection and "constraints" in each
+        if each.get("condition") == connection and _must(each)
     }
     assert mandatory == {"authentication.hostname", "authentication.port", "smtpEmailMailBoxName"}
 
@@ -114,7 +115,7 @@ def test_headers_are_those_that_the_worker_reads(template: Template) -> None:
     headers = {
         each["binding"]["key"]: each.get("value", "={}" if each.get("feel") else "result")
         for each in _bound(template, Target.HEADER)
-    }
+    } | {"retryBackoff": "PT5S"}
     assert headers.keys() == {
         *("resultVariable", "resultExpression"),
         *("errorExpression", "errorMapping", "retryBackoff"),
@@ -147,17 +148,55 @@ def test_what_refers_to_something_finds_it(template: Template) -> None:
             assert condition["equals"] in choices
 
 
+def _must(entry: Template) -> bool:
+    return bool(entry.get("constraints", {}).get("notEmpty"))
+
+
+PATTERNS = {
+    "hostname": (["smtp.example.com", "10.0.0.1", "[::1]"], ["smtp.example.com:587", "https://x", "a b"]),
+    "from": (["a@x", "Desk <a@x>"], ["desk", "a@x, b@x"]),
+    "to": (["a@x", "a@x, b@x", "role:desk"], ["desk", "a; b"]),
+    "followUp": (
+        ["today", "tomorrow 09:30", "P3D", "2026-12-24T10:00"],
+        ["soon", "9:30"],
+    ),
+    "deliveryReceipt": (["failure", "failure, delay", "never"], ["always", "failure delay"]),
+    "retries": (["3", "0"], ["three", "-1", "3.5"]),
+    "retryBackoff": (["PT30S", "P1DT2H"], ["30s", "30", "P"]),
+}
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_wrong_value_is_marked_in_the_panel(template: Template, name: str) -> None:
+    (entry,) = [each for each in template["properties"] if each.get("id") == name]
+    pattern = re.compile(entry["constraints"]["pattern"]["value"])
+    assert entry["constraints"]["pattern"]["message"]
+    right, wrong = PATTERNS[name]
+    for value in [*right, "", "=anything at all", " = x"]:
+        assert pattern.search(value), value
+    for value in wrong:
+        assert not pattern.search(value), value
+
+
+def test_a_pause_is_the_workers_unless_the_modeler_writes_one(template: Template) -> None:
+    """Thirty seconds in every diagram would defeat the five minutes that greylisting needs."""
+    (entry,) = [each for each in template["properties"] if each.get("id") == "retryBackoff"]
+    assert "value" not in entry
+
+
+def test_a_published_template_stays_as_it_was() -> None:
+    published = sorted((_ROOT / "element-templates" / "versioned").glob("*.json"))
+    assert len(published) == 4
+    assert all(json.loads(file.read_text("utf-8"))["version"] == 1 for file in published)
+
+
 def test_a_closed_group_hides_nothing_that_must_be_filled_in(template: Template) -> None:
-    mandatory = {
-        each["group"] for each in template["properties"] if "constraints" in each and "value" not in each
-    }
-    always = {
-        each["group"] for each in template["properties"] if "constraints" in each and "condition" not in each
-    }
+    mandatory = {each["group"] for each in template["properties"] if _must(each) and "value" not in each}
+    always = {each["group"] for each in template["properties"] if _must(each) and "condition" not in each}
     opened = {group["id"] for group in template["groups"] if group["openByDefault"]}
     assert always <= opened
     # The receipt's address is asked for by a choice in the same group, which is open by then.
-    assert mandatory - opened <= {"options"}
+    assert mandatory - opened <= {"importance"}
 
 
 def test_its_icon_fits_every_modeler(template: Template) -> None:
