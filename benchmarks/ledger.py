@@ -20,8 +20,9 @@ from time import perf_counter
 from benchmarks.figures import Row, arguments, percentile, report
 from connector.ledger.ledger import Ledger
 from connector.ledger.memory import MemoryStore
-from connector.ledger.port import Granted, Mark, Sent, Store
+from connector.ledger.port import Granted, Sent, Store
 from connector.ledger.postgres import PostgresStore
+from connector.ledger.progress import Mark
 from connector.ledger.sqlite import SqliteStore
 from tests.servers import postgres
 

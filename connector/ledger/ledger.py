@@ -26,7 +26,6 @@ from connector.ledger.port import (
     Entry,
     Granted,
     LedgerUnavailableError,
-    Mark,
     Operation,
     Released,
     Settlement,
@@ -34,6 +33,7 @@ from connector.ledger.port import (
     Store,
     require_storable,
 )
+from connector.ledger.progress import Mark
 
 # More operations than this are not written together: the first of them would wait for the last.
 _GROUP = 512

@@ -28,11 +28,12 @@ delivered without our knowing it (RFC 1047), so only a lease that ends there lea
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
+
+from connector.ledger.progress import NO_PROGRESS, Delivered, Progress
 
 
 class State(StrEnum):
@@ -82,79 +83,6 @@ def require_storable(text: str) -> None:
     if "\0" in text:
         raise ValueError("text with NUL in it cannot be recorded in a ledger")
     text.encode()
-
-
-# --- what deliveries leave behind -------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Who has the mail already, and from what the message was built. Empty before the first *committing*.
-
-    Attributes:
-        recipients: All recipients of the mail, fixed by its first *committing*.
-        built: The moment for which the message was built, as ISO 8601 with its zone.
-        digest: Of the message's unsigned octets at that time.
-        delivered: The recipients whose delivery the server accepted.
-        assumed: Those of them for whom no reply is known, and who are taken to have the mail.
-        refused: Recipients that the server refused for good, as the response lists them.
-        pending: The recipients of the delivery whose reply is not known.
-        reference: How the transport finds that delivery again; empty where it cannot.
-        reply: The server's reply to the last delivery.
-        sent_at: When that reply came, as ISO 8601.
-    """
-
-    recipients: tuple[str, ...] = ()
-    built: str = ""
-    digest: str = ""
-    delivered: tuple[str, ...] = ()
-    assumed: tuple[str, ...] = ()
-    refused: tuple[Mapping[str, Any], ...] = ()
-    pending: tuple[str, ...] = ()
-    reference: str = ""
-    reply: str | None = None
-    sent_at: str | None = None
-
-    @property
-    def left(self) -> tuple[str, ...]:
-        """The recipients for whom a delivery is still to be made, in the mail's order."""
-        settled = {*self.delivered, *(str(one["address"]) for one in self.refused)}
-        return tuple(address for address in self.recipients if address not in settled)
-
-    def text(self) -> str:
-        """As JSON, without what is empty."""
-        return json.dumps({name: value for name in self.__slots__ if (value := getattr(self, name))})
-
-    @classmethod
-    def read(cls, text: str | None) -> Progress:
-        """Read what :meth:`text` wrote; None is the empty progress."""
-        if text is None:
-            return NO_PROGRESS
-        values: dict[str, Any] = json.loads(text)
-        values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        return cls(**values)
-
-
-NO_PROGRESS = Progress()
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What a *committing* records: a delivery, and on the first one the mail that it belongs to.
-
-    Attributes:
-        recipients: Those who get the message by this delivery.
-        reference: See :class:`Progress`.
-        mail: All recipients of the mail.
-        built: See :class:`Progress`.
-        digest: See :class:`Progress`.
-    """
-
-    recipients: tuple[str, ...] = ()
-    reference: str = ""
-    mail: tuple[str, ...] = ()
-    built: str = ""
-    digest: str = ""
 
 
 # --- what begin answers -----------------------------------------------------------------------------
@@ -274,21 +202,6 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
-    """The server took one delivery, and more of the same mail follow.
-
-    Attributes:
-        recipients: Those who have the mail by it.
-        reply: The server's reply.
-        at: When it came, as ISO 8601.
-    """
-
-    recipients: tuple[str, ...]
-    reply: str | None = None
-    at: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Assumed:
     """The delivery in doubt is taken for delivered, as the policy says; what is left can be sent."""
 
@@ -334,32 +247,6 @@ class LedgerVanishedError(LedgerUnavailableError):
 Answer = Decision | OvertakenError | LedgerUnavailableError | None
 
 
-# --- what proves that a ledger is the same one ------------------------------------------------------
-
-SEAL = ""
-"""The key of the entry that every ledger has from its first moment; its response is the ledger's own id.
-
-It lies among the other entries, so that it goes with them where they are removed or emptied. It is never
-pruned and never listed.
-"""
-
-
-def vanished(place: str) -> LedgerVanishedError:
-    """The error of a ledger that was another one a moment ago."""
-    return LedgerVanishedError(
-        f"The ledger {place} was removed, replaced or emptied under the running worker: mails sent before "
-        "are unknown, and nothing is sent any more. Restore it if you can, then restart the worker."
-    )
-
-
-def absent(place: str) -> LedgerVanishedError:
-    """The error of a ledger that must be there and is not."""
-    return LedgerVanishedError(
-        f"There is no ledger {place}, or it is empty: mails sent before are unknown. Restore it, correct "
-        "ledger.path or ledger.url, or set ledger.must_exist to false for a new one."
-    )
-
-
 def damaged(key: str) -> LedgerUnavailableError:
     """The error of one entry that cannot be read; the others are not affected."""
     return LedgerUnavailableError(
@@ -383,15 +270,6 @@ class Operation:
     key: str
     transition: Callable[[Entry | None, float], tuple[Entry | None, Answer]]
     durable: bool
-
-
-def listing(key: str | None, state: State | None) -> str:
-    """Name the index by which a store lists entries: ``key``, ``in doubt``, ``state`` or ``latest``."""
-    if key is not None:
-        return "key"
-    if state is None:
-        return "latest"
-    return "in doubt" if state in {State.UNCERTAIN, State.ACKNOWLEDGED} else "state"
 
 
 class Store(Protocol):

@@ -22,19 +22,9 @@ from typing import Any
 import asyncpg
 
 from connector.ledger import rules
-from connector.ledger.port import (
-    SEAL,
-    Answer,
-    Entry,
-    LedgerUnavailableError,
-    LedgerVanishedError,
-    Operation,
-    State,
-    absent,
-    listing,
-    vanished,
-)
+from connector.ledger.port import Answer, Entry, LedgerUnavailableError, LedgerVanishedError, Operation, State
 from connector.ledger.postgres_server import NOW, PostgresServer
+from connector.ledger.schema import SEAL, absent, listing, vanished
 
 _TABLE = "smtp_connector_ledger"
 _COLUMNS = "key, state, request_hash, attempt, crashes, owner, held_until, changed, response, progress"

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import structlog
 
-from connector.ledger.port import LedgerUnavailableError, absent
-from connector.ledger.schema import POSTGRES, pending
+from connector.ledger.port import LedgerUnavailableError
+from connector.ledger.schema import POSTGRES, absent, pending
 
 NOW = "extract(epoch FROM clock_timestamp())::double precision"
 # An operator may have made commits of this server faster than they last; stricter settings are left alone.

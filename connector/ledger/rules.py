@@ -14,22 +14,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from connector.ledger.port import (
-    NO_PROGRESS,
     Acknowledged,
     AlreadySent,
     Answer,
     Assumed,
     Attempt,
     Decision,
-    Delivered,
     DifferentRequest,
     Entry,
     Granted,
     HeldElsewhere,
-    Mark,
     Operation,
     OvertakenError,
-    Progress,
     Released,
     Sent,
     Settlement,
@@ -38,6 +34,7 @@ from connector.ledger.port import (
     Uncertain,
     damaged,
 )
+from connector.ledger.progress import NO_PROGRESS, Delivered, Mark, Progress
 
 _UNSETTLED = frozenset({State.ATTEMPTING, State.COMMITTING})
 _DOUBTFUL = frozenset({State.COMMITTING, State.UNCERTAIN})

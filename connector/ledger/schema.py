@@ -1,11 +1,19 @@
-"""The tables of both databases, as numbered migrations: each is applied once, in order, and never edited.
+"""The tables of both databases, their indexes, and the seal that tells one ledger from another.
 
-An older program that finds a number it does not know stops rather than guess what the newer one meant.
+Tables are numbered migrations: each is applied once, in order, and never edited. An older program that finds
+a number it does not know stops rather than guess what the newer one meant.
 """
 
 from __future__ import annotations
 
-from connector.ledger.port import LedgerUnavailableError
+from connector.ledger.port import LedgerUnavailableError, LedgerVanishedError, State
+
+SEAL = ""
+"""The key of the entry that every ledger has from its first moment; its response is the ledger's own id.
+
+It lies among the other entries, so that it goes with them where they are removed or emptied. It is never
+pruned and never listed.
+"""
 
 SQLITE: tuple[tuple[str, ...], ...] = (
     (
@@ -89,3 +97,28 @@ def pending(
             f"{len(migrations)} at most: upgrade the worker, or give this one a ledger of its own."
         )
     return list(enumerate(migrations, start=1))[found:]
+
+
+def listing(key: str | None, state: State | None) -> str:
+    """Name the index by which a store lists entries: ``key``, ``in doubt``, ``state`` or ``latest``."""
+    if key is not None:
+        return "key"
+    if state is None:
+        return "latest"
+    return "in doubt" if state in {State.UNCERTAIN, State.ACKNOWLEDGED} else "state"
+
+
+def vanished(place: str) -> LedgerVanishedError:
+    """The error of a ledger that was another one a moment ago."""
+    return LedgerVanishedError(
+        f"The ledger {place} was removed, replaced or emptied under the running worker: mails sent before "
+        "are unknown, and nothing is sent any more. Restore it if you can, then restart the worker."
+    )
+
+
+def absent(place: str) -> LedgerVanishedError:
+    """The error of a ledger that must be there and is not."""
+    return LedgerVanishedError(
+        f"There is no ledger {place}, or it is empty: mails sent before are unknown. Restore it, correct "
+        "ledger.path or ledger.url, or set ledger.must_exist to false for a new one."
+    )

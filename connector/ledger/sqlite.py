@@ -30,18 +30,8 @@ from typing import TypeVar
 import structlog
 
 from connector.ledger import rules
-from connector.ledger.port import (
-    Answer,
-    Entry,
-    LedgerUnavailableError,
-    LedgerVanishedError,
-    Operation,
-    State,
-    absent,
-    listing,
-    vanished,
-)
-from connector.ledger.schema import SQLITE, pending
+from connector.ledger.port import Answer, Entry, LedgerUnavailableError, LedgerVanishedError, Operation, State
+from connector.ledger.schema import SQLITE, absent, listing, pending, vanished
 
 # How long another process may hold the file. A group takes milliseconds, so longer means that it hangs.
 _BUSY_SECONDS = 5.0

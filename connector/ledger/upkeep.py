@@ -16,7 +16,8 @@ from functools import partial
 import structlog
 
 from connector.ledger.ledger import Ledger
-from connector.ledger.port import Attempt, Delivered, LedgerUnavailableError, Settlement
+from connector.ledger.port import Attempt, LedgerUnavailableError, Settlement
+from connector.ledger.progress import Delivered
 from connector.model.backoff import Backoff
 
 _log = structlog.get_logger(__name__)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from connector.errors import ConnectorError, ErrorCode, Rejection, Reply, TransportError
-from connector.ledger.port import Delivered, Mark, Progress
+from connector.ledger.progress import Delivered, Mark, Progress
 from connector.model.envelope import Message
 from connector.model.receipt import Delivery, Receipt
 

@@ -37,17 +37,14 @@ from connector.errors import (
 )
 from connector.ledger import LedgerUnavailableError, Upkeep
 from connector.ledger.port import (
-    NO_PROGRESS,
     Acknowledged,
     AlreadySent,
     Assumed,
     Attempt,
     Decision,
-    Delivered,
     DifferentRequest,
     Granted,
     HeldElsewhere,
-    Mark,
     OvertakenError,
     Released,
     Sent,
@@ -56,6 +53,7 @@ from connector.ledger.port import (
     Uncertain,
     damaged,
 )
+from connector.ledger.progress import NO_PROGRESS, Delivered, Mark
 from connector.ledger.upkeep import heed_cancellation
 from connector.model.job import JobContext
 from connector.model.mail import WhenUncertain

@@ -19,7 +19,7 @@ import structlog
 
 from connector.accounts.accounts import Accounts, Origin, with_key_passwords, with_secrets
 from connector.errors import ConnectorError, ErrorCode, Phase, TransportError
-from connector.ledger.port import Progress
+from connector.ledger.progress import Progress
 from connector.message.build import build
 from connector.message.content.reader import ContentReader
 from connector.model.envelope import Message

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from connector.ledger.ledger import Ledger
-from connector.ledger.port import Attempt, Granted, Mark
+from connector.ledger.port import Attempt, Granted
+from connector.ledger.progress import Mark
 
 KEY = "<default>/2251799813685249"
 HASH = "9f86d081884c7d65"

@@ -8,23 +8,20 @@ import pytest
 
 from connector.ledger.ledger import Ledger
 from connector.ledger.port import (
-    NO_PROGRESS,
     Acknowledged,
     AlreadySent,
     Assumed,
     Attempt,
-    Delivered,
     DifferentRequest,
     Granted,
-    Mark,
     OvertakenError,
-    Progress,
     Released,
     Sent,
     State,
     Unanswered,
     Uncertain,
 )
+from connector.ledger.progress import NO_PROGRESS, Delivered, Mark, Progress
 from tests.contract.attempts import HASH, KEY, LONG, OTHER, OVER, RESPONSE, begun
 from tests.contract.conftest import Open
 

@@ -10,13 +10,7 @@ from pydantic import SecretStr
 
 from connector.ledger import open_ledger
 from connector.ledger.ledger import Ledger
-from connector.ledger.port import (
-    AlreadySent,
-    Granted,
-    LedgerUnavailableError,
-    OvertakenError,
-    Sent,
-)
+from connector.ledger.port import AlreadySent, Granted, LedgerUnavailableError, OvertakenError, Sent
 from connector.ledger.postgres import PostgresStore
 from connector.settings.ledger import LedgerSettings
 from tests.contract.attempts import MARK

@@ -13,12 +13,7 @@ import pytest
 
 from connector.ledger import open_ledger
 from connector.ledger.ledger import Ledger
-from connector.ledger.port import (
-    AlreadySent,
-    HeldElsewhere,
-    LedgerUnavailableError,
-    State,
-)
+from connector.ledger.port import AlreadySent, HeldElsewhere, LedgerUnavailableError, State
 from tests.contract import ledger_worker
 from tests.contract.conftest import database, store
 from tests.servers.postgres import Postgres

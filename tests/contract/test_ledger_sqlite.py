@@ -16,12 +16,7 @@ from pathlib import Path
 import pytest
 
 from connector.ledger.ledger import Ledger
-from connector.ledger.port import (
-    Granted,
-    LedgerUnavailableError,
-    Sent,
-    State,
-)
+from connector.ledger.port import Granted, LedgerUnavailableError, Sent, State
 from connector.ledger.sqlite import SqliteStore
 from tests.contract.attempts import MARK
 from tests.contract.conftest import works

@@ -5,12 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from connector.ledger.ledger import Ledger
-from connector.ledger.port import (
-    Released,
-    Sent,
-    State,
-    Unanswered,
-)
+from connector.ledger.port import Released, Sent, State, Unanswered
 from tests.contract.attempts import LONG, OVER, begun, committed
 
 

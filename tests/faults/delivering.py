@@ -16,7 +16,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from connector.ledger.ledger import Ledger
-from connector.ledger.port import Delivered, Sent
+from connector.ledger.port import Sent
+from connector.ledger.progress import Delivered
 from connector.secrets.masker import Masker
 from connector.send.pipeline import open_pipeline
 from connector.settings.sources import load

@@ -6,13 +6,14 @@ import importlib.util
 import json
 import re
 from pathlib import Path
+from textwrap import indent
 from types import ModuleType
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from connector import feel
+from connector import feel, send
 from connector.check.findings import FACTS, CheckStep
 from connector.errors import ErrorCode
 from connector.settings.model import Settings
@@ -47,6 +48,12 @@ def _generator() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_the_picture_of_a_jobs_way_is_the_packages() -> None:
+    page = (ROOT / "docs/explanation/how-a-job-becomes-a-mail.md").read_text(encoding="utf-8")
+    (picture,) = re.findall(r"^```\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert indent(picture, "    ") in (send.__doc__ or "")
 
 
 def test_generated_documentation_is_up_to_date() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from connector.accounts.accounts import Accounts
 from connector.errors import ErrorCode, Phase, Reply, TransportError
-from connector.ledger.port import NO_PROGRESS, Delivered, Mark
+from connector.ledger.progress import NO_PROGRESS, Delivered, Mark
 from connector.message.content.reader import ContentReader
 from connector.model.envelope import Message
 from connector.model.mail import WhenUncertain
