@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -308,11 +308,12 @@ def _server(options: _Options) -> Server | None:
     )
 
 
-def _explained(fault: Mapping[str, object]) -> str:
+def _explained(fault: Mapping[str, Any]) -> str:
     """Return what is wrong with an option, without its value, which may be the password."""
+    from connector.settings.wording import wording
+
     place = fault["loc"]
-    option = f"--{place[0]}: " if isinstance(place, tuple) and place else ""
-    return option + str(fault["msg"]).removeprefix("Value error, ")
+    return (f"--{place[0]}: " if place else "") + wording(fault)
 
 
 def _asked_for() -> str:

@@ -245,8 +245,8 @@ class AccountSettings(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> AccountSettings:
-        for fault in (*self._server_faults(), *self._trust_faults(), *self._identity_faults()):
-            raise ValueError(fault)
+        if faults := [*self._server_faults(), *self._trust_faults(), *self._identity_faults()]:
+            raise ValueError("\n".join(faults))
         return self
 
     def _server_faults(self) -> Iterator[str]:

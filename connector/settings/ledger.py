@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from connector.model.mail import WhenUncertain
 from connector.settings.values import Duration, Section
@@ -73,6 +73,13 @@ class LedgerSettings(Section):
         parts = urlsplit(self.url.get_secret_value() if self.url is not None else "")
         given = (unquote(parts.password or ""), *parse_qs(parts.query).get("password", ()))
         return tuple(filter(None, given))
+
+    @field_validator("path")
+    @classmethod
+    def _no_directory(cls, path: Path) -> Path:
+        if path.expanduser().is_dir():
+            raise ValueError(f"{path} is a directory; name a file in it, as {path / 'ledger.db'}")
+        return path
 
     @model_validator(mode="after")
     def _complete(self) -> LedgerSettings:

@@ -22,6 +22,7 @@ from connector.settings.values import (
     DomainName,
     Duration,
     ErrorMapping,
+    GatewayAddress,
     HostAndPort,
     Hosts,
     MailServers,
@@ -46,7 +47,9 @@ TaskType = Literal[
 class EngineSettings(Section):
     """The connection to the engine."""
 
-    address: HostAndPort | None = Field(None, description="host:port of the Zeebe gateway's gRPC interface.")
+    address: GatewayAddress | None = Field(
+        None, description="host:port of the Zeebe gateway's gRPC interface."
+    )
     name: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")] = Field(
         None,
         description=(
@@ -339,6 +342,6 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _accounts_apart(self) -> Settings:
-        for fault in (*name_faults(self.accounts), *tag_faults(self.accounts)):
-            raise ValueError(fault)
+        if faults := [*name_faults(self.accounts), *tag_faults(self.accounts)]:
+            raise ValueError("\n".join(faults))
         return self

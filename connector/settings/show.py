@@ -97,6 +97,8 @@ def _optional(value: dict[str, Any]) -> dict[str, Any]:
     choices = [choice for choice in kind.get("anyOf", [kind]) if choice != _NULL]
     if "$ref" in choices[0] and isinstance(told.get("default"), dict):
         del told["default"]  # a section's: each of its keys has its own
+    if choices[0].get("type") == "array" and not choices[0]["items"].get("$ref", "").endswith("Settings"):
+        choices.append({"type": "string"})  # one item, or several with commas
     if len(choices) == 1 and isinstance(choices[0].get("type"), str) and "enum" not in choices[0]:
         return {**told, **choices[0], "type": [choices[0]["type"], "null"]}
     return {**told, "anyOf": [*choices, _NULL]}

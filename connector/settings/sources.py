@@ -7,14 +7,12 @@ environment), YAML, default. ADR 10 compares this with pydantic-settings.
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard, get_args, get_origin
+from typing import Any, TypeGuard
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -33,8 +31,13 @@ from connector.settings.environment import (
     kubernetes_wrote,
 )
 from connector.settings.model import Settings
+from connector.settings.nearest import nearest
+from connector.settings.text_values import read_text
+from connector.settings.wording import wording
+from connector.settings.yaml_file import Document, YamlError, read, walk
 
 CONFIG_VARIABLE = "SMTP_CONNECTOR_CONFIG"
+_ADDRESS = "engine.address"
 _FILE = "_FILE"  # the environment variable that names a file with the value
 
 
@@ -58,8 +61,22 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class _Value:
+    """A value as it was found.
+
+    Attributes:
+        line: Its line in the settings file.
+        implied: Another setting says it: an address with ``grpcs://`` says that TLS is used.
+    """
+
     value: Any
     source: str
+    line: int | None = None
+    implied: bool = False
+
+    @property
+    def place(self) -> str:
+        """The source, and the line where it is known."""
+        return f"{self.source}, line {self.line}" if self.line else self.source
 
 
 def leaves(
@@ -107,12 +124,16 @@ def load(
     """
     if config is None and environ.get(CONFIG_VARIABLE):
         config = Path(environ[CONFIG_VARIABLE])
-    tree = _parsed(config) if config is not None else None
+    document = _document(config) if config is not None else None
     given = {path: text for path, text in (overrides or {}).items() if text is not None}
-    fields = dict(leaves(accounts=_account_names(tree, given)))
-    found = _from_yaml(tree, config, fields) if config is not None else {}
-    found |= _from_environment(environ, fields)
-    found |= _from_command_line(given, fields)
+    fields = dict(leaves(accounts=_account_names(document.tree if document else None, given)))
+    found = _merged(
+        [
+            lambda: _from_yaml(document, fields) if document is not None else {},
+            lambda: _from_environment(environ, fields),
+            lambda: _from_command_line(given, fields),
+        ]
+    )
     secret_files = (Path(text) for name, text in environ.items() if text and _is_secret_file(name))
     files = (*([config] if config is not None else []), *secret_files)
     return Loaded(_validate(found), {path: item.source for path, item in found.items()}, files)
@@ -137,6 +158,31 @@ def load_settings(
     return load(environ, config=config, overrides=overrides).settings
 
 
+def _document(file: Path) -> Document:
+    try:
+        return read(file)
+    except YamlError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _merged(sources: Iterable[Callable[[], dict[str, _Value]]]) -> dict[str, _Value]:
+    """Read the sources, of which a later one wins, and tell the faults of all at once."""
+    found: dict[str, _Value] = {}
+    faults: list[str] = []
+    for source in sources:
+        try:
+            values = source()
+        except SettingsError as error:
+            faults.append(str(error))
+            continue
+        if _ADDRESS in values:  # what the former address said of TLS is not about this one
+            found = {path: item for path, item in found.items() if not item.implied}
+        found |= values
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return found
+
+
 def _account_names(tree: object, overrides: Iterable[str]) -> list[str]:
     """Return the accounts that may be set: those of the file and the command line, and the default.
 
@@ -154,10 +200,21 @@ def _account_names(tree: object, overrides: Iterable[str]) -> list[str]:
 
 
 def _from_command_line(given: Mapping[str, str], fields: Mapping[str, FieldInfo]) -> dict[str, _Value]:
-    for path in given:
-        if path not in fields:
-            raise SettingsError(f"{path}: {_unknown(path, set(fields))}")
-    return {path: _Value(_items(text, fields[path]), "command line") for path, text in given.items()}
+    if faults := [f"{path}: {_unknown(path, set(fields))}" for path in given if path not in fields]:
+        raise SettingsError("\n".join(faults))
+    return _together(
+        (name, _Value(read_text(value, fields[name]), "command line", implied=name != path))
+        for path, text in given.items()
+        for name, value in (interpret(Alias("", path), text) if path == _ADDRESS else {path: text}).items()
+    )
+
+
+def _together(values: Iterable[tuple[str, _Value]]) -> dict[str, _Value]:
+    """Put the values of one source in a map; two that contradict each other are an error."""
+    by_path: dict[str, list[_Value]] = {}
+    for path, value in values:
+        by_path.setdefault(path, []).append(value)
+    return {path: _agreed(path, candidates) for path, candidates in by_path.items()}
 
 
 def _validate(found: Mapping[str, _Value]) -> Settings:
@@ -172,14 +229,15 @@ def _validate(found: Mapping[str, _Value]) -> Settings:
         return Settings.model_validate(tree)
     except ValidationError as error:
         # Never `str(error)`: it would show the value, which may be a secret.
-        raise SettingsError("\n".join(sorted({_explain(e, found) for e in error.errors()}))) from None
+        faults = {line for fault in error.errors() for line in _explain(fault, found)}
+        raise SettingsError("\n".join(sorted(faults))) from None
 
 
-def _explain(error: Any, found: Mapping[str, _Value]) -> str:
+def _explain(error: Any, found: Mapping[str, _Value]) -> Iterator[str]:
     path = ".".join(str(part) for part in error["loc"] if isinstance(part, str))
-    source = next((item.source for known, item in found.items() if known == path), None)
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{path} ({source}): {message}" if source else f"{path}: {message}"
+    source = next((item.place for known, item in found.items() if known == path), None)
+    for message in wording(error).splitlines():
+        yield f"{path} ({source}): {message}" if source else f"{path}: {message}" if path else message
 
 
 # --- environment and secret files -------------------------------------------------------------------
@@ -193,7 +251,9 @@ def _from_environment(environ: Mapping[str, str], fields: Mapping[str, FieldInfo
     for alias in aliases:
         if variable := _one_variable(environ, alias.name):
             for path, text in interpret(alias, variable.value).items():
-                values.setdefault(path, []).append(_Value(_items(text, fields[path]), variable.source))
+                implied = path != alias.path
+                value = _Value(read_text(text, fields[path]), variable.source, implied=implied)
+                values.setdefault(path, []).append(value)
     return {path: _agreed(path, candidates) for path, candidates in values.items()}
 
 
@@ -214,14 +274,6 @@ def _one_variable(environ: Mapping[str, str], name: str) -> _Value | None:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{name}_FILE: cannot read {file}: {_reason(error)}") from None
     return _Value(text, f"{name}_FILE")
-
-
-def _items(text: str, field: FieldInfo) -> Any:
-    """Split the text of a setting that is a list at its commas; a list of sections is JSON."""
-    kind = get_args(field.annotation)[:1]
-    if get_origin(field.annotation) is tuple and kind and not is_section(kind[0]):
-        return [item.strip() for item in text.split(",") if item.strip()]
-    return text
 
 
 def _agreed(path: str, values: list[_Value]) -> _Value:
@@ -247,93 +299,54 @@ def _refuse_ambiguous(environ: Mapping[str, str], paths: Iterable[str]) -> None:
 
 
 def _refuse_unknown(environ: Mapping[str, str], known: set[str]) -> None:
-    for name in sorted(environ):
-        if not name.startswith(PREFIX) or kubernetes_wrote(name, environ[name]):
-            continue
-        if name not in known and (
-            name == f"{CONFIG_VARIABLE}_FILE" or name.removesuffix("_FILE") not in known
-        ):
-            raise SettingsError(f"{name}: no such setting{_nearest(name, known)}")
+    unknown = [
+        name
+        for name in sorted(environ)
+        if name.startswith(PREFIX)
+        and not kubernetes_wrote(name, environ[name])
+        and name not in known
+        and (name == f"{CONFIG_VARIABLE}_FILE" or name.removesuffix("_FILE") not in known)
+    ]
+    if unknown:
+        raise SettingsError(
+            "\n".join(f"{name}: no such setting{nearest(name, known, '_')}" for name in unknown)
+        )
 
 
 # --- the YAML file ----------------------------------------------------------------------------------
 
 
-def _parsed(file: Path) -> object:
-    try:
-        return yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader with one more rule
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: cannot read the settings file: {_reason(error)}") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        # The place only: the problem, and the excerpt that str(error) shows, may hold a secret.
-        mark = getattr(error, "problem_mark", None)
-        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        what = "a key is repeated" if isinstance(error, _DuplicateKeyError) else "not valid YAML"
-        raise SettingsError(f"{file}: {what}{place}") from None
+def _from_yaml(document: Document, fields: Mapping[str, FieldInfo]) -> dict[str, _Value]:
+    paths = frozenset(fields)
+    found = list(walk(document, paths, lambda path: _unknown(path, set(paths))))
+    if faults := [item for item in found if isinstance(item, str)]:
+        raise SettingsError("\n".join(faults))
+    values = [_read(*item, document, fields) for item in found if not isinstance(item, str)]
+    return _together(item for items in values for item in items)
 
 
-def _from_yaml(tree: object, file: Path, fields: Iterable[str]) -> dict[str, _Value]:
-    return {path: _Value(value, str(file)) for path, value in _walk(tree, "", set(fields), file)}
-
-
-class _DuplicateKeyError(yaml.MarkedYAMLError):
-    """A key is repeated, which YAML forbids; PyYAML would take the last value."""
-
-    def __init__(self, key: yaml.Node) -> None:
-        super().__init__(problem_mark=key.start_mark)
-
-
-class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses a repeated key."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if str(key.value) in seen:
-                raise _DuplicateKeyError(key)
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
-
-
-def _walk(node: Any, path: str, paths: set[str], file: Path) -> Iterator[tuple[str, Any]]:
-    if path in paths:
-        if node is not None:
-            yield path, node
-        return
-    known = {leaf for leaf in paths if not path or leaf.startswith(f"{path}.")}
-    if not known:
-        raise SettingsError(f"{file}: {path}: {_unknown(path, paths)}")
-    if node is None and not _is_account(path):
-        return
-    below = list(_children(node, path, paths, file)) if isinstance(node, dict) else None
-    if below is None or (not below and _is_account(path)):
-        raise SettingsError(f"{file}: {path or 'the file'}: expected keys with values, such as {min(known)}")
-    yield from below
-
-
-def _children(node: dict[Any, Any], path: str, paths: set[str], file: Path) -> Iterator[tuple[str, Any]]:
-    for key, value in node.items():
-        yield from _walk(value, f"{path}.{key}" if path else str(key), paths, file)
-
-
-def _is_account(path: str) -> bool:
-    """Whether this is the path of an account; one without a single key would be lost in silence."""
-    return path.startswith("accounts.") and path.count(".") == 1
+def _read(
+    path: str, value: Any, document: Document, fields: Mapping[str, FieldInfo]
+) -> list[tuple[str, _Value]]:
+    """Read a value of the file; text has the forms that the environment has."""
+    source, line = str(document.file), document.lines.get(path)
+    if not isinstance(value, str):
+        return [(path, _Value(value, source, line))]
+    spelt = interpret(Alias("", path), value) if path == _ADDRESS else {path: value}
+    return [
+        (name, _Value(read_text(text, fields[name]), source, line, implied=name != path))
+        for name, text in spelt.items()
+    ]
 
 
 def _unknown(path: str, paths: set[str]) -> str:
     if path.startswith("accounts.") and path.rpartition(".")[2] in NOT_AVAILABLE:
         return "not available in this version; remove it"
-    return f"no such setting{_nearest(path, paths | _sections(paths))}"
+    return f"no such setting{nearest(path, paths | _sections(paths))}"
 
 
 def _sections(paths: set[str]) -> set[str]:
     return {path[:at] for path in paths for at, character in enumerate(path) if character == "."}
-
-
-def _nearest(name: str, known: set[str]) -> str:
-    matches = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {matches[0]}?" if matches else ""
 
 
 def _reason(error: Exception) -> str:

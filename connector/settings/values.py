@@ -29,6 +29,7 @@ _TIME_OF_DAY = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?"
 _DURATION_TEXT = (
     r"\d{1,9}(\.\d{1,6})?|P\d{1,6}W|P(?=.)(\d{1,6}D)?(T(?=\d)(\d{1,6}H)?(\d{1,6}M)?(\d{1,6}(\.\d{1,6})?S)?)?"
 )
+_PORTS_OF_MAIL = frozenset({"25", "465", "587"})
 _MOST_SECONDS = 1_000_000_000
 _MOST_HEADERS = 200  # several times what any system adds
 _MOST_SHOWN = 60  # characters of a name that an error quotes
@@ -87,6 +88,23 @@ def _host_and_port(address: str) -> str:
     if re.fullmatch(_HOST_AND_PORT, address):
         return address
     raise ValueError("expected host:port, as zeebe.example.com:26500 or 0.0.0.0:8090")
+
+
+def _gateway(address: str) -> str:
+    """Refuse what is certainly another server's address; gRPC's own errors would not name the mistake."""
+    scheme, found, rest = address.partition("://")
+    port = (rest or address).rstrip("/").rpartition(":")[2]
+    if (found and scheme.lower() in {"smtp", "smtps"}) or port in _PORTS_OF_MAIL:
+        raise ValueError(
+            "this is a mail server's address; give host:port of the Zeebe gateway, as "
+            "zeebe.example.com:26500, and the mail server as accounts.default.host"
+        )
+    if found and "/" in rest.rstrip("/"):
+        raise ValueError(
+            "this is the address of an HTTP interface; give host:port of the gateway's gRPC interface, as "
+            "zeebe.example.com:26500"
+        )
+    return _host_and_port(address)
 
 
 def _time_of_day(value: object) -> object:
@@ -233,6 +251,7 @@ Seconds = Annotated[
 ]
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day), text_schema(_TIME_OF_DAY)]
 HostAndPort = Annotated[str, AfterValidator(_host_and_port), text_schema(_HOST_AND_PORT)]
+GatewayAddress = Annotated[str, AfterValidator(_gateway), text_schema(_HOST_AND_PORT)]
 ReadableFile = Annotated[Path, AfterValidator(_readable)]
 DomainName = Annotated[str | None, AfterValidator(_domain)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]

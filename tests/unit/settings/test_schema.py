@@ -26,7 +26,8 @@ BEYOND = re.compile(
     r"cannot read|must be set together|trust_store_password needs"
     r"|needs? (address|client_cert|role_id|protocol|username)"
     r"|is for the presets"
-    r"|equal to 1 day|no host name|no(t a)? mail address|not an IANA time zone|postgresql://"
+    r"|expected 1 day or more|expected (success|smtp-connector)|give one value at least"
+    r"|no host name|no(t a)? mail address|not an IANA time zone|postgresql://"
     r"|expected keys with values"
 )
 

@@ -151,7 +151,7 @@ FAULTS = {
     ),
     "no number": (
         {"SMTP_CONNECTOR_WORKER_MAX_JOBS": "many"},
-        "worker.max_jobs (SMTP_CONNECTOR_WORKER_MAX_JOBS): Input should be a valid integer",
+        "worker.max_jobs (SMTP_CONNECTOR_WORKER_MAX_JOBS): expected a whole number",
     ),
     "no duration": (
         {"SMTP_CONNECTOR_WORKER_LEASE": "soon"},
@@ -161,6 +161,9 @@ FAULTS = {
     "no zone": ({"SMTP_CONNECTOR_MESSAGE_TIME_ZONE": "Middle/Earth"}, "not an IANA time zone"),
     "no port": ({"ZEEBE_ADDRESS": "zeebe"}, "engine.address (ZEEBE_ADDRESS): expected host:port"),
     "odd scheme": ({"ZEEBE_ADDRESS": "ftp://zeebe:1"}, "engine.address (ZEEBE_ADDRESS): expected host:port"),
+    "a mail server's port": ({"ZEEBE_ADDRESS": "smtp.example.com:587"}, "this is a mail server's address"),
+    "a mail server's scheme": ({"ZEEBE_ADDRESS": "smtp://mail:2525"}, "this is a mail server's address"),
+    "a web address": ({"ZEEBE_ADDRESS": "ftp://zeebe:8080/v2"}, "this is the address of an HTTP interface"),
     "half a login": ({"ZEEBE_CLIENT_ID": "x"}, "client_id and client_secret must be set together"),
     "login in clear": (
         {**CREDENTIALS, "ZEEBE_INSECURE_CONNECTION": "true"},
@@ -231,6 +234,116 @@ def test_a_fault_in_the_file_is_named_with_its_place(tmp_path: Path, text: str, 
         load({}, config=file)
     assert message in str(raised.value)
     assert str(file) in str(raised.value)
+
+
+FAULTY = """\
+log: {level: loud}
+smtpp: {x: 1}
+worker:
+  max_job: 3
+accounts:
+  a: {host: x, from: a@x.example, tls: true}
+"""
+
+
+def test_all_unknown_keys_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+    file = write(tmp_path, FAULTY)
+    with pytest.raises(SettingsError) as raised:
+        load({"SMTP_CONNECTOR_ACCOUNTS_DEFAULT_FROM": "x"}, config=file, overrides={"worker.max_job": "1"})
+    assert str(raised.value).splitlines() == [
+        f"{file}, line 2: smtpp: no such setting; did you mean smtp?",
+        f"{file}, line 4: worker.max_job: no such setting; did you mean worker.max_jobs?",
+        f"{file}, line 6: accounts.a.from: no such setting; did you mean accounts.a.address?",
+        f"{file}, line 6: accounts.a.tls: no such setting; did you mean accounts.a.security?",
+        (
+            "SMTP_CONNECTOR_ACCOUNTS_DEFAULT_FROM: no such setting; did you mean "
+            "SMTP_CONNECTOR_ACCOUNTS_DEFAULT_ADDRESS?"
+        ),
+        "worker.max_job: no such setting; did you mean worker.max_jobs?",
+    ]
+
+
+def test_a_fault_in_one_account_hides_no_other(tmp_path: Path) -> None:
+    text = "accounts:\n  a: {host: x, username: u, display_name: A}\n  b: {host: x, port: 70000}\n"
+    with pytest.raises(SettingsError) as raised:
+        load({}, config=write(tmp_path, text))
+    assert str(raised.value).splitlines() == [
+        "accounts.a: display_name needs address",
+        "accounts.a: username and password must be set together",
+        f"accounts.b.port ({tmp_path / 'worker.yaml'}, line 3): expected at most 65535",
+    ]
+
+
+def test_faults_of_accounts_together_name_no_empty_path() -> None:
+    given = {f"accounts.{name}.{key}": "x" for name in "ab" for key in ("host", "process_ids")}
+    with pytest.raises(SettingsError, match=r"^the process id x is in process_ids of several accounts"):
+        load({}, overrides=given)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("worker: {name: [a]}", "expected text"),
+        ("worker: {stream: perhaps}", "expected true or false"),
+        ("worker: {lease: {a: 1}}", "expected seconds, as 30, or an ISO 8601 duration"),
+        ("worker: {task_types: []}", "is empty; give one value at least"),
+        ("worker: {max_jobs: 0}", "expected 1 or more"),
+        ("worker: {max_jobs: 1.5}", "expected a whole number"),
+        ("log: {level: loud}", "expected debug, info, warning or error"),
+        ("attachments: {roots: 7}", "expected a list, as [one, two]"),
+        ("smtp: {ca_file: 7}", "expected the path of a file"),
+    ],
+)
+def test_a_fault_is_told_in_our_words(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load({}, config=write(tmp_path, text))
+    assert message in str(raised.value)
+    assert "nput should" not in str(raised.value)
+
+
+@pytest.mark.parametrize("given", ["/a", '["/a"]', " /a , "])
+def test_one_text_is_a_list(tmp_path: Path, given: str) -> None:
+    file = write(tmp_path, f"attachments: {{roots: '{given}'}}")
+    for loaded in (load({}, config=file), load({}, overrides={"attachments.roots": given})):
+        assert loaded.settings.attachments.roots == (Path("/a"),)
+
+
+def test_a_choice_has_any_case(tmp_path: Path) -> None:
+    file = write(tmp_path, "log: {level: WARNING}\naccounts: {a: {host: x, security: STARTTLS}}")
+    settings = load({"SMTP_CONNECTOR_LOG_FORMAT": "JSON"}, config=file).settings
+    assert (settings.log.level, settings.log.format) == ("warning", "json")
+    assert settings.accounts["a"].effective_port == 587
+
+
+def test_an_empty_file_name_is_not_set(tmp_path: Path) -> None:
+    file = write(tmp_path, "smtp: {ca_file: ''}\nsecrets: {directory: ''}\nledger: {path: ''}")
+    settings = load({}, config=file).settings
+    assert (settings.smtp.ca_file, settings.secrets.directory) == (None, None)
+    assert settings.ledger.path == Settings().ledger.path
+
+
+def test_a_directory_is_no_ledger(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"is a directory; name a file in it, as .*/ledger\.db"):
+        load({}, overrides={"ledger.path": str(tmp_path)})
+
+
+def test_a_scheme_in_the_file_sets_tls(tmp_path: Path) -> None:
+    file = write(tmp_path, "engine: {address: 'grpcs://zeebe:443'}")
+    engine = load({}, config=file).settings.engine
+    assert (engine.address, engine.tls) == ("zeebe:443", True)
+    engine = load({}, config=file, overrides={"engine.address": "other:26500"}).settings.engine
+    assert (engine.address, engine.tls) == ("other:26500", None)
+
+
+def test_a_scheme_that_contradicts_the_file_is_an_error(tmp_path: Path) -> None:
+    file = write(tmp_path, "engine: {address: 'grpcs://zeebe:443', tls: false}")
+    with pytest.raises(SettingsError, match=r"contradict each other: both set engine\.tls"):
+        load({}, config=file)
+
+
+def test_a_tab_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="a tab stands at the beginning of the line; indent with blanks"):
+        load({}, config=write(tmp_path, "log:\n\tlevel: info\n"))
 
 
 def test_a_missing_settings_file_is_an_error() -> None:
