@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 import idna
 
@@ -27,6 +26,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # Relay and submission (RFC 5321, RFC 8314), POP3 and IMAP with STARTTLS and over TLS: what an entry without a
 # port stands for.
 # No other, since on a shared host every user may open the high ones.
+_HIGHEST_PORT = 65535
 _MAX_HOSTNAME = 255  # RFC 1035 section 2.3.4; an IPv6 address with its zone fits as well
 
 MAIL_PORTS: tuple[int, ...] = (25, 110, 143, 465, 587, 993, 995)
@@ -95,46 +95,56 @@ def parse_host(text: str, field: str) -> str:
     raise InputError(field, "is no host name or IP address; write it as mail.example.com, without blanks")
 
 
-class MailHosts:
-    """A list of mail servers.
+class HostList:
+    """The hosts that an operator lists, in :func:`canonical_host`'s spelling.
 
     Args:
-        entries: ``host`` or ``host:port``; an IPv6 address with a port in brackets. Without a port, 25, 465
-            and 587 are meant.
+        entries: ``host`` or ``host:port``; an IPv6 address with a port in brackets.
 
     Raises:
-        ValueError: An entry is something else.
+        ValueError: An entry is something else. It is named by its position and never quoted, because it may
+            have a password in it.
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
         self.entries = tuple(entries)
-        self._servers = frozenset(server for entry in self.entries for server in _servers(entry))
+        self._hosts = frozenset(_read_entry(*numbered) for numbered in enumerate(self.entries, 1))
 
-    def lists(self, host: str, port: int) -> bool:
+    def lists(self, host: str, port: int, usual: Collection[int] = MAIL_PORTS) -> bool:
         """Whether this server is in the list.
 
         Args:
-            host: As :func:`canonical_host` gives it.
+            host: In any spelling.
             port: The port that is dialled.
+            usual: The ports that an entry without one stands for.
         """
-        return (host, port) in self._servers
+        name = canonical_host(host)
+        return (name, port) in self._hosts or (port in usual and (name, None) in self._hosts)
+
+    def admits(self, address: Address, port: int, usual: Collection[int]) -> bool:
+        """Whether a connection may be made to this address, which a listed host resolved to."""
+        if is_public(address) or self.lists(str(address), port, usual):
+            return True
+        return address.is_loopback and self.lists("localhost", port, usual)
 
 
 @lru_cache(maxsize=16)
-def listed(entries: tuple[str, ...]) -> MailHosts | None:
+def listed(entries: tuple[str, ...]) -> HostList | None:
     """Give the list that a setting makes, the same one each time; None for none, which means any server."""
-    return MailHosts(entries) if entries else None
+    return HostList(entries) if entries else None
 
 
-def _servers(entry: str) -> tuple[tuple[str, int], ...]:
-    text, ports = entry.strip(), MAIL_PORTS
+def _read_entry(position: int, entry: str) -> tuple[str, int | None]:
+    text, port = entry.strip(), None
     if found := _WITH_PORT.fullmatch(text):
-        text, ports = found[1], (int(found[2]),)
+        text, port = found[1], int(found[2])
     host = canonical_host(text)
-    if host is None or not all(1 <= port <= 65535 for port in ports):
-        message = f"{entry!r} is neither a host nor host:port, as smtp.example.com or smtp.example.com:2525"
-        raise ValueError(message)
-    return tuple((host, port) for port in ports)
+    if host is None or not (port is None or 1 <= port <= _HIGHEST_PORT):
+        fault = "is neither a host nor host:port"
+        if "@" in entry:
+            fault = "has a login in it; write the host alone"
+        raise ValueError(f"entry {position} {fault}, as mail.example.com or mail.example.com:2525")
+    return host, port
 
 
 # Attachments fetched by URL
@@ -148,38 +158,6 @@ _NEVER_PUBLIC = (
     ipaddress.IPv6Network("2001:db8::/32"),
     ipaddress.IPv6Network("3fff::/20"),  # RFC 9637: documentation, too new for some Pythons
 )
-
-
-class AllowedHosts:
-    """The hosts of ``attachments.urls``.
-
-    Args:
-        entries: ``host`` or ``host:port``; an IPv6 address with a port in brackets. Without a port the
-            default port of the URL's scheme is meant, and no other.
-
-    Raises:
-        ValueError: An entry is something else.
-    """
-
-    def __init__(self, entries: Iterable[str]) -> None:
-        self._entries = frozenset(_attachment_host(entry) for entry in entries)
-
-    def lists(self, host: str, port: int, default_port: int) -> bool:
-        """Whether a URL with this host may be fetched at all.
-
-        Args:
-            host: In its ASCII form, lower case; an IPv6 address without brackets.
-            port: The port that the URL means.
-            default_port: The default port of its scheme.
-        """
-        host = _url_host(host)
-        return (host, port) in self._entries or (port == default_port and (host, None) in self._entries)
-
-    def admits(self, address: Address, port: int, default_port: int) -> bool:
-        """Whether a connection may be made to this address, which an allowed host resolved to."""
-        if is_public(address) or self.lists(str(address), port, default_port):
-            return True
-        return address.is_loopback and self.lists("localhost", port, default_port)
 
 
 def is_public(address: Address) -> bool:
@@ -202,32 +180,3 @@ def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
     return address.ipv4_mapped or address.sixtofour
-
-
-def _attachment_host(entry: str) -> tuple[str, int | None]:
-    try:
-        parts = urlsplit(
-            f"//{entry.strip()}" if entry.count(":") < 2 or "[" in entry else f"//[{entry.strip()}]"
-        )
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port, parts = None, None, None
-    if not host or parts is None or parts.netloc.rpartition("@")[1] or parts.path or parts.query:
-        message = f"attachments.urls: {entry!r} is neither a host nor host:port, as files.example.com:8443"
-        raise ValueError(message)
-    return _url_host(host), port
-
-
-def _url_host(host: str) -> str:
-    """One spelling for one host: addresses as RFC 5952 has them, names in lower-case ASCII (RFC 5891)."""
-    try:
-        return str(ipaddress.ip_address(host))
-    except ValueError:
-        pass
-    if host.isascii():
-        return host.lower()
-    try:
-        return idna.encode(host.lower()).decode("ascii")
-    except idna.IDNAError as error:
-        message = f"attachments.urls: {host!r} is no valid host name: {error}"
-        raise ValueError(message) from error

@@ -21,7 +21,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Generic, TypeVar
 
 from connector.errors import ErrorCode, InputError, SecretError
-from connector.model.hosts import MailHosts
+from connector.model.hosts import HostList
 from connector.secrets.cache import CachedSecrets
 from connector.secrets.lookalikes import GUARDED, refuse_near_reference, refuse_reference
 from connector.secrets.port import ProviderUnavailableError, SecretProvider, UnusableSecretError
@@ -212,7 +212,7 @@ class Bindings:
     """
 
     def __init__(self, bind: Mapping[str, Sequence[str]]) -> None:
-        self._entries = tuple((_folded(pattern), MailHosts(hosts)) for pattern, hosts in bind.items())
+        self._entries = tuple((_folded(pattern), HostList(hosts)) for pattern, hosts in bind.items())
 
     def binds(self, name: str) -> bool:
         """Whether the secret is bound to any hosts."""
@@ -222,7 +222,7 @@ class Bindings:
         """Whether the secret, as the task wrote it, may go to this server."""
         return all(hosts.lists(host, port) for hosts in self._lists(name))
 
-    def _lists(self, name: str) -> Iterator[MailHosts]:
+    def _lists(self, name: str) -> Iterator[HostList]:
         folded = _folded(name)
         return (hosts for pattern, hosts in self._entries if fnmatchcase(folded, pattern))
 

@@ -25,7 +25,6 @@ from connector.settings.values import (
     GatewayAddress,
     HostAndPort,
     Hosts,
-    MailServers,
     ReadableFile,
     Seconds,
     Section,
@@ -230,7 +229,7 @@ class SmtpSettings(Section):
     ca_file: ReadableFile | None = Field(
         None, description="PEM bundle of the authorities to trust instead of the system's."
     )
-    hosts: MailServers = Field(
+    hosts: Hosts = Field(
         (),
         description=(
             "Mail servers that a task's authentication may name, as smtp.example.com (ports 25, 465 and 587) "

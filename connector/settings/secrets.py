@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
-from connector.model.hosts import MailHosts
+from connector.model.hosts import HostList
 from connector.settings.values import Duration, ReadableFile, Seconds, Section, from_json, text_schema
 
 _SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
@@ -61,7 +61,10 @@ def _checked_bindings(bindings: dict[str, tuple[str, ...]]) -> dict[str, tuple[s
             raise ValueError(
                 f"{name!r} is not the name of a secret; use letters, digits, /._- and * for anything"
             )
-        MailHosts(hosts)
+        try:
+            HostList(hosts)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
     return bindings
 
 

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Wit
 
 from connector.errors import EVERY_OTHER_CODE, ErrorCode, InputError, checked_mapping
 from connector.model.addresses import ascii_domain, parse_mailbox
-from connector.model.hosts import AllowedHosts, MailHosts, parse_host
+from connector.model.hosts import HostList, parse_host
 from connector.model.text import check_header, header_text
 
 _LOCALTIME = Path("/etc/localtime")
@@ -161,13 +161,8 @@ def _without_login(url: str) -> str:
     return url
 
 
-def _allowed_hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
-    AllowedHosts(entries)
-    return entries
-
-
-def _mail_servers(entries: tuple[str, ...]) -> tuple[str, ...]:
-    MailHosts(entries)
+def _hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
+    HostList(entries)
     return entries
 
 
@@ -256,8 +251,7 @@ ReadableFile = Annotated[Path, AfterValidator(_readable)]
 DomainName = Annotated[str | None, AfterValidator(_domain)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 UrlWithoutLogin = Annotated[str, AfterValidator(_without_login)]
-Hosts = Annotated[tuple[str, ...], AfterValidator(_allowed_hosts)]
-MailServers = Annotated[tuple[str, ...], AfterValidator(_mail_servers)]
+Hosts = Annotated[tuple[str, ...], AfterValidator(_hosts)]
 ErrorMapping = Annotated[
     dict[str, str],
     BeforeValidator(_error_mapping),

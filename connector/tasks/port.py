@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from connector.accounts.accounts import Accounts, Origin
-from connector.model.hosts import MailHosts
+from connector.model.hosts import HostList
 from connector.model.mail import SendRequest
 from connector.settings.model import MessageSettings
 from connector.tasks.definitions import Definition
@@ -33,7 +33,7 @@ class ReadContext:
     accounts: Accounts
     origin: Origin
     foreign_starttls_optional: bool = False
-    hosts: MailHosts | None = None
+    hosts: HostList | None = None
 
 
 class SendTask(Protocol):

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from connector.accounts.accounts import Account
 from connector.errors import AccountError, InputError
-from connector.model.hosts import MAIL_PORTS, MailHosts, parse_host
+from connector.model.hosts import MAIL_PORTS, HostList, parse_host
 from connector.model.server import Route, Security, Server
 from connector.model.text import check_text
 from connector.tasks.definitions import SECURITY
@@ -71,7 +71,7 @@ def _account(name: str | None, context: ReadContext) -> Account:
     return account
 
 
-def read_server(inputs: Inputs, *, starttls_optional: bool = False, hosts: MailHosts | None = None) -> Server:
+def read_server(inputs: Inputs, *, starttls_optional: bool = False, hosts: HostList | None = None) -> Server:
     """Read where to submit the mail and how to log in.
 
     Args:
@@ -117,7 +117,7 @@ def is_loopback(hostname: str) -> bool:
         return hostname == "localhost"
 
 
-def check_listed(named: Value, hostname: str, port: int, hosts: MailHosts | None) -> None:
+def check_listed(named: Value, hostname: str, port: int, hosts: HostList | None) -> None:
     """Refuse a server that tasks may not name.
 
     Raises:
@@ -127,7 +127,7 @@ def check_listed(named: Value, hostname: str, port: int, hosts: MailHosts | None
         raise _not_listed(named, hosts)
 
 
-def _not_listed(hostname: Value, hosts: MailHosts) -> InputError:
+def _not_listed(hostname: Value, hosts: HostList) -> InputError:
     """Name the servers that a task may use; never the one it asked for, which may hold a secret."""
     ports = ", ".join(map(str, MAIL_PORTS))
     return hostname.error(

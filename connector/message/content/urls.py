@@ -26,7 +26,7 @@ from urllib.parse import unquote
 
 from connector.errors import AttachmentError, ErrorCode
 from connector.message.content.rooted_files import Portion
-from connector.model.hosts import Address, AllowedHosts
+from connector.model.hosts import Address, HostList
 from connector.settings.model import AttachmentSettings
 
 if TYPE_CHECKING:  # a worker that fetches nothing does not load it
@@ -92,7 +92,7 @@ class UrlFetcher:
         resolve: Resolve = resolve_host,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._hosts = AllowedHosts(settings.urls)
+        self._hosts = HostList(settings.urls)
         self._timeout = settings.url_timeout.total_seconds()
         self._resolve = resolve
         self._tls = tls
@@ -162,7 +162,7 @@ class UrlFetcher:
             raise target.failure(
                 ErrorCode.ATTACHMENT_NOT_ALLOWED, "has a username or password in it; leave them out"
             )
-        if not self._hosts.lists(target.host, target.port, default_port):
+        if not self._hosts.lists(target.host, target.port, (default_port,)):
             raise target.failure(
                 ErrorCode.ATTACHMENT_NOT_ALLOWED,
                 "is on a host that the setting attachments.urls does not list",
@@ -200,7 +200,7 @@ class UrlFetcher:
             reason = f"cannot be fetched: its host cannot be resolved ({error.strerror})"
             raise target.failure(ErrorCode.DNS_FAILED, reason) from error
         addresses = [ipaddress.ip_address(address) for address in found]
-        admitted = [a for a in addresses if self._hosts.admits(a, target.port, target.default_port)]
+        admitted = [a for a in addresses if self._hosts.admits(a, target.port, (target.default_port,))]
         if not admitted:
             raise target.failure(
                 ErrorCode.ATTACHMENT_NOT_ALLOWED,

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from connector.model.hosts import AllowedHosts, is_public
+from connector.model.hosts import HostList, is_public
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,9 @@ def test_addresses_that_are_not_public(address: str) -> None:
     [
         ("files.example.com", 443, 443, True),
         ("FILES.example.com", 443, 443, True),
+        ("files.example.com.", 443, 443, True),
+        ("\uff46\uff49\uff4c\uff45\uff53.example.com", 443, 443, True),
+        ("127.1", 443, 443, False),
         ("files.example.com", 80, 80, True),
         ("files.example.com", 8443, 443, False),
         ("files.example.com", 443, 80, False),
@@ -82,7 +85,7 @@ def test_addresses_that_are_not_public(address: str) -> None:
     ],
 )
 def test_a_host_is_listed_with_its_port(host: str, port: int, default_port: int, listed: bool) -> None:
-    hosts = AllowedHosts(
+    hosts = HostList(
         [
             "files.example.com",
             "Other.example.com:8443",
@@ -92,7 +95,7 @@ def test_a_host_is_listed_with_its_port(host: str, port: int, default_port: int,
             "FD00::2",
         ]
     )
-    assert hosts.lists(host, port, default_port) is listed
+    assert hosts.lists(host, port, (default_port,)) is listed
 
 
 @pytest.mark.parametrize(
@@ -113,7 +116,7 @@ def test_a_host_is_listed_with_its_port(host: str, port: int, default_port: int,
 def test_an_address_that_is_not_public_must_be_listed_itself(
     entries: list[str], address: str, admitted: bool
 ) -> None:
-    assert AllowedHosts(entries).admits(ip_address(address), 443, 443) is admitted
+    assert HostList(entries).admits(ip_address(address), 443, (443,)) is admitted
 
 
 @pytest.mark.parametrize(
@@ -124,6 +127,7 @@ def test_an_address_that_is_not_public_must_be_listed_itself(
         "files.example.com/path",
         "u@h",
         "h:x",
+        "127.1",
         "h:70000",
         ":443",
         "[::1",
@@ -131,5 +135,5 @@ def test_an_address_that_is_not_public_must_be_listed_itself(
     ],
 )
 def test_an_entry_that_is_no_host_is_refused(entry: str) -> None:
-    with pytest.raises(ValueError, match=r"attachments\.urls"):
-        AllowedHosts([entry])
+    with pytest.raises(ValueError, match=r"^entry 1 (is neither a host|has a login)"):
+        HostList([entry])

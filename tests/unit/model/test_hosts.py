@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.model.hosts import MailHosts, canonical_host
+from connector.model.hosts import HostList, canonical_host
 
 
 @pytest.mark.parametrize(
@@ -48,16 +48,21 @@ def test_what_is_no_host(text: str) -> None:
     ],
 )
 def test_a_server_is_its_host_and_its_port(entry: str, host: str, port: int, listed: bool) -> None:
-    assert MailHosts([entry]).lists(host, port) is listed
+    assert HostList([entry]).lists(host, port) is listed
+
+
+def test_a_listed_host_is_found_in_any_spelling() -> None:
+    hosts = HostList(["\uff33\uff4d\uff54\uff50.example.com."])
+    assert hosts.lists("smtp.EXAMPLE.com.", 587)
 
 
 def test_an_empty_list_lists_nothing() -> None:
-    assert not MailHosts([]).lists("smtp.example.com", 587)
+    assert not HostList([]).lists("smtp.example.com", 587)
 
 
 @pytest.mark.parametrize(
     "entry", ["", "smtp://a", "a:b", "a:0", "a:65536", "*.example.com", "user@a", "127.1"]
 )
 def test_an_entry_that_is_no_server_is_refused(entry: str) -> None:
-    with pytest.raises(ValueError, match="neither a host nor host:port"):
-        MailHosts([entry])
+    with pytest.raises(ValueError, match=r"^entry 1 (is neither a host nor host:port|has a login)"):
+        HostList([entry])

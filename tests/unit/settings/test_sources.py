@@ -341,6 +341,20 @@ def test_a_scheme_that_contradicts_the_file_is_an_error(tmp_path: Path) -> None:
         load({}, config=file)
 
 
+@pytest.mark.parametrize("path", ["smtp.hosts", "attachments.urls"])
+@pytest.mark.parametrize("entry", ["ada:hush-hush@mail.example", "ada:hush-hush"])
+def test_a_list_of_hosts_never_repeats_a_password(path: str, entry: str) -> None:
+    with pytest.raises(SettingsError, match=r"entry 2 (has a login|is neither a host)") as raised:
+        load({}, overrides={path: f"good.example,{entry}"})
+    assert "hush" not in str(raised.value)
+
+
+def test_bound_hosts_never_repeat_a_password() -> None:
+    with pytest.raises(SettingsError, match="PW: entry 1 has a login in it; write the host alone") as raised:
+        load({}, overrides={"secrets.bind": '{"PW": ["ada:hush-hush@mail.example"]}'})
+    assert "hush" not in str(raised.value)
+
+
 def test_a_tab_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="a tab stands at the beginning of the line; indent with blanks"):
         load({}, config=write(tmp_path, "log:\n\tlevel: info\n"))

@@ -332,5 +332,5 @@ async def test_a_body_has_the_limit_of_an_attachment(tmp_path: Path) -> None:
 
 
 def test_a_wrong_host_in_the_settings_is_found_at_the_start() -> None:
-    with pytest.raises(ValueError, match=r"attachments\.urls"):
+    with pytest.raises(ValueError, match="entry 1 is neither a host nor host:port"):
         ContentReader(AttachmentSettings(urls=("https://files.example.com/",)))
