@@ -189,7 +189,8 @@ async def _worker(
     The value is its task, which ends early only by a fault of the worker.
     """
     masker = Masker()
-    configure_logging(LogSettings(level="warning"), masker)
+    # The story itself tells of failed attempts, which the worker logs as warnings.
+    configure_logging(LogSettings(level="error"), masker)
     for credential in stage.settings.credentials:
         masker.remember(credential)
     settings = stage.settings.worker.model_copy(update={"task_types": (SEND_TASK_TYPE,)})

@@ -16,7 +16,8 @@ from connector.errors import InputError
 _NEAR = re.compile(
     r"""\s*(?:
         \{\{ [^{}]* secret [^{}]* \}\}          # {{secret.X}}, {{ secrets X }}
-        | [$\#] \{ [\w./ -]+ \}                 # ${X}, #{X}
+        # ${X}, #{X}; but ${true} and ${false} are what Infosys's template writes for a boolean
+        | [$\#] \{ (?! (?: true | false ) \} ) [\w./ -]+ \}
         | \$? secrets? \s* [./:\\]+ \s* \S.*    # secret.X, secrets../X, secrets:X
     )\s*""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,

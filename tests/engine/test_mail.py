@@ -230,7 +230,7 @@ CASES: dict[str, tuple[dict[str, Any], tuple[Check, ...]]] = {
     ),
     "subject beyond ASCII": (
         {"smtpEmailSubject": "Größe 😀 " * 20},
-        (has("Subject", "Größe 😀 " * 20),),
+        (has("Subject", ("Größe 😀 " * 20).strip()),),
     ),
     "text beyond ASCII, with dots and From": (
         {"smtpEmailContent": "Grüße\n.\n..\nFrom here\n" + "lang " * 300},
@@ -294,7 +294,7 @@ CASES: dict[str, tuple[dict[str, Any], tuple[Check, ...]]] = {
     "normal sensitivity": ({"smtpEmailSensitivity": "normal"}, (lacks("Sensitivity"),)),
     "read receipt": (
         {"smtpEmailReadReceipt": "${true}"},
-        (has("Disposition-Notification-To", "workflow@example.test"),),
+        (has("Disposition-Notification-To", "<workflow@example.test>"),),
     ),
     "read receipt to somebody": (
         {"smtpEmailReadReceipt": BOSS},

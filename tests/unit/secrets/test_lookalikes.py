@@ -76,6 +76,8 @@ async def test_where_the_operator_allows_it_a_reference_is_looked_up() -> None:
     ("name", "value"),
     [
         ("smtpEmailSubject", "secrets.NAME"),
+        ("smtpEmailReadReceipt", "${true}"),
+        ("smtpEmailReadReceipt", "${False}"),
         ("smtpEmailToRecipients", ["secrets@x.example", "Secret.Agent@x.example"]),
         ("smtpEmailAttachments", [{"name": "secrets.txt", "content": "secrets.NAME"}]),
     ],
