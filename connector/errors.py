@@ -14,6 +14,7 @@ body or a credential. ::
     │                             and of a URL: CONNECTION_*,
     │                             DNS_FAILED, TLS_FAILED, RATE_LIMITED
     ├── ExpressionError           EXPRESSION_ERROR                 field
+    ├── TemplateError             TEMPLATE_ERROR                   template, file, line, name
     ├── SigningError              SIGNING_FAILED
     ├── EncryptionError           ENCRYPTION_FAILED                recipients
     ├── TokenError                TOKEN_FAILED, AUTH_FAILED,       credential, server, error
@@ -56,6 +57,7 @@ class ErrorCode(StrEnum):
     ATTACHMENT_NOT_ALLOWED = "ATTACHMENT_NOT_ALLOWED"
     MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
     EXPRESSION_ERROR = "EXPRESSION_ERROR"
+    TEMPLATE_ERROR = "TEMPLATE_ERROR"
     SIGNING_FAILED = "SIGNING_FAILED"
     ENCRYPTION_FAILED = "ENCRYPTION_FAILED"
     CONNECTION_FAILED = "CONNECTION_FAILED"
@@ -309,6 +311,39 @@ class ExpressionError(_FieldError):
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(ErrorCode.EXPRESSION_ERROR, f"{field}: {message}", field=field)
+
+
+class TemplateError(ConnectorError):
+    """A mail template cannot be rendered with the task's data; nothing was sent.
+
+    Args:
+        template: The template's name.
+        reason: What is wrong, without a full stop and without data.
+        file: The file at fault, from the templates' directory on.
+        line: The line in it, where it is known.
+        name: The variable at fault, where it is one.
+    """
+
+    def __init__(
+        self, template: str, reason: str, *, file: str, line: int | None = None, name: str | None = None
+    ) -> None:
+        place = file if line is None else f"{file}, line {line}"
+        super().__init__(ErrorCode.TEMPLATE_ERROR, f"{place}: {reason}. Nothing was sent.")
+        self.template = template
+        self.file = file
+        self.line = line
+        self.name = name
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The template, and where in it; null where it is not known."""
+        return {
+            **super().variables,
+            "template": self.template,
+            "file": self.file,
+            "line": self.line,
+            "name": self.name,
+        }
 
 
 class SigningError(ConnectorError):

@@ -23,6 +23,7 @@ from connector.model.addresses import ascii_domain
 from connector.model.envelope import EightBit, Envelope, Message
 from connector.model.mail import (
     BODY_FIELD,
+    TEXT_FIELD,
     ContentType,
     DeliveryReceipt,
     LoadedAttachment,
@@ -146,7 +147,8 @@ def _envelope(request: SendRequest, digest: str) -> Envelope:
 def _content(kind: ContentType, content: LoadedContent, digest: str, *, eight_bit: bool = False) -> Part:
     """Nest the parts: mixed{alternative{plain, related{html, images}}, files}, each level when needed."""
     subtype = "plain" if kind is ContentType.TEXT else "html"
-    if kind is not ContentType.MULTIPART and not content.attachments:
+    plain = _plain(kind, content)
+    if not plain and not content.attachments:
         return text_part(content.body, subtype, BODY_FIELD)
     images = [attachment for attachment in content.attachments if attachment.inline]
     files = [attachment for attachment in content.attachments if not attachment.inline]
@@ -155,9 +157,6 @@ def _content(kind: ContentType, content: LoadedContent, digest: str, *, eight_bi
     _check_ids(content.attachments)
     root = text_part(content.body, subtype, BODY_FIELD)
     shown = [attachment_part(image, eight_bit=eight_bit) for image in images]
-    plain = []
-    if kind is ContentType.MULTIPART:
-        plain = [text_part(text_from_html(content.body), "plain", BODY_FIELD)]
     attached = [attachment_part(file, eight_bit=eight_bit) for file in files]
     token = _boundary_token(digest, [root, *shown, *plain, *attached])
     if shown:
@@ -167,6 +166,15 @@ def _content(kind: ContentType, content: LoadedContent, digest: str, *, eight_bi
     if attached:
         root = _multipart("mixed", [root, *attached], f"=_m_{token}")
     return root
+
+
+def _plain(kind: ContentType, content: LoadedContent) -> list[Part]:
+    """Write the text alternative, where there is one: by hand, or made from the HTML."""
+    if content.text is not None:
+        return [text_part(content.text, "plain", TEXT_FIELD)]
+    if kind is ContentType.MULTIPART:
+        return [text_part(text_from_html(content.body), "plain", BODY_FIELD)]
+    return []
 
 
 def _check_ids(attachments: Sequence[LoadedAttachment]) -> None:

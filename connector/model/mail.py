@@ -6,9 +6,11 @@ is built, into :class:`LoadedContent`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from connector.model.addresses import Mailbox
 from connector.model.server import Route
@@ -113,11 +115,29 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateUse:
+    """The template that a mail's subject and body come from.
+
+    Attributes:
+        name: The operator's name for it.
+        data: What it is rendered with, as JSON values.
+        locale: A language tag, as ``de-AT``; None for the usual language.
+    """
+
+    name: str
+    data: Mapping[str, Any]
+    locale: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SendRequest:
     """One mail that a task wants sent.
 
     Attributes:
         route: Where to submit it.
+        subject: Empty until a template gives it.
+        text: The text alternative of an HTML body, written by hand; None has it made from the HTML.
+        template: Where subject and body come from, unless the task has them.
         read_receipt: Where the reader's confirmation goes (RFC 8098).
         delivery_receipt: When the server reports (RFC 3461); empty leaves it to the server.
         follow_up: The moment, in the future and with its zone, by which an answer is wanted.
@@ -136,6 +156,8 @@ class SendRequest:
     subject: str
     content_type: ContentType
     content: InlineContent | FileContent
+    text: str | None = None
+    template: TemplateUse | None = None
     attachments: tuple[Attachment, ...] = ()
     importance: Importance | None = None
     sensitivity: Sensitivity | None = None
@@ -152,8 +174,9 @@ class SendRequest:
     warnings: tuple[str, ...] = ()
 
 
-# The variable that a body comes from, for error messages.
+# The variables that a body comes from, for error messages.
 BODY_FIELD = "smtpEmailContent"
+TEXT_FIELD = "smtpEmailTextContent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +200,15 @@ class LoadedAttachment:
 
 @dataclass(frozen=True, slots=True)
 class LoadedContent:
-    """The body as text or HTML source, and the attachments in the task's order."""
+    """The body as text or HTML source, and the attachments in the task's order.
+
+    Attributes:
+        text: The text alternative of an HTML body; None has it made where it is wanted.
+    """
 
     body: str
     attachments: tuple[LoadedAttachment, ...] = ()
+    text: str | None = None
 
     @property
     def size(self) -> int:

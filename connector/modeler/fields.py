@@ -41,8 +41,6 @@ _LATER = "not in this version"
 LEFT_OUT = MappingProxyType(
     {
         "authentication.oauth": _LATER,
-        "smtpEmailTemplate": _LATER,
-        "smtpEmailTemplateData": _LATER,
     }
 )
 
@@ -97,7 +95,20 @@ RECIPIENTS = (
     ),
 )
 
+_WRITTEN_HERE = When("contentFrom", "here")
+_FROM_TEMPLATE = When("contentFrom", "template")
+
 CONTENT = (
+    Field(
+        id="contentFrom",
+        name="contentFrom",
+        target=Target.PROPERTY,
+        group=Group.CONTENT,
+        label="Content",
+        tooltip="A template is a folder of the worker's operator, with a subject, a body and files.",
+        value="here",
+        choices={"here": "Written here", "template": "From a template"},
+    ),
     Field(
         id="subject",
         name="smtpEmailSubject",
@@ -105,6 +116,45 @@ CONTENT = (
         label="Subject",
         tooltip="One line.",
         placeholder="Your order is on its way",
+        needed=True,
+        when=_WRITTEN_HERE,
+    ),
+    Field(
+        id="template",
+        name="smtpEmailTemplate",
+        group=Group.CONTENT,
+        label="Template",
+        tooltip="The name of the template.",
+        placeholder="reminder",
+        needed=True,
+        when=_FROM_TEMPLATE,
+    ),
+    Field(
+        id="templateSubject",
+        name="smtpEmailSubject",
+        group=Group.CONTENT,
+        label="Subject",
+        description="Empty: the template's subject.",
+        tooltip="One line.",
+        when=_FROM_TEMPLATE,
+    ),
+    Field(
+        id="templateData",
+        name="smtpEmailTemplateData",
+        group=Group.CONTENT,
+        label="Data",
+        description="A FEEL context, such as {task: title, due: dueDate}",
+        tooltip="What the template shows. Empty: all variables of the task.",
+        when=_FROM_TEMPLATE,
+    ),
+    Field(
+        id="locale",
+        name="smtpEmailLocale",
+        group=Group.CONTENT,
+        label="Language",
+        description="Such as en or de-AT. Empty: the worker's usual language.",
+        tooltip="Chooses the language of the template, and how dates and numbers look.",
+        when=_FROM_TEMPLATE,
     ),
     Field(
         id="contentType",
@@ -114,6 +164,7 @@ CONTENT = (
         tooltip="HTML with a text part: the text is made from the HTML, for mail programs that show no HTML.",
         value="text",
         choices={"text": "Text", "html": "HTML", "multipart": "HTML with a text part"},
+        when=_WRITTEN_HERE,
     ),
     Field(
         id="content",
@@ -123,6 +174,18 @@ CONTENT = (
         tooltip="Text or HTML; or the path of an HTML file below a directory that the operator of the worker "
         "allows.",
         lines=True,
+        needed=True,
+        when=_WRITTEN_HERE,
+    ),
+    Field(
+        id="textContent",
+        name="smtpEmailTextContent",
+        group=Group.CONTENT,
+        label="Text part",
+        description="Empty: made from the HTML.",
+        tooltip="What mail programs without HTML show, written by hand. Only with an HTML body.",
+        lines=True,
+        when=_WRITTEN_HERE,
     ),
     Field(
         id="attachments",

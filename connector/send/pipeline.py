@@ -43,6 +43,7 @@ from connector.transport.port import Transport
 from connector.transport.smtp.transport import SmtpTransport
 
 if TYPE_CHECKING:
+    from connector.mailtemplates.render import Templates
     from connector.send.mailbox_jobs import MailboxJobs
     from connector.signing.protection import Protector
 
@@ -246,6 +247,7 @@ async def open_pipeline(
             secrets,
             content,
             _protector(),
+            _templates(settings),
             shared.pacing,
             {Server.transport: transport},
             masker,
@@ -304,6 +306,16 @@ def _protector() -> Callable[[], Protector]:
         from connector.signing.protection import Protector  # noqa: PLC0415 - loads a library
 
         return Protector(_now)
+
+    return made
+
+
+def _templates(settings: Settings) -> Callable[[], Templates]:
+    @cache
+    def made() -> Templates:
+        from connector.mailtemplates.render import Templates  # noqa: PLC0415 - loads a library
+
+        return Templates(settings.templates, settings.message.time_zone)
 
     return made
 

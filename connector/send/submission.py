@@ -18,14 +18,21 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from connector.accounts.accounts import Accounts, Origin, with_key_passwords, with_secrets
-from connector.errors import ConnectorError, ErrorCode, Phase, TransportError
+from connector.errors import ConnectorError, ErrorCode, InputError, Phase, TransportError
 from connector.ledger.progress import Progress
 from connector.message.build import build
 from connector.message.content.reader import ContentReader
 from connector.model.envelope import Message
 from connector.model.hosts import listed
 from connector.model.job import Job
-from connector.model.mail import ContentType, LoadedContent, SendRequest, WhenUncertain
+from connector.model.mail import (
+    ContentType,
+    InlineContent,
+    LoadedContent,
+    SendRequest,
+    TemplateUse,
+    WhenUncertain,
+)
 from connector.model.receipt import Receipt
 from connector.model.server import Route
 from connector.observe.metrics import Metrics
@@ -39,6 +46,7 @@ from connector.transport.pacing import Pacing
 from connector.transport.port import Transport
 
 if TYPE_CHECKING:
+    from connector.mailtemplates.render import Templates
     from connector.signing.protection import Protector
 
 _log = structlog.get_logger(__name__)
@@ -60,6 +68,7 @@ class Stages:
 
     Attributes:
         protector: Signs and encrypts; made for the first mail that needs it, since it loads a library.
+        templates: Renders mail templates; made for the first mail that has one, for the same reason.
         transports: What carries mails, by the name that a route gives.
         masker: Masks every value that was ever a credential in the logs.
         masks: Masks what secret providers gave in what goes to the engine. Apart, because a password that a
@@ -73,6 +82,7 @@ class Stages:
     secrets: SecretResolver
     content: ContentReader
     protector: Callable[[], Protector]
+    templates: Callable[[], Templates]
     pacing: Pacing
     transports: Mapping[str, Transport]
     masker: Masker
@@ -189,9 +199,25 @@ class Submission:
             self._remember_login(route)
             if route is not request.route:
                 request = replace(request, route=route)
+            if request.template is not None:
+                request = await asyncio.to_thread(self._rendered, request, request.template)
             self._request = request if request.signing.idle else await self._with_keys(request)
             self._uses = (*resolved.uses, *uses)
         return self._request
+
+    def _rendered(self, request: SendRequest, template: TemplateUse) -> SendRequest:
+        """Take subject, body and files from the template that the task names."""
+        made = self._stages.templates().render(template)
+        if made.subject is None and not request.subject:
+            raise InputError("smtpEmailSubject", "is missing, and the template has no subject.txt; add one")
+        return replace(
+            request,
+            subject=request.subject or made.subject or "",
+            content_type=ContentType.TEXT if made.html is None else ContentType.MULTIPART,
+            content=InlineContent(made.html or made.text or ""),
+            text=None if made.html is None else made.text,
+            attachments=(*request.attachments, *made.attachments),
+        )
 
     def _context(self) -> ReadContext:
         settings = self._stages.settings

@@ -292,6 +292,21 @@ class MessageSettings(Section):
         return "time_zone" in self.model_fields_set
 
 
+class TemplateSettings(Section):
+    """Mail templates of the operator."""
+
+    directory: Path | None = Field(
+        None,
+        description=(
+            "Directory with a folder for each mail template. Changed files hold from the next mail on. "
+            "Default: none."
+        ),
+    )
+    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")] = Field(
+        "en", description="Language of dates, numbers and money where a task gives no smtpEmailLocale."
+    )
+
+
 class HealthSettings(Section):
     """Where the worker answers health probes and serves metrics."""
 
@@ -328,6 +343,7 @@ class Settings(Section):
     )
     attachments: AttachmentSettings = AttachmentSettings()
     message: MessageSettings = MessageSettings()
+    templates: TemplateSettings = TemplateSettings()
     secrets: SecretSettings = SecretSettings()
     ledger: LedgerSettings = LedgerSettings()
     health: HealthSettings = HealthSettings()

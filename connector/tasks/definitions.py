@@ -174,7 +174,7 @@ NATIVE = Definitions(
     ),
     Definition("smtpEmailCcRecipients", Kind.LIST, "Recipients of a copy."),
     Definition("smtpEmailBccRecipients", Kind.LIST, "Recipients of a copy that the others do not see."),
-    Definition("smtpEmailSubject", Kind.TEXT, "The subject line.", required=True),
+    Definition("smtpEmailSubject", Kind.TEXT, "The subject line; needed unless a template gives it."),
     Definition(
         "smtpEmailContentType",
         Kind.CHOICE,
@@ -185,8 +185,13 @@ NATIVE = Definitions(
     Definition(
         "smtpEmailContent",
         Kind.TEXT,
-        "The body: text, HTML, or the path of an HTML file below a directory that the operator allows.",
-        required=True,
+        "The body: text, HTML, or the path of an HTML file below a directory that the operator allows. "
+        "Needed unless a template gives it.",
+    ),
+    Definition(
+        "smtpEmailTextContent",
+        Kind.TEXT,
+        "The text alternative of an HTML body, written by hand; with html or multipart.",
     ),
     Definition(
         "smtpEmailAttachments",
@@ -229,8 +234,24 @@ NATIVE = Definitions(
     Definition("smtpEmailHeaders", Kind.CONTEXT, "Extra header fields: name and value."),
     Definition("smtpEmailInReplyTo", Kind.LIST, "Message-ID of the mail that this one answers."),
     Definition("smtpEmailReferences", Kind.LIST, "Message-IDs of the conversation so far."),
-    Definition("smtpEmailTemplate", Kind.TEXT, "Template for subject and body.", available=False),
-    Definition("smtpEmailTemplateData", Kind.CONTEXT, "Data for the template.", available=False),
+    Definition(
+        "smtpEmailTemplate",
+        Kind.TEXT,
+        "Name of a template of the operator, instead of smtpEmailContent and smtpEmailContentType; a "
+        "smtpEmailSubject replaces the template's.",
+    ),
+    Definition(
+        "smtpEmailTemplateData",
+        Kind.CONTEXT,
+        "Data for the template.",
+        default="all variables of the job but authentication",
+    ),
+    Definition(
+        "smtpEmailLocale",
+        Kind.TEXT,
+        "Language of the template and of its dates and numbers, as de or de-AT.",
+        default="templates.locale",
+    ),
     Definition(
         "smtpEmailSign",
         Kind.BOOLEAN,

@@ -18,6 +18,7 @@ from connector.errors import AttachmentError, ErrorCode, InputError
 from connector.message.header import check_subject
 from connector.model.addresses import Mailbox
 from connector.model.mail import (
+    BODY_FIELD,
     Attachment,
     ContentType,
     DeliveryReceipt,
@@ -26,6 +27,7 @@ from connector.model.mail import (
     InlineContent,
     SendRequest,
     Sensitivity,
+    TemplateUse,
     WhenUncertain,
 )
 from connector.model.server import Route
@@ -43,7 +45,7 @@ from connector.tasks.definitions import (
     Definitions,
 )
 from connector.tasks.input_advice import RECIPIENTS, habit_warnings, misspelling_warnings, null_warnings
-from connector.tasks.inputs import Inputs, Value, as_boolean, boolean, choice, items, shown, text
+from connector.tasks.inputs import Inputs, Value, as_boolean, boolean, choice, items, mapping, shown, text
 from connector.tasks.mail_fields import read_headers, read_mailbox, read_mailboxes, read_message_ids
 from connector.tasks.moments import read_follow_up
 from connector.tasks.port import ReadContext
@@ -53,6 +55,9 @@ _NO_DEFAULTS = MessageDefaults()
 # 4,096 is PATH_MAX; a longer line is a body.
 _HTML_FILE = re.compile(r"[^<\r\n]{1,4090}\.x?html?", re.IGNORECASE)
 _ANY_FILE = re.compile(r"[^<\r\n]{1,4096}")
+_FROM_TEMPLATE = InlineContent("")
+_WRITTEN_HERE = ("smtpEmailContent", "smtpEmailContentType", "smtpEmailTextContent")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _MAX_KEY = 200
 _KEY = Definitions(NATIVE.by_name["smtpEmailIdempotencyKey"])
 
@@ -125,7 +130,7 @@ class NativeTask:
         inputs.refuse_unavailable()
         route, account = read_route(inputs, context, foreign=self._dialect.foreign)
         defaults = account.defaults if account else _NO_DEFAULTS
-        task = _Task(inputs, self._dialect, context, route, account, defaults)
+        task = _Task(variables, inputs, self._dialect, context, route, account, defaults)
         warnings = misspelling_warnings(variables, self.variable_names)
         return task.request((*warnings, *null_warnings(inputs)))
 
@@ -141,6 +146,7 @@ TASK = NativeTask(Dialect())
 class _Task:
     """One job's inputs while they are read."""
 
+    variables: Mapping[str, Any]
     inputs: Inputs
     dialect: Dialect
     context: ReadContext
@@ -151,6 +157,7 @@ class _Task:
     def request(self, warnings: tuple[str, ...]) -> SendRequest:
         sender = self.sender()
         to, cc, bcc = self.recipients()
+        template = self.template()
         content_type = self.content_type()
         foreign = self.dialect.foreign
         habits = habit_warnings(self.inputs, content_type, self.context.settings, foreign=foreign)
@@ -160,9 +167,11 @@ class _Task:
             to=to,
             cc=cc,
             bcc=bcc,
-            subject=self.subject(),
+            subject=self.subject(template),
             content_type=content_type,
-            content=self.content(content_type),
+            content=_FROM_TEMPLATE if template else self.content(content_type),
+            text=self.text_content(content_type),
+            template=template,
             attachments=self.attachments(),
             importance=self.importance(),
             sensitivity=self.sensitivity(),
@@ -200,7 +209,45 @@ class _Task:
             raise value.error("has only blank items; fill in at least one recipient")
         return to, cc, bcc
 
-    def subject(self) -> str:
+    def template(self) -> TemplateUse | None:
+        value = self.inputs.get("smtpEmailTemplate")
+        if value is None:
+            self.refuse(("smtpEmailTemplateData", "smtpEmailLocale"), "needs smtpEmailTemplate")
+            return None
+        name = text(value).strip()
+        self.refuse(_WRITTEN_HERE, "cannot go with smtpEmailTemplate, which gives the body; remove one")
+        return TemplateUse(name, self.template_data(), self.locale())
+
+    def refuse(self, names: tuple[str, ...], reason: str) -> None:
+        for value in filter(None, map(self.inputs.get, names)):
+            raise value.error(reason)
+
+    def template_data(self) -> Mapping[str, Any]:
+        value = self.inputs.get("smtpEmailTemplateData")
+        if value is not None:
+            return mapping(value)
+        return {name: data for name, data in self.variables.items() if name != "authentication"}
+
+    def locale(self) -> str | None:
+        value = self.inputs.get("smtpEmailLocale")
+        if value is None:
+            return None
+        tag = text(value).strip().replace("_", "-")
+        if not _LANGUAGE.fullmatch(tag):
+            raise value.error(f"{shown(value.data)} is no language; write one such as de or de-AT")
+        return tag
+
+    def text_content(self, content_type: ContentType) -> str | None:
+        value = self.inputs.get("smtpEmailTextContent")
+        if value is None:
+            return None
+        if content_type is ContentType.TEXT:
+            raise value.error("needs smtpEmailContentType html or multipart")
+        return self.bounded(value)
+
+    def subject(self, template: TemplateUse | None) -> str:
+        if template is not None and not self.inputs.given("smtpEmailSubject"):
+            return ""
         value = self.inputs.require("smtpEmailSubject", "fill in the subject")
         return check_subject(text(value)).strip()
 
@@ -210,7 +257,15 @@ class _Task:
 
     def content(self, content_type: ContentType) -> InlineContent | FileContent:
         """The body. HTML is a file's path when it is one line without a ``<`` that ends in .html or .htm."""
-        value = self.inputs.require("smtpEmailContent", "fill in the body")
+        body = self.bounded(self.inputs.require("smtpEmailContent", "fill in the body"))
+        if content_type is ContentType.TEXT:
+            return InlineContent(body.replace("\\n", "\n") if self.dialect.escaped_newlines else body)
+        pattern = _ANY_FILE if self.dialect.html_is_path else _HTML_FILE
+        if pattern.fullmatch(path := body.strip()):
+            return FileContent(check_text(path, BODY_FIELD))
+        return InlineContent(body)
+
+    def bounded(self, value: Value) -> str:
         body = text(value)
         if len(body) > (limit := self.context.settings.max_body):
             raise AttachmentError(
@@ -219,12 +274,7 @@ class _Task:
                 "attach it as a file.",
                 field=value.field,
             )
-        if content_type is ContentType.TEXT:
-            return InlineContent(body.replace("\\n", "\n") if self.dialect.escaped_newlines else body)
-        pattern = _ANY_FILE if self.dialect.html_is_path else _HTML_FILE
-        if pattern.fullmatch(path := body.strip()):
-            return FileContent(check_text(path, value.field))
-        return InlineContent(body)
+        return body
 
     def attachments(self) -> tuple[Attachment, ...]:
         value = self.inputs.get("smtpEmailAttachments")

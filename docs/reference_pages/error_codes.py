@@ -86,6 +86,13 @@ EXPLANATIONS = {
         "Correct the header. `smtp-connector feel` evaluates an expression and shows the position of a "
         "syntax error. If the mail was sent, a retry evaluates the expression again and sends nothing.",
     ),
+    ErrorCode.TEMPLATE_ERROR: Explanation(
+        "A mail template cannot be rendered: its data lacks a variable, a value is not of the kind that a "
+        "line needs, the template has a mistake, or it would take too much time or memory. "
+        "`error.variables` has `template`, `file`, `line` and `name`.",
+        "The message names file, line and variable. Give the variable in `smtpEmailTemplateData`, or correct "
+        "the template; no restart is needed. See [Mail templates](../how-to/mail-templates.md).",
+    ),
     ErrorCode.SIGNING_FAILED: Explanation(
         "The mail must be signed, but no key is usable: its password is wrong, or its certificate has "
         "expired, is not for signing mail, or not for the sender's address; or a DKIM key cannot be read.",

@@ -117,7 +117,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "ATTACHMENT_NOT_ALLOWED",
         "smtpEmailContent",
     ),
-    "a template": ({"smtpEmailTemplate": "welcome"}, "INVALID_INPUT", "smtpEmailTemplate"),
+    "a template and a body": ({"smtpEmailTemplate": "welcome"}, "INVALID_INPUT", "smtpEmailContent"),
 }
 
 # The Infosys type has no accounts, wants all of `authentication`, and takes a bare local part for an address.

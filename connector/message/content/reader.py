@@ -92,7 +92,7 @@ class ContentReader:
             )
             raise AttachmentError(ErrorCode.MESSAGE_TOO_LARGE, message, field=ATTACHMENTS_FIELD)
         body = await self._body(request.content)
-        return LoadedContent(body, await self._attachments(request.attachments))
+        return LoadedContent(body, await self._attachments(request.attachments), request.text)
 
     async def aclose(self) -> None:
         """Close what was opened for URLs."""

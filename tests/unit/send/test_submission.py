@@ -85,6 +85,7 @@ async def submission(
             secrets,
             ContentReader(settings.attachments),
             lambda: pytest.fail("nothing is to be signed"),
+            lambda: pytest.fail("nothing is to be rendered"),
             Pacing(),
             {Server.transport: transport},
             Masker(),

@@ -15,6 +15,7 @@ from connector.model.mail import (
     Importance,
     InlineContent,
     Sensitivity,
+    TemplateUse,
     WhenUncertain,
 )
 from connector.model.signing import Protection
@@ -43,10 +44,10 @@ def test_what_is_not_given_asks_for_nothing() -> None:
     assert request.warnings == ()
 
 
+# Some are needed unless something else is given.
+CONDITIONAL = {"authentication", TO, "smtpEmailMailBoxName", "smtpEmailSubject", "smtpEmailContent"}
 OPTIONAL = [
-    definition.name
-    for definition in NATIVE
-    if not definition.required and definition.name not in {"authentication", TO, "smtpEmailMailBoxName"}
+    definition.name for definition in NATIVE if not definition.required and definition.name not in CONDITIONAL
 ]
 
 
@@ -269,17 +270,59 @@ def test_what_to_do_in_doubt_is_one_of_three() -> None:
 # What is unknown or not there yet
 
 
+def from_template(**changed: Any) -> TemplateUse:
+    given = {"smtpEmailTemplate": "welcome", "smtpEmailContent": None, "smtpEmailContentType": None}
+    template = read(**{**given, **changed}).template
+    assert template is not None
+    return template
+
+
+def test_a_template_gives_subject_and_body() -> None:
+    request = read(smtpEmailTemplate="welcome", smtpEmailContent=None, smtpEmailSubject=None)
+    assert (request.template and request.template.name, request.subject) == ("welcome", "")
+
+
+def test_the_data_of_a_template_are_those_given() -> None:
+    assert from_template(smtpEmailTemplateData={"a": 1}).data == {"a": 1}
+
+
+def test_without_data_a_template_gets_all_variables_but_the_login() -> None:
+    data = from_template(order={"id": 7}).data
+    assert data["order"] == {"id": 7}
+    assert "authentication" not in data
+
+
+@pytest.mark.parametrize(("given", "tag"), [("de_AT", "de-AT"), (" de ", "de"), (None, None)])
+def test_a_locale_is_a_language_tag(given: str | None, tag: str | None) -> None:
+    assert from_template(smtpEmailLocale=given).locale == tag
+
+
+@pytest.mark.parametrize("given", ["../de", "german language", "d", "de.html"])
+def test_what_is_no_language_is_refused(given: str) -> None:
+    assert refused(smtpEmailTemplate="a", smtpEmailContent=None, smtpEmailLocale=given).field == (
+        "smtpEmailLocale"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "data"),
-    [
-        ("smtpEmailTemplate", "welcome"),
-        ("smtpEmailTemplateData", {"a": 1}),
-    ],
+    [("smtpEmailContent", "Hello"), ("smtpEmailContentType", "html"), ("smtpEmailTextContent", "Hello")],
 )
-def test_what_this_version_cannot_do_is_refused(name: str, data: Any) -> None:
-    error = refused(**{name: data})
+def test_a_template_and_a_body_exclude_each_other(name: str, data: str) -> None:
+    given: dict[str, Any] = {"smtpEmailTemplate": "welcome", "smtpEmailContent": None, name: data}
+    error = refused(**given)
     assert error.field == name
-    assert "not available" in error.message
+    assert "smtpEmailTemplate" in error.message
+
+
+@pytest.mark.parametrize(("name", "data"), [("smtpEmailTemplateData", {"a": 1}), ("smtpEmailLocale", "de")])
+def test_data_for_no_template_are_refused(name: str, data: Any) -> None:
+    assert refused(**{name: data}).field == name
+
+
+def test_a_text_alternative_needs_html() -> None:
+    assert read(smtpEmailContentType="html", smtpEmailTextContent="Hello").text == "Hello"
+    assert refused(smtpEmailTextContent="Hello").field == "smtpEmailTextContent"
 
 
 @pytest.mark.parametrize("data", [False, "false", "${false}"])
