@@ -27,6 +27,7 @@ from connector.ledger import LedgerUnavailableError, open_ledger
 from connector.model.addresses import Mailbox
 from connector.model.server import Server
 from connector.secrets.masker import Masker
+from connector.secrets.port import UnusableSecretError
 from connector.secrets.providers import open_secrets
 from connector.secrets.resolve import SecretResolver
 from connector.settings.ledger import LedgerSettings
@@ -168,6 +169,8 @@ class _Checks:
 def _unresolved(error: ConnectorError | TimeoutError, seconds: float) -> Finding:
     if isinstance(error, ConnectorError):
         fix = _SECRET_REMEDIES.get(error.code, _SECRET_REMEDIES[ErrorCode.SECRET_NOT_FOUND])
+        if isinstance(error.__cause__, UnusableSecretError):
+            fix = "Correct this secret where it is stored; no other place is searched while it is there."
         return Finding(CheckStep.SETTINGS, Status.FAILED, error.message, fix, error.code)
     message = f"The secrets of the account could not be looked up within {seconds:g} s."
     code = ErrorCode.SECRETS_UNAVAILABLE

@@ -159,14 +159,18 @@ app.add_typer(settings_app, name="settings")
 
 @settings_app.callback(
     invoke_without_command=True,
-    epilog="Examples:\n\n  smtp-connector settings\n\n  smtp-connector settings --config worker.yaml --json"
-    "\n\n  smtp-connector settings schema > settings.schema.json",
+    epilog="Examples:\n\n  smtp-connector settings --changed\n\n"
+    "  smtp-connector settings --config worker.yaml --json\n\n"
+    "  smtp-connector settings schema > settings.schema.json",
 )
 def settings(
     context: typer.Context,
     config: Config = None,
     assignments: Assignments = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    changed: Annotated[
+        bool, typer.Option("--changed", help="Leave out the settings that are at their defaults.")
+    ] = False,
 ) -> None:
     """Show the settings in force and the source of each; secrets are masked."""
     if context.invoked_subcommand is not None:
@@ -174,7 +178,8 @@ def settings(
     loaded = load_settings(config, assignments)
     from connector.settings import show
 
-    typer.echo(show.as_json(loaded) if as_json else show.as_table(loaded))
+    given = show.as_json if as_json else show.as_table
+    typer.echo(given(loaded, changed=changed))
 
 
 @settings_app.command("schema", epilog="Example:\n\n  smtp-connector settings schema > settings.schema.json")

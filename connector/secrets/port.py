@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from typing import Protocol, runtime_checkable
 
 _MAX_SIZE = 64 * 1024
 
@@ -44,6 +44,19 @@ class SecretProvider(Protocol):
         ...
 
 
+@runtime_checkable
+class LocalProvider(SecretProvider, Protocol):
+    """A store of secrets on this machine, which can list what it has."""
+
+    def where(self, name: str) -> str:
+        """Name the exact place of a secret, such as ``file /run/secrets/TOKEN``."""
+        ...
+
+    def names(self) -> Iterable[str]:
+        """Give the names of the secrets that are there."""
+        ...
+
+
 def text_in(content: Mapping[str, object], key: str, what: str) -> str | None:
     """Return one text of a secret with several keys, or None if it has no such key.
 
@@ -77,16 +90,16 @@ def usable(value: str | bytes, what: str) -> str:
     """
     octets = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
     if len(octets) > _MAX_SIZE:
-        reason = f"{what} has more than {_MAX_SIZE} bytes"
+        reason = f"{what} has more than {_MAX_SIZE} bytes; store the password or token alone"
         raise UnusableSecretError(reason)
     try:
         text = octets.decode("utf-8")
     except UnicodeDecodeError:
-        reason = f"{what} is not UTF-8 text"
+        reason = f"{what} is not UTF-8 text; store it as text in UTF-8"
         raise UnusableSecretError(reason) from None  # the original error contains the value
     text = text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
     if not text:
-        reason = f"{what} is empty"
+        reason = f"{what} is empty; write the value into it"
         raise UnusableSecretError(reason)
     return text
 

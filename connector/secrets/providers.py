@@ -6,8 +6,9 @@ import asyncio
 import os
 import re
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -20,6 +21,7 @@ _NOT_IN_VARIABLES = re.compile(r"[/.-]")
 # Seconds after which an empty file is read again: a program that writes into one in place empties it first,
 # and the jobs of that moment must not fail for good.
 _WHILE_WRITTEN = (0.05, 0.2)
+_MOST_LISTED = 1000
 _MORE_THAN_ANY = 64 * 1024 + 1
 # O_NONBLOCK: without it, opening a FIFO waits for a writer.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -96,10 +98,22 @@ class EnvironmentSecrets:
         """The variables that are searched."""
         return f"environment variables {self._prefix}*"
 
+    def where(self, name: str) -> str:
+        """Name the variables that are searched."""
+        return " or ".join(f"environment variable {variable}" for variable in self._variables(name))
+
+    def names(self) -> Iterator[str]:
+        """Give the names of the variables without their prefix."""
+        return (name.removeprefix(self._prefix) for name in self._environ if name.startswith(self._prefix))
+
+    def _variables(self, name: str) -> Iterable[str]:
+        return dict.fromkeys(
+            self._prefix + spelling for spelling in (name, _NOT_IN_VARIABLES.sub("_", name).upper())
+        )
+
     async def get(self, name: str) -> str | None:
         """Return the value of the first spelling that is set."""
-        for spelling in (name, _NOT_IN_VARIABLES.sub("_", name).upper()):
-            variable = self._prefix + spelling
+        for variable in self._variables(name):
             if (value := self._environ.get(variable)) is not None:
                 return usable(value, f"the environment variable {variable}")
         return None
@@ -115,7 +129,7 @@ class FileSecrets:
     secrets anyway, so this guards against mistakes and odd names, not against races.
 
     Args:
-        directory: ``secrets.directory``; it may be missing or empty.
+        directory: ``secrets.directory``; it may be empty.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -123,8 +137,19 @@ class FileSecrets:
 
     @property
     def place(self) -> str:
-        """The setting that names the directory."""
-        return "files below secrets.directory"
+        """The directory."""
+        return f"files below {self._directory} (secrets.directory)"
+
+    def where(self, name: str) -> str:
+        """Name the file."""
+        return f"file {self._directory / name}"
+
+    def names(self) -> Iterator[str]:
+        """Give the names of the files, those of the first sub-directories among them."""
+        for pattern in ("*", "*/*"):
+            for path in islice(self._directory.glob(pattern), _MOST_LISTED):
+                if not path.name.startswith(".") and path.is_file():
+                    yield path.relative_to(self._directory).as_posix()
 
     async def get(self, name: str) -> str | None:
         """Return the file's text, without its last line break."""
@@ -134,7 +159,7 @@ class FileSecrets:
                 break
             await asyncio.sleep(pause)
             octets = await asyncio.to_thread(self._read, name)
-        return None if octets is None else usable(octets, "its file")
+        return None if octets is None else usable(octets, self.where(name))
 
     def _read(self, name: str) -> bytes | None:
         if ".." in PurePosixPath(name).parts:
@@ -145,7 +170,8 @@ class FileSecrets:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-            reason = f"its file cannot be read: {getattr(error, 'strerror', None) or 'its links form a loop'}"
+            cause = getattr(error, "strerror", None) or "its links form a loop"
+            reason = f"{self.where(name)} cannot be read: {cause}{_remedy(error)}"
             raise UnusableSecretError(reason) from None
 
     def _octets(self, name: str) -> bytes | None:
@@ -164,3 +190,9 @@ class FileSecrets:
             return os.read(descriptor, _MORE_THAN_ANY)
         finally:
             os.close(descriptor)
+
+
+def _remedy(error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        return f"; let the worker's user (uid {os.geteuid()}) read it"
+    return ""

@@ -14,9 +14,11 @@ blanks around it: Camunda's runtime replaces it in the middle of a text too, and
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, Generic, TypeVar
 
@@ -24,7 +26,12 @@ from connector.errors import ErrorCode, InputError, SecretError
 from connector.model.hosts import HostList
 from connector.secrets.cache import CachedSecrets
 from connector.secrets.lookalikes import GUARDED, refuse_near_reference, refuse_reference
-from connector.secrets.port import ProviderUnavailableError, SecretProvider, UnusableSecretError
+from connector.secrets.port import (
+    LocalProvider,
+    ProviderUnavailableError,
+    SecretProvider,
+    UnusableSecretError,
+)
 from connector.settings.secrets import SecretSettings
 
 _AUTHENTICATION = "authentication"
@@ -179,9 +186,19 @@ class SecretResolver:
             if (value := await _asked(provider, name, field)) is not None:
                 self._remember(value)
                 return value
-        places = ", ".join(provider.place for provider in self._providers) or "no place: none is configured"
-        message = f"{field}: there is no secret {name}; looked for in {places}"
+        message = f"{field}: {await asyncio.to_thread(_absence, name, self._providers)}"
         raise SecretError(ErrorCode.SECRET_NOT_FOUND, message, field=field)
+
+
+def _absence(name: str, providers: Sequence[SecretProvider]) -> str:
+    """Say where a secret was looked for, and which one may be meant."""
+    local = [provider for provider in providers if isinstance(provider, LocalProvider)]
+    places = [item.where(name) if isinstance(item, LocalProvider) else item.place for item in providers]
+    known = {_folded(other): other for provider in local for other in provider.names()}
+    matches = get_close_matches(_folded(name), known, n=1)
+    nearest = f"; did you mean secrets.{known[matches[0]]}?" if matches else ""
+    searched = ", ".join(places) or "no place: none is configured"
+    return f"there is no secret {name}; looked for in {searched}{nearest}"
 
 
 async def _asked(provider: SecretProvider, name: str, field: str) -> str | None:

@@ -12,7 +12,15 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
 from connector.model.hosts import HostList
-from connector.settings.values import Duration, ReadableFile, Seconds, Section, from_json, text_schema
+from connector.settings.values import (
+    Directory,
+    Duration,
+    ReadableFile,
+    Seconds,
+    Section,
+    from_json,
+    text_schema,
+)
 
 _SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -222,7 +230,7 @@ class SecretSettings(Section):
     prefix: str = Field(
         "SECRET_", min_length=1, description="Prefix of the environment variables that are secrets."
     )
-    directory: Path | None = Field(
+    directory: Directory | None = Field(
         None, description="Directory with one file for each secret, as Docker and Kubernetes mount them."
     )
     vault: VaultSettings = VaultSettings()

@@ -1,6 +1,7 @@
 """The settings as people and programs read them: a table, JSON, and a JSON Schema of the settings file.
 
-Secrets are masked by their type. The schema (2020-12) is made from the tree that reads the file, so that an
+Secrets are masked by their type; a reference to one is shown.
+The schema (2020-12) is made from the tree that reads the file, so that an
 editor can complete and check it. It describes what the file alone can show: names, types, ranges and forms,
 with descriptions and defaults. The loader may still refuse what the schema accepts, because a file is missing
 or two settings contradict each other. The loader is also more lenient, for example with numbers in text. No
@@ -10,9 +11,11 @@ setting is required by the schema, because it may come from the environment.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import SecretStr
 from pydantic.json_schema import GenerateJsonSchema
 
 from connector.settings.accounts import NAME_PATTERN
@@ -21,26 +24,37 @@ from connector.settings.model import Settings
 from connector.settings.sources import Loaded, leaves
 
 _DEFAULT = "default"
+_REFERENCE = re.compile(r"\s*(secrets\.[\w./-]+|\{\{\s*secrets\.[\w./-]+\s*\}\})\s*", re.ASCII)
 
 
-def as_json(loaded: Loaded) -> str:
-    """Give ``{path: {value, source, environment}}`` as JSON text."""
+def as_json(loaded: Loaded, *, changed: bool = False) -> str:
+    """Give ``{path: {value, source, environment}}`` as JSON text.
+
+    Args:
+        loaded: The settings.
+        changed: Leave out what is at its default.
+    """
     described = {
         path: {"value": value, "source": source, "environment": list(environment_names(path))}
-        for path, value, source in _rows(loaded)
+        for path, value, source in _rows(loaded, changed=changed)
     }
     return json.dumps(described, indent=2, ensure_ascii=False)
 
 
-def as_table(loaded: Loaded) -> str:
-    """Give a line for each setting: its path, its value, and where that comes from."""
-    rows = [(path, _text(value), source) for path, value, source in _rows(loaded)]
+def as_table(loaded: Loaded, *, changed: bool = False) -> str:
+    """Give a line for each setting: its path, its value, and where that comes from.
+
+    Args:
+        loaded: The settings.
+        changed: Leave out what is at its default.
+    """
+    rows = [(path, _text(value), source) for path, value, source in _rows(loaded, changed=changed)]
     rows.insert(0, ("setting", "value", "source"))
     wide, wider = (max(len(row[column]) for row in rows) for column in (0, 1))
     return "\n".join(f"{path:{wide}}  {value:{wider}}  {source}" for path, value, source in rows)
 
 
-def _rows(loaded: Loaded) -> Iterator[tuple[str, Any, str]]:
+def _rows(loaded: Loaded, *, changed: bool) -> Iterator[tuple[str, Any, str]]:
     tree = loaded.settings.model_dump(mode="json")
     presets: dict[str, str] = {}
     for name, account in loaded.settings.accounts.items():
@@ -51,7 +65,18 @@ def _rows(loaded: Loaded) -> Iterator[tuple[str, Any, str]]:
         value = tree
         for part in path.split("."):
             value = value[part]
-        yield path, value, loaded.sources.get(path) or presets.get(path, _DEFAULT)
+        source = loaded.sources.get(path) or presets.get(path, _DEFAULT)
+        if not changed or source != _DEFAULT:
+            yield path, _reference(loaded.settings, path) or value, source
+
+
+def _reference(settings: Settings, path: str) -> str | None:
+    """Give a secret's value where it is a mere reference, which is no secret."""
+    value: Any = settings
+    for part in path.split("."):
+        value = value[part] if isinstance(value, dict) else getattr(value, part)
+    text = value.get_secret_value() if isinstance(value, SecretStr) else ""
+    return text if _REFERENCE.fullmatch(text) else None
 
 
 def _text(value: Any) -> str:

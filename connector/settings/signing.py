@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from connector.model.signing import Digest, Padding, Protection
-from connector.settings.values import DomainName, ReadableFile, Section, from_json
+from connector.settings.values import Directory, DomainName, ReadableFile, Section, from_json
 
 # A label, or several, of the DNS (RFC 6376 section 3.1).
 SELECTOR = r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$"
 
 
-def _directory(path: Path) -> Path:
-    if not path.is_dir():
-        raise ValueError(f"cannot read {path}: it is no directory")
-    return path
-
-
-Directory = Annotated[Path, AfterValidator(_directory)]
 Selector = Annotated[str, Field(pattern=SELECTOR, max_length=190)]
 
 

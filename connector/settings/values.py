@@ -139,6 +139,12 @@ def _readable(file: Path) -> Path:
     return file
 
 
+def _directory(path: Path) -> Path:
+    if not path.is_dir():
+        raise ValueError(f"cannot read {path}: it is no directory; create or mount it, or correct the path")
+    return path
+
+
 def _domain(name: str | None) -> str | None:
     """Read a Domain or address literal for EHLO (RFC 5321 section 4.1.1.1), in the form for the wire."""
     if not name:
@@ -248,6 +254,7 @@ TimeOfDay = Annotated[time, BeforeValidator(_time_of_day), text_schema(_TIME_OF_
 HostAndPort = Annotated[str, AfterValidator(_host_and_port), text_schema(_HOST_AND_PORT)]
 GatewayAddress = Annotated[str, AfterValidator(_gateway), text_schema(_HOST_AND_PORT)]
 ReadableFile = Annotated[Path, AfterValidator(_readable)]
+Directory = Annotated[Path, AfterValidator(_directory)]
 DomainName = Annotated[str | None, AfterValidator(_domain)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 UrlWithoutLogin = Annotated[str, AfterValidator(_without_login)]

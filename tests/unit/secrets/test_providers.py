@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from connector.errors import SecretError
 from connector.secrets.port import UnusableSecretError
 from connector.secrets.providers import EnvironmentSecrets, FileSecrets, open_secrets
 from connector.settings.secrets import SecretSettings
@@ -101,8 +102,8 @@ def fill(directory: Path) -> None:
         ("a/../../outside", "must not lead out"),
         ("LINK", "leads out of the directory"),
         ("LOOP", "loop|symbolic links"),
-        ("EMPTY", "empty"),
-        ("BINARY", "not UTF-8"),
+        ("EMPTY", r"file .*/EMPTY is empty; write the value into it"),
+        ("BINARY", "not UTF-8 text; store it as text in UTF-8"),
         ("LARGE", "more than 65536 bytes"),
         ("FIFO", "not a regular file"),
     ],
@@ -138,8 +139,21 @@ async def test_a_file_that_the_worker_may_not_read_says_so(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "open", denied)  # tests may run as root, who may read everything
-    with pytest.raises(UnusableSecretError, match="cannot be read: Permission denied"):
+    with pytest.raises(UnusableSecretError, match=r"Permission denied; let the .* read it"):
         await FileSecrets(tmp_path).get("TOKEN")
+
+
+async def test_what_is_missing_names_its_places_and_the_nearest_name(tmp_path: Path) -> None:
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "mail" / "relay").write_text("x")
+    environ = {"SECRET_MAIL_PASSWORD": "x", "MAIL_PASWORD": "x"}
+    async with open_secrets(SecretSettings(directory=tmp_path), environ, lambda _: None) as secrets:
+        for name, nearest in (("MAIL_PASWORD", "MAIL_PASSWORD"), ("mail/realy", "mail/relay")):
+            with pytest.raises(SecretError) as caught:
+                await secrets.resolve({"authentication": {"password": f"secrets.{name}"}})
+            variable = name.replace("/", "_").upper()
+            assert f"environment variable SECRET_{variable}, file {tmp_path / name}" in caught.value.message
+            assert caught.value.message.endswith(f"; did you mean secrets.{nearest}?")
 
 
 async def test_the_environment_comes_before_the_directory(tmp_path: Path) -> None:

@@ -405,5 +405,23 @@ def test_the_table_says_where_each_value_comes_from() -> None:
     assert len(lines) == len(list(leaves())) + 1
 
 
+def test_changed_settings_are_shown_alone() -> None:
+    loaded = load({"ZEEBE_ADDRESS": "zeebe:26500"})
+    assert [line.split()[0] for line in as_table(loaded, changed=True).splitlines()] == [
+        "setting",
+        "engine.address",
+    ]
+
+
+def test_a_reference_to_a_secret_is_shown_as_it_is_written() -> None:
+    given = {"accounts.a.host": "x.example", "accounts.a.username": "u"}
+    shown = as_table(load({}, overrides={**given, "accounts.a.password": "secrets.PW"}), changed=True)
+    assert "secrets.PW" in shown
+    for password in ("secrets.PW hush", "hush-hush", "{{secrets.PW}}hush"):
+        shown = as_table(load({}, overrides={**given, "accounts.a.password": password}), changed=True)
+        assert "**********" in shown
+        assert "hush" not in shown
+
+
 def test_a_kubernetes_service_for_health_sets_nothing() -> None:
     assert load({"SMTP_CONNECTOR_HEALTH_PORT": "tcp://10.0.0.1:8090"}).settings.health.listen is None
