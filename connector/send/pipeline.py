@@ -131,7 +131,10 @@ class Pipeline:
         Raises:
             ConnectorError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
         """
-        task, response = await self._sent(job, JobContext())
+        try:
+            task, response = await self._sent(job, JobContext())
+        except MaskedError as masked_error:  # what a process must not read is the program's own
+            raise masked_error.__cause__ or masked_error from None
         return task.response(response)
 
     async def use_mailbox(self, job: Job) -> Mapping[str, Any]:
