@@ -18,6 +18,7 @@ from connector.errors import InputError
 from connector.message.content_warnings import content_warnings
 from connector.message.header import header_section
 from connector.message.html_text import text_from_html
+from connector.message.invitation import INVITATION_FIELD, calendar
 from connector.message.parts import Part, attachment_part, text_part
 from connector.model.addresses import ascii_domain
 from connector.model.envelope import EightBit, Envelope, Message
@@ -59,11 +60,12 @@ def build(
     envelope = _envelope(request, digest)
     # encode("ascii") proves for every message that nothing else got a character past 7 bits into a header.
     header = header_section(request, name, now).encode("utf-8" if envelope.smtputf8 else "ascii")
-    content_part = _content(request.content_type, content, digest)
+    events = _events(request, name, now)
+    content_part = _content(request.content_type, content, digest, events)
     data = _octets(header, content_part)
     other = None
     if content_part.lowered:
-        raw = _content(request.content_type, content, digest, eight_bit=True)
+        raw = _content(request.content_type, content, digest, events, eight_bit=True)
         other = EightBit(_octets(header, raw), data, content_part.lowered)
     warnings = (*content_warnings(request, content), *content_part.warnings)
     return Message(envelope, data, name, request.require_all_recipients, warnings, other)
@@ -144,11 +146,30 @@ def _envelope(request: SendRequest, digest: str) -> Envelope:
     )
 
 
-def _content(kind: ContentType, content: LoadedContent, digest: str, *, eight_bit: bool = False) -> Part:
-    """Nest the parts: mixed{alternative{plain, related{html, images}}, files}, each level when needed."""
+def _events(request: SendRequest, name: str, now: datetime) -> str | None:
+    """Write the calendar of an invitation."""
+    if request.invitation is None:
+        return None
+    return calendar(request.invitation, request.subject, name, now)
+
+
+def _calendar_part(events: str) -> Part:
+    """Write the part of an invitation, which names its method as the calendar does (RFC 6047 section 2.4)."""
+    method = "CANCEL" if "\nMETHOD:CANCEL\n" in events else "REQUEST"
+    return text_part(events, f"calendar; method={method}", INVITATION_FIELD)
+
+
+def _content(
+    kind: ContentType, content: LoadedContent, digest: str, events: str | None, *, eight_bit: bool = False
+) -> Part:
+    """Nest the parts: mixed{alternative{plain, related{html, images}, calendar}, files}, each when needed.
+
+    A mail program shows the last alternative that it knows, which is the invitation.
+    """
     subtype = "plain" if kind is ContentType.TEXT else "html"
     plain = _plain(kind, content)
-    if not plain and not content.attachments:
+    last = [] if events is None else [_calendar_part(events)]
+    if not (plain or last or content.attachments):
         return text_part(content.body, subtype, BODY_FIELD)
     images = [attachment for attachment in content.attachments if attachment.inline]
     files = [attachment for attachment in content.attachments if not attachment.inline]
@@ -158,11 +179,11 @@ def _content(kind: ContentType, content: LoadedContent, digest: str, *, eight_bi
     root = text_part(content.body, subtype, BODY_FIELD)
     shown = [attachment_part(image, eight_bit=eight_bit) for image in images]
     attached = [attachment_part(file, eight_bit=eight_bit) for file in files]
-    token = _boundary_token(digest, [root, *shown, *plain, *attached])
+    token = _boundary_token(digest, [root, *shown, *plain, *last, *attached])
     if shown:
         root = _multipart('related; type="text/html"', [root, *shown], f"=_r_{token}")
-    if plain:
-        root = _multipart("alternative", [*plain, root], f"=_a_{token}")
+    if plain or last:
+        root = _multipart("alternative", [*plain, root, *last], f"=_a_{token}")
     if attached:
         root = _multipart("mixed", [root, *attached], f"=_m_{token}")
     return root

@@ -57,6 +57,8 @@ _SET_BY = {
     "sensitivity": "smtpEmailSensitivity",
     "x-message-flag": "smtpEmailFollowUp",
     "reply-by": "smtpEmailFollowUp",
+    "list-unsubscribe": "smtpEmailUnsubscribe",
+    "list-unsubscribe-post": "smtpEmailUnsubscribe",
 }
 
 
@@ -269,6 +271,10 @@ def _marks(request: SendRequest) -> Iterator[tuple[str, str]]:
     if request.follow_up:
         yield "X-Message-Flag", "Follow up"
         yield "Reply-By", format_datetime(request.follow_up)
+    if request.unsubscribe:
+        yield "List-Unsubscribe", ",\r\n ".join(f"<{link}>" for link in request.unsubscribe.links)
+        if request.unsubscribe.one_click:
+            yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
 
 
 def _extra(request: SendRequest, written: set[str]) -> Iterator[str]:

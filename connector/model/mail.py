@@ -130,6 +130,45 @@ class TemplateUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Invitation:
+    """A meeting that a mail asks to, changes or calls off (RFC 5545, RFC 5546).
+
+    Attributes:
+        method: ``request`` or ``cancel``.
+        uid: Names the meeting in all its mails; None makes one from the Message-ID.
+        sequence: Rises with every change.
+        start: With its zone.
+        end: With its zone, later than the start.
+        summary: What the calendar shows; None takes the mail's subject.
+        attendees: Who is invited.
+    """
+
+    method: str
+    uid: str | None
+    sequence: int
+    start: datetime
+    end: datetime
+    summary: str | None
+    location: str | None
+    description: str | None
+    organizer: Mailbox
+    attendees: tuple[Mailbox, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """How a reader leaves a list (RFC 2369, RFC 8058).
+
+    Attributes:
+        links: ``mailto:`` and ``https:`` URIs, in the order of preference.
+        one_click: The mail program may post to the https link without a page.
+    """
+
+    links: tuple[str, ...]
+    one_click: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SendRequest:
     """One mail that a task wants sent.
 
@@ -158,6 +197,8 @@ class SendRequest:
     content: InlineContent | FileContent
     text: str | None = None
     template: TemplateUse | None = None
+    invitation: Invitation | None = None
+    unsubscribe: Unsubscribe | None = None
     attachments: tuple[Attachment, ...] = ()
     importance: Importance | None = None
     sensitivity: Sensitivity | None = None

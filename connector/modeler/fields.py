@@ -188,6 +188,16 @@ CONTENT = (
         when=_WRITTEN_HERE,
     ),
     Field(
+        id="invitation",
+        name="smtpEmailInvitation",
+        group=Group.CONTENT,
+        label="Invitation",
+        description='A FEEL context, such as {start: "2026-12-01T09:30:00", end: "2026-12-01T10:00:00"}',
+        tooltip="Makes the mail an invitation to a meeting. Keys: method (request or cancel), start, end, "
+        "summary, location, description, uid, sequence, organizer, attendees. A change or cancellation needs "
+        "the uid of the first mail and a higher sequence.",
+    ),
+    Field(
         id="attachments",
         name="smtpEmailAttachments",
         group=Group.ATTACHMENTS,
@@ -334,6 +344,14 @@ OPTIONS = (
         group=Group.REPLIES,
         label="References",
         tooltip="The Message-IDs of the conversation so far, the oldest first.",
+    ),
+    Field(
+        id="unsubscribe",
+        name="smtpEmailUnsubscribe",
+        group=Group.REPLIES,
+        label="Unsubscribe",
+        description='A FEEL context, such as {url: "https://example.com/leave", oneClick: true}',
+        tooltip="Lets mail programs show a link for leaving the list. Keys: mailto, url, oneClick.",
     ),
     Field(
         id="requireAll",

@@ -31,6 +31,9 @@ _BINDING_KEY = MappingProxyType(
     {Target.INPUT: "name", Target.PROPERTY: "name", Target.HEADER: "key", Target.TASK_DEFINITION: "property"}
 )
 
+# Contexts with one entry for all of their keys.
+_WHOLE = frozenset(field.name for field in FIELDS)
+
 
 @dataclass(frozen=True, slots=True)
 class Element:
@@ -136,7 +139,8 @@ def inputs() -> dict[str, Definition]:
 
 def _flat(definitions: tuple[Definition, ...], prefix: str) -> Iterator[tuple[str, Definition]]:
     for definition in definitions:
-        if definition.kind is Kind.CONTEXT and definition.members:
+        whole = prefix + definition.name in _WHOLE
+        if definition.kind is Kind.CONTEXT and definition.members and not whole:
             yield from _flat(definition.members, f"{prefix}{definition.name}.")
         else:
             yield prefix + definition.name, definition

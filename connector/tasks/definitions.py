@@ -157,6 +157,38 @@ FOLLOW_UP = Definitions(
     Definition("time", Kind.TEXT, "Time of day, as 09:30; the end of the business day otherwise."),
 )
 
+INVITATION_METHODS = ("request", "cancel")
+
+INVITATION = Definitions(
+    Definition(
+        "method",
+        Kind.CHOICE,
+        "`request` invites or changes, `cancel` calls off.",
+        allowed=INVITATION_METHODS,
+        default="request",
+    ),
+    Definition("start", Kind.TEXT, "ISO date-time.", required=True),
+    Definition("end", Kind.TEXT, "ISO date-time, later than start.", required=True),
+    Definition("summary", Kind.TEXT, "What the calendar shows.", default="the subject"),
+    Definition("location", Kind.TEXT, "Where the meeting is."),
+    Definition("description", Kind.TEXT, "More text."),
+    Definition(
+        "uid",
+        Kind.TEXT,
+        "Names the meeting; a change or cancellation needs the first mail's.",
+        default="the Message-ID without its brackets",
+    ),
+    Definition("sequence", Kind.NUMBER, "Rises with every change; a cancellation needs one.", default="0"),
+    Definition("organizer", Kind.TEXT, "One address.", default="the sender"),
+    Definition("attendees", Kind.LIST, "Addresses.", default="To and Cc"),
+)
+
+UNSUBSCRIBE = Definitions(
+    Definition("mailto", Kind.TEXT, "An address, or a mailto: link with a subject."),
+    Definition("url", Kind.TEXT, "An https link."),
+    Definition("oneClick", Kind.BOOLEAN, "The mail program may post to url without a page.", default="false"),
+)
+
 NATIVE = Definitions(
     Definition(
         "authentication",
@@ -251,6 +283,18 @@ NATIVE = Definitions(
         Kind.TEXT,
         "Language of the template and of its dates and numbers, as de or de-AT.",
         default="templates.locale",
+    ),
+    Definition(
+        "smtpEmailInvitation",
+        Kind.CONTEXT,
+        "A meeting that mail programs show as an invitation.",
+        members=INVITATION,
+    ),
+    Definition(
+        "smtpEmailUnsubscribe",
+        Kind.CONTEXT,
+        "How a reader leaves the list; at least one of mailto and url.",
+        members=UNSUBSCRIBE,
     ),
     Definition(
         "smtpEmailSign",

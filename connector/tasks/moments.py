@@ -95,6 +95,29 @@ def read_follow_up(value: Value, settings: MessageSettings, now: datetime) -> da
     return moment
 
 
+def read_moment(value: Value, settings: MessageSettings) -> datetime:
+    """Read an ISO 8601 date-time; one without a zone is meant in the settings' zone.
+
+    Raises:
+        InputError: Anything else.
+    """
+    written = unquoted(text(value))
+    if len(written) > _MAX_WRITTEN or not _DATE_TIME.match(written):
+        raise value.error(f"{shown(value.data)} is not a date-time; write one such as 2026-12-01T09:30:00")
+    return _date_time(value, written, ZoneInfo(settings.time_zone))
+
+
+def _date_time(value: Value, written: str, zone: ZoneInfo) -> datetime:
+    """Read a date-time, and give it in this zone."""
+    named = _ZONE.fullmatch(written)
+    try:
+        moment = datetime.fromisoformat(named["moment"] if named else written)
+        own = ZoneInfo(named["feel"] or named["java"]) if named else zone
+        return _settled(moment if moment.tzinfo else moment.replace(tzinfo=own), zone)
+    except (ValueError, ZoneInfoNotFoundError, OSError) as error:
+        raise value.error(f"{shown(written)} is not an ISO 8601 date-time in a known zone") from error
+
+
 @dataclass(frozen=True, slots=True)
 class _Calendar:
     settings: MessageSettings
@@ -120,7 +143,7 @@ class _Calendar:
         if duration := parse_duration(written):
             return self._after(duration)
         if _DATE_TIME.match(written):
-            return self._date_time(value, written)
+            return _date_time(value, written, self.zone)
         if match := _DAY.fullmatch(written):
             return self._on(value, match["day"], match["time"])
         raise value.error(f"{shown(value.data)} is not a point in time; {_FORMS}")
@@ -149,17 +172,6 @@ class _Calendar:
             return date.fromisoformat(word)
         except ValueError as error:
             raise value.error(f"{shown(word)} is not a day; {_FORMS}") from error
-
-    def _date_time(self, value: Value, written: str) -> datetime:
-        named = _ZONE.fullmatch(written)
-        try:
-            moment = datetime.fromisoformat(named["moment"] if named else written)
-            zone = ZoneInfo(named["feel"] or named["java"]) if named else self.zone
-        except (ValueError, ZoneInfoNotFoundError, OSError) as error:
-            raise value.error(f"{shown(written)} is not an ISO 8601 date-time in a known zone") from error
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone)
-        return _settled(moment, self.zone)
 
     def _after(self, duration: Duration) -> datetime:
         local = self.local

@@ -25,9 +25,11 @@ from connector.model.mail import (
     FileContent,
     Importance,
     InlineContent,
+    Invitation,
     SendRequest,
     Sensitivity,
     TemplateUse,
+    Unsubscribe,
     WhenUncertain,
 )
 from connector.model.server import Route
@@ -46,6 +48,7 @@ from connector.tasks.definitions import (
 )
 from connector.tasks.input_advice import RECIPIENTS, habit_warnings, misspelling_warnings, null_warnings
 from connector.tasks.inputs import Inputs, Value, as_boolean, boolean, choice, items, mapping, shown, text
+from connector.tasks.invitations import read_invitation, read_unsubscribe
 from connector.tasks.mail_fields import read_headers, read_mailbox, read_mailboxes, read_message_ids
 from connector.tasks.moments import read_follow_up
 from connector.tasks.port import ReadContext
@@ -172,6 +175,8 @@ class _Task:
             content=_FROM_TEMPLATE if template else self.content(content_type),
             text=self.text_content(content_type),
             template=template,
+            invitation=self.invitation(sender, (*to, *cc)),
+            unsubscribe=self.unsubscribe(),
             attachments=self.attachments(),
             importance=self.importance(),
             sensitivity=self.sensitivity(),
@@ -217,6 +222,14 @@ class _Task:
         name = text(value).strip()
         self.refuse(_WRITTEN_HERE, "cannot go with smtpEmailTemplate, which gives the body; remove one")
         return TemplateUse(name, self.template_data(), self.locale())
+
+    def invitation(self, sender: Mailbox, invited: tuple[Mailbox, ...]) -> Invitation | None:
+        inputs = self.inputs.inside("smtpEmailInvitation")
+        return read_invitation(inputs, self.context.settings, sender, invited) if inputs else None
+
+    def unsubscribe(self) -> Unsubscribe | None:
+        inputs = self.inputs.inside("smtpEmailUnsubscribe")
+        return read_unsubscribe(inputs) if inputs else None
 
     def refuse(self, names: tuple[str, ...], reason: str) -> None:
         for value in filter(None, map(self.inputs.get, names)):
