@@ -47,19 +47,20 @@ ALL: Entries = {
     ("Sender and recipients", "Bcc"): "audit@example.org",
     ("Content", "Format"): "HTML with a text part",
     ("Content", "Body"): "<p>Thank you for <b>your order</b>.</p>",
+    ("Content", "Text part"): "Thank you for your order.",
     ("Attachments", "Attachments"): '=[{name: "order.csv", content: order.rows}]',
-    ("Options", "Importance"): "High",
-    ("Options", "Sensitivity"): "Confidential",
-    ("Options", "Read receipt"): "To another address",
-    ("Options", "Read receipt to"): "receipts@example.com",
-    ("Options", "Delivery receipt"): "failure, delay",
-    ("Options", "Follow up"): "P3D",
-    ("Options", "Reply to"): "sales@example.com",
-    ("Options", "Headers"): '={"X-Case": order.id}',
-    ("Options", "In reply to"): "<order-4711@example.com>",
-    ("Options", "References"): "<first@example.com>, <order-4711@example.com>",
-    ("Options", "All recipients or none"): True,
-    ("Options", "Idempotency key"): "=order.id",
+    ("Importance and receipts", "Importance"): "High",
+    ("Importance and receipts", "Sensitivity"): "Confidential",
+    ("Importance and receipts", "Read receipt"): "To another address",
+    ("Importance and receipts", "Read receipt to"): "receipts@example.com",
+    ("Importance and receipts", "Delivery receipt"): "failure, delay",
+    ("Importance and receipts", "Follow up"): "P3D",
+    ("Replies and threading", "Reply to"): "sales@example.com",
+    ("Delivery", "Headers"): '={"X-Case": order.id}',
+    ("Replies and threading", "In reply to"): "<order-4711@example.com>",
+    ("Replies and threading", "References"): "<first@example.com>, <order-4711@example.com>",
+    ("Delivery", "All recipients or none"): True,
+    ("Delivery", "Idempotency key"): "=order.id",
     ("Output mapping", "Result variable"): "mail",
     ("Output mapping", "Result expression"): "={told: response.accepted}",
     (
@@ -187,8 +188,12 @@ def test_every_entry_is_filled_in_by_the_test_above() -> None:
         ("Mail server", "Send through"),
         ("Mail server", "Account"),
         ("Mail server", "Port"),
-        ("Options", "Signature"),
-        ("Options", "Encryption"),
+        ("Content", "Content"),
+        ("Content", "Template"),
+        ("Content", "Data"),
+        ("Content", "Language"),
+        ("Delivery", "Signature"),
+        ("Delivery", "Encryption"),
     }
 
 
@@ -216,8 +221,8 @@ async def test_an_account_asks_for_no_server(
         ("Mail server", "Account"): "invoices",
         ("Content", "Subject"): "Your invoice",
         ("Content", "Body"): "Thank you.",
-        ("Options", "Signature"): "Yes",
-        ("Options", "Encryption"): "No",
+        ("Delivery", "Signature"): "Yes",
+        ("Delivery", "Encryption"): "No",
     }
     xml = await filled(modeler, {**account, ("Sender and recipients", "From"): "orders@example.com"})
     assert await modeler.labels("Mail server") == ["Send through", "Account"]
@@ -236,7 +241,7 @@ async def test_a_read_receipt_goes_to_the_sender(
     await applied(modeler, ELEMENTS[0], process_id)
     async with SmtpServer() as smtp:
         entries = {**MANDATORY, ("Mail server", "Port"): str(smtp.port), TO: "jane@example.org"}
-        xml = await filled(modeler, {**entries, ("Options", "Read receipt"): "To the sender"})
+        xml = await filled(modeler, {**entries, ("Importance and receipts", "Read receipt"): "To the sender"})
         await watch.completed(await run(zeebe, xml, tmp_path / f"{process_id}.bpmn"))
     (mail,) = smtp.received
     assert read(mail)["Disposition-Notification-To"] == "Order desk <orders@example.com>"
