@@ -69,16 +69,40 @@ def read_object(file: str, holds: str) -> dict[str, Any]:
     Raises:
         UsageError: It cannot be read, or is no JSON object.
     """
+    return parse_object(read_text(file), "standard input" if file == "-" else file, holds)
+
+
+def read_text(file: str) -> str:
+    """Read a file in UTF-8; ``-`` is standard input.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
     name = "standard input" if file == "-" else file
     try:
         octets = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        read = json.loads(octets.decode("utf-8"))
+        return octets.decode("utf-8")
     except AttributeError:  # there is no standard input
         raise UsageError(f"{name}: it is closed") from None
     except OSError as error:
         raise UsageError(f"{name}: cannot read it: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{name}: not UTF-8 text") from None
+
+
+def parse_object(text: str, name: str, holds: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Args:
+        text: Its text.
+        name: Where it stands.
+        holds: The purpose of the object, for the message about another JSON value.
+
+    Raises:
+        UsageError: It is no JSON object.
+    """
+    try:
+        read = json.loads(text)
     except (ValueError, RecursionError) as error:  # also numbers too long and brackets too deep to read
         raise UsageError(f"{name}: not valid JSON: {error}") from None
     if not isinstance(read, dict):

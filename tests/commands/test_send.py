@@ -85,6 +85,41 @@ async def test_a_dry_run_writes_the_message_and_connects_to_nobody(tmp_path: Pat
     assert message_from_bytes(again.read_bytes())["Message-ID"] == message["Message-ID"]
 
 
+async def test_the_response_is_printed_without_a_header() -> None:
+    async with SmtpServer() as server:
+        done = await command("send", "-", stdin=mail(server.port))
+    assert done.outcome["variables"]["response"]["status"] == "SUCCESS"
+
+
+async def test_a_dry_run_may_write_to_standard_output() -> None:
+    done = await command("send", "-", "--dry-run", "-", stdin=mail(1))
+    assert message_from_bytes(done.stdout.encode(), policy=policy.default)["Subject"] == "Order"
+    assert json.loads(done.stderr)["outcome"] == "complete"
+
+
+async def test_json_lines_are_a_mail_each_and_sent_once(tmp_path: Path) -> None:
+    ledger = {"SMTP_CONNECTOR_LEDGER_KIND": "sqlite", "SMTP_CONNECTOR_LEDGER_PATH": str(tmp_path / "l.db")}
+    async with SmtpServer() as server:
+        same = mail(server.port)
+        lines = "\n".join([same, same, mail(server.port, key="k3"), mail(server.port, smtpEmailSubject="")])
+        first = await command("send", "-", stdin=f"{lines}\n", environ=ledger)
+        again = await command("send", "-", stdin=f"{lines}\n", environ=ledger)
+    told = [json.loads(line) for line in first.stdout.splitlines()]
+    assert [item["outcome"] for item in told] == ["complete", "complete", "complete", "fail"]
+    assert (first.code, again.code) == (1, 1)
+    repeated = [json.loads(line)["variables"] for line in again.stdout.splitlines()]
+    assert [item["response"]["duplicate"] for item in repeated[:3]] == [True, True, True]
+    assert len(server.received) == 3
+
+
+async def test_a_broken_line_is_named_and_nothing_is_sent() -> None:
+    async with SmtpServer() as server:
+        done = await command("send", "-", stdin=f"{mail(server.port)}\n{{\n")
+        assert server.connections == []
+    assert done.code == 2
+    assert "standard input, line 2: not valid JSON" in done.stderr
+
+
 async def test_the_settings_own_credentials_are_masked_in_the_log(tmp_path: Path) -> None:
     """An expression's warning names the function that is not there, which is how a text gets into the log."""
     done = await command(
