@@ -93,6 +93,14 @@ RECIPIENTS = (
         tooltip="Recipients of a copy whom the others do not see.",
         pattern=ADDRESSES,
     ),
+    Field(
+        id="participants",
+        name="smtpEmailParticipants",
+        group=Group.RECIPIENTS,
+        label="Participants",
+        description="A FEEL context of roles, such as {caseManager: manager.email, team: emails}",
+        tooltip="Recipients can then be written as role:caseManager.",
+    ),
 )
 
 _WRITTEN_HERE = When("contentFrom", "here")

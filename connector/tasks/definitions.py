@@ -206,6 +206,11 @@ NATIVE = Definitions(
     ),
     Definition("smtpEmailCcRecipients", Kind.LIST, "Recipients of a copy."),
     Definition("smtpEmailBccRecipients", Kind.LIST, "Recipients of a copy that the others do not see."),
+    Definition(
+        "smtpEmailParticipants",
+        Kind.CONTEXT,
+        "Addresses by role; To, Cc, Bcc and Reply-To may then have items such as role:caseManager.",
+    ),
     Definition("smtpEmailSubject", Kind.TEXT, "The subject line; needed unless a template gives it."),
     Definition(
         "smtpEmailContentType",

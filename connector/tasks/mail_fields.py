@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connector.errors import InputError
 from connector.message.header import checked_message_id
 from connector.model.addresses import Mailbox, concealed, parse_mailbox, split_list
 from connector.model.text import check_header, check_text, header_text
-from connector.tasks.inputs import Value, is_blank, items, kind, mapping, text
+from connector.tasks.inputs import Value, is_blank, items, kind, mapping, shown, text
 
 _BARE_ID = re.compile(r"[^\s,;]+")
 _BRACKETED_ID = re.compile(r"<[^<>]*+>|[^\s,;<>]+|[<>]")  # within the brackets a comma belongs to the id
+_ROLE = re.compile(r"[\w.-](?:[\w .-]{0,98}[\w.-])?")
+_MOST_SHOWN = 20
 _MOST = 200  # several times what any system adds
 
 
@@ -30,18 +32,65 @@ def read_mailbox(value: Value, *, allow_local: bool = False) -> Mailbox:
     return parse_mailbox(text(value), value.field, allow_local=allow_local)
 
 
-def read_mailboxes(value: Value, *, allow_local: bool = False) -> tuple[Mailbox, ...]:
+def read_mailboxes(
+    value: Value, *, allow_local: bool = False, roles: Mapping[str, tuple[Mailbox, ...]] | None = None
+) -> tuple[Mailbox, ...]:
     """Read a list of addresses in any of a list's forms.
 
     Args:
         value: The list; a null or blank item in it is no address and is left out.
         allow_local: Accept bare local parts.
+        roles: Who stands behind an item ``role:NAME``; None where no roles can be named.
 
     Raises:
-        InputError: An item that is not one address, named by its place.
+        InputError: An item that is not one address or known role, named by its place.
     """
     listed = items(value, lambda written: split_list(check_text(written, value.field)))
-    return tuple(_listed(item, allow_local=allow_local) for item in listed)
+    boxes: list[Mailbox] = []
+    for item in listed:
+        role = _role(item) if roles is not None else None
+        if roles is None or role is None:
+            boxes.append(_listed(item, allow_local=allow_local))
+        else:
+            boxes += _behind(item, role, roles)
+    return tuple(boxes)
+
+
+def read_participants(value: Value, *, allow_local: bool = False) -> dict[str, tuple[Mailbox, ...]]:
+    """Read a map of roles to addresses; a role may stand for several people, or for none at the moment.
+
+    Raises:
+        InputError: A name that is no role's, or an address that is none.
+    """
+    given = mapping(value)
+    if len(given) > _MOST:
+        raise value.error(f"has more than {_MOST} roles; leave some out")
+    if wrong := [name for name in given if not _ROLE.fullmatch(name)]:
+        raise value.error(f"{shown(wrong[0])} is no name of a role; use letters, digits, blanks, . _ and -")
+    return {
+        name: ()
+        if is_blank(data)
+        else read_mailboxes(Value(f"{value.field}.{name}", data), allow_local=allow_local)
+        for name, data in given.items()
+    }
+
+
+def _role(item: Value) -> str | None:
+    if not isinstance(item.data, str):
+        return None
+    prefix, found, name = item.data.strip().partition(":")
+    return name.strip() if found and prefix.lower() == "role" else None
+
+
+def _behind(item: Value, role: str, roles: Mapping[str, tuple[Mailbox, ...]]) -> tuple[Mailbox, ...]:
+    boxes = roles.get(role)
+    if boxes is None:
+        known = tuple(roles)[:_MOST_SHOWN]
+        there = f"there are: {', '.join(known)}" if known else "smtpEmailParticipants names none"
+        raise item.error(f"there is no role {shown(role)}; {there}", allowed=known)
+    if not boxes:
+        raise item.error(f"the role {shown(role)} has no address; give it one")
+    return boxes
 
 
 def _listed(item: Value, *, allow_local: bool) -> Mailbox:

@@ -49,7 +49,13 @@ from connector.tasks.definitions import (
 from connector.tasks.input_advice import RECIPIENTS, habit_warnings, misspelling_warnings, null_warnings
 from connector.tasks.inputs import Inputs, Value, as_boolean, boolean, choice, items, mapping, shown, text
 from connector.tasks.invitations import read_invitation, read_unsubscribe
-from connector.tasks.mail_fields import read_headers, read_mailbox, read_mailboxes, read_message_ids
+from connector.tasks.mail_fields import (
+    read_headers,
+    read_mailbox,
+    read_mailboxes,
+    read_message_ids,
+    read_participants,
+)
 from connector.tasks.moments import read_follow_up
 from connector.tasks.port import ReadContext
 from connector.tasks.route import read_route
@@ -133,7 +139,10 @@ class NativeTask:
         inputs.refuse_unavailable()
         route, account = read_route(inputs, context, foreign=self._dialect.foreign)
         defaults = account.defaults if account else _NO_DEFAULTS
-        task = _Task(variables, inputs, self._dialect, context, route, account, defaults)
+        participants = inputs.get("smtpEmailParticipants")
+        local = self._dialect.bare_local_parts
+        roles = read_participants(participants, allow_local=local) if participants else {}
+        task = _Task(variables, inputs, self._dialect, context, route, account, defaults, roles)
         warnings = misspelling_warnings(variables, self.variable_names)
         return task.request((*warnings, *null_warnings(inputs)))
 
@@ -156,6 +165,7 @@ class _Task:
     route: Route
     account: Account | None
     defaults: MessageDefaults
+    roles: Mapping[str, tuple[Mailbox, ...]]
 
     def request(self, warnings: tuple[str, ...]) -> SendRequest:
         sender = self.sender()
@@ -202,7 +212,8 @@ class _Task:
 
     def mailboxes(self, name: str) -> tuple[Mailbox, ...]:
         value = self.inputs.get(name)
-        return read_mailboxes(value, allow_local=self.dialect.bare_local_parts) if value else ()
+        local = self.dialect.bare_local_parts
+        return read_mailboxes(value, allow_local=local, roles=self.roles) if value else ()
 
     def reply_to(self) -> tuple[Mailbox, ...]:
         return self.mailboxes("smtpEmailDirectReplyTo") or (self.account.reply_to if self.account else ())

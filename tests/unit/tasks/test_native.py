@@ -270,6 +270,53 @@ def test_what_to_do_in_doubt_is_one_of_three() -> None:
 # What is unknown or not there yet
 
 
+PEOPLE = {
+    "manager": "Ann <ann@example.org>",
+    "the team": ["bob@example.org", "carol@example.org"],
+    "none": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("to", "addresses"),
+    [
+        ("role:manager", ["ann@example.org"]),
+        (["x@example.org", "Role: the team "], ["x@example.org", "bob@example.org", "carol@example.org"]),
+        ("role:manager, x@example.org", ["ann@example.org", "x@example.org"]),
+    ],
+)
+def test_recipients_by_role(to: Any, addresses: list[str]) -> None:
+    request = read(smtpEmailParticipants=PEOPLE, smtpEmailToRecipients=to, smtpEmailDirectReplyTo=to)
+    assert [box.address for box in request.to] == [box.address for box in request.reply_to] == addresses
+
+
+def test_an_unknown_role_lists_the_known() -> None:
+    error = refused(smtpEmailParticipants=PEOPLE, smtpEmailCcRecipients=["a@example.org", "role:boss"])
+    assert (error.field, error.allowed) == ("smtpEmailCcRecipients[2]", ("manager", "the team", "none"))
+    assert "manager, the team" in error.message
+
+
+def test_a_role_without_an_address_is_refused() -> None:
+    assert "no address" in refused(smtpEmailParticipants=PEOPLE, smtpEmailToRecipients="role:none").message
+
+
+def test_without_participants_no_role_is_known() -> None:
+    assert "smtpEmailParticipants" in refused(smtpEmailToRecipients="role:manager").message
+
+
+@pytest.mark.parametrize(
+    ("people", "field"),
+    [
+        ({"a": "nobody"}, "smtpEmailParticipants.a"),
+        ({"a": "role:b", "b": "x@example.org"}, "smtpEmailParticipants.a"),
+        ({"a\r\nb": "x@example.org"}, "smtpEmailParticipants"),
+        ("x", "smtpEmailParticipants"),
+    ],
+)
+def test_participants_are_roles_with_addresses(people: Any, field: str) -> None:
+    assert refused(smtpEmailParticipants=people).field.startswith(field)
+
+
 def from_template(**changed: Any) -> TemplateUse:
     given = {"smtpEmailTemplate": "welcome", "smtpEmailContent": None, "smtpEmailContentType": None}
     template = read(**{**given, **changed}).template
