@@ -98,6 +98,8 @@ def parse_mailbox(text: str, field: str, *, allow_local: bool = False) -> Mailbo
     if usual and len(usual[3]) <= _MAX_LOCAL and "xn--" not in (domain := usual[4].lower()):
         return Mailbox(f"{usual[3]}@{domain}", usual[1] or "")
     text = check_name(check_length(text, field, _MAX_TEXT), field).strip()
+    if text.count("@") > 1 and sum("@" in item for item in split_list(text)) > 1:
+        raise InputError(field, "has several addresses in one place; give one of them here")
     if text.endswith(">"):
         name, address = _split_angle(text, field)
     elif text.endswith(")") and " (" in text:

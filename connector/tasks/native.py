@@ -47,7 +47,18 @@ from connector.tasks.definitions import (
     Definitions,
 )
 from connector.tasks.input_advice import RECIPIENTS, habit_warnings, misspelling_warnings, null_warnings
-from connector.tasks.inputs import Inputs, Value, as_boolean, boolean, choice, items, mapping, shown, text
+from connector.tasks.inputs import (
+    Inputs,
+    Value,
+    as_boolean,
+    boolean,
+    choice,
+    is_blank,
+    items,
+    mapping,
+    shown,
+    text,
+)
 from connector.tasks.invitations import read_invitation, read_unsubscribe
 from connector.tasks.mail_fields import (
     read_headers,
@@ -69,6 +80,8 @@ _WRITTEN_HERE = ("smtpEmailContent", "smtpEmailContentType", "smtpEmailTextConte
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _MAX_KEY = 200
 _KEY = Definitions(NATIVE.by_name["smtpEmailIdempotencyKey"])
+# Inputs of a coming version: a mail without what they ask for would be another mail.
+_NOT_BUILT = ("smtpEmailRecipientsData", "smtpEmailParticipants", "smtpEmailCopy", "smtpEmailTrackReplies")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +150,7 @@ class NativeTask:
         """
         inputs = Inputs(variables, self._dialect.definitions)
         inputs.refuse_unavailable()
+        _refuse_not_built(variables)
         route, account = read_route(inputs, context, foreign=self._dialect.foreign)
         defaults = account.defaults if account else _NO_DEFAULTS
         participants = inputs.get("smtpEmailParticipants")
@@ -390,3 +404,9 @@ class _Task:
         if usual is Protection.REQUIRE:
             raise value.error("the account requires it for every mail; remove it, or use another account")
         return Protection.ON_REQUEST
+
+
+def _refuse_not_built(variables: Mapping[str, Any]) -> None:
+    for name in _NOT_BUILT:
+        if not is_blank(variables.get(name)):
+            raise InputError(name, "is not available in this version; remove it")

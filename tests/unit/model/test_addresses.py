@@ -196,3 +196,9 @@ def test_a_domain_is_given_in_its_wire_form() -> None:
     assert ascii_domain("Bücher.example", "d") == "xn--bcher-kva.example"
     with pytest.raises(InputError):
         ascii_domain("a\r\nb", "d")
+
+
+def test_two_addresses_in_one_place_are_named() -> None:
+    for text in ("a@x.example, b@y.example", "Ann <a@x.example>; Ben <b@y.example>"):
+        with pytest.raises(InputError, match="has several addresses in one place; give one"):
+            parse_mailbox(text, "smtpEmailMailBoxName")

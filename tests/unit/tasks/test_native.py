@@ -490,3 +490,13 @@ def test_a_body_has_a_largest_size() -> None:
     with pytest.raises(AttachmentError, match=r"message\.max_body allows 5000000") as caught:
         read(smtpEmailContent=f"{largest}x")
     assert (caught.value.code, caught.value.field) == (ErrorCode.MESSAGE_TOO_LARGE, "smtpEmailContent")
+
+
+@pytest.mark.parametrize(
+    "name", ["smtpEmailRecipientsData", "smtpEmailParticipants", "smtpEmailCopy", "smtpEmailTrackReplies"]
+)
+def test_an_input_of_a_coming_version_is_refused(name: str) -> None:
+    given: dict[str, Any] = {name: "x"}
+    assert refused(**given).message == f"{name}: is not available in this version; remove it"
+    blank: dict[str, Any] = {name: ""}
+    assert read(**blank)
