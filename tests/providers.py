@@ -8,7 +8,7 @@ from connector.model.server import Security
 
 # By the providers' documentation: Microsoft "POP, IMAP and SMTP settings"; Google "Send email from a printer,
 # scanner or app"; AWS "Connecting to an Amazon SES SMTP endpoint"; Twilio "Integrating with the SMTP API";
-# Mailgun "SMTP credentials"; Postmark "Send email with SMTP".
+# Mailgun "SMTP credentials"; Postmark "Send email with SMTP"; Microsoft "Send email by using SMTP" (ACS).
 DOCUMENTED: dict[str, tuple[dict[str, Any], str, int, Security]] = {
     "office365": ({}, "smtp.office365.com", 587, Security.STARTTLS),
     "outlook": ({}, "smtp-mail.outlook.com", 587, Security.STARTTLS),
@@ -18,5 +18,6 @@ DOCUMENTED: dict[str, tuple[dict[str, Any], str, int, Security]] = {
     "mailgun": ({}, "smtp.mailgun.org", 587, Security.STARTTLS),
     "mailgun eu": ({"region": "eu"}, "smtp.eu.mailgun.org", 587, Security.STARTTLS),
     "postmark": ({}, "smtp.postmarkapp.com", 587, Security.STARTTLS),
+    "azure": ({}, "smtp.azurecomm.net", 587, Security.STARTTLS),
     "custom": ({"host": "mail.example.com"}, "mail.example.com", 587, Security.STARTTLS),
 }

@@ -13,8 +13,10 @@ from difflib import get_close_matches
 
 from pydantic import SecretStr
 
+from connector.accounts.credentials import credential_of
 from connector.errors import AccountError
 from connector.model.addresses import Mailbox
+from connector.model.credential import Credential
 from connector.model.incoming import Incoming
 from connector.model.mail import WhenUncertain
 from connector.model.server import Quota, Route, Server, TimeLimits, TlsPolicy
@@ -75,7 +77,7 @@ class Accounts:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.accounts
         self._accounts = {
-            name: _account(name, account, settings.smtp.timeouts)
+            name: _account(name, account, settings.smtp.timeouts, credential_of(name, settings))
             for name, account in settings.accounts.items()
         }
 
@@ -127,10 +129,12 @@ def _allows(account: AccountSettings, origin: Origin) -> bool:
     return (not processes or origin.process_id in processes) and (not tenants or origin.tenant in tenants)
 
 
-def _account(name: str, settings: AccountSettings, timeouts: TimeoutSettings) -> Account:
+def _account(
+    name: str, settings: AccountSettings, timeouts: TimeoutSettings, credential: Credential | None
+) -> Account:
     sender = Mailbox(settings.address, settings.display_name or "") if settings.address else None
     reply_to = tuple(Mailbox(address) for address in settings.reply_to)
-    server = _server(name, settings, timeouts)
+    server = replace(_server(name, settings, timeouts), credential=credential)
     signing = _signing(name, settings.signing)
     incoming = _incoming(server, settings)
     return Account(name, server, sender, reply_to, settings.uncertain, settings.defaults, signing, incoming)
@@ -150,6 +154,7 @@ def _incoming(server: Server, settings: AccountSettings) -> Incoming | None:
             security=own.effective_security,
             username=own.username or server.username,
             password=own.password or server.password,
+            credential=None if own.password else server.credential,
         ),
     )
 
@@ -178,7 +183,7 @@ def _server(name: str, settings: AccountSettings, timeouts: TimeoutSettings) -> 
         settings.effective_host,
         settings.effective_port,
         settings.effective_security,
-        settings.username,
+        settings.effective_username,
         settings.password,
         account=name,
         tls=TlsPolicy(

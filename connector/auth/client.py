@@ -65,7 +65,7 @@ class OAuthClient:
         self.credential = credential
         self._endpoints = endpoints
         self._proof = Proof(credential, secrets)
-        self._remember = remember
+        self.remember = remember
 
     async def for_itself(self) -> Granted:
         """Ask without a person: by client credentials, or by a signed assertion.
@@ -126,7 +126,7 @@ class OAuthClient:
         form, secret = await self._proof.form(url, fields, hidden)
         sent = [*hidden.values(), *secret]
         for value in sent:
-            self._remember(value)
+            self.remember(value)
         try:
             return await self._endpoints.post(url, form), sent
         except EndpointError as error:
@@ -142,7 +142,7 @@ class OAuthClient:
         if not isinstance(kind, str) or kind.lower() != "bearer":
             raise refusals.unusable(self.credential, url, "with a token that is no bearer token")
         for token in filter(None, (access, refresh, answer.text("id_token"))):
-            self._remember(token)
+            self.remember(token)
         return Granted(
             SecretStr(access),
             _lifetime(answer.body.get("expires_in")),

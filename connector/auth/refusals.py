@@ -71,14 +71,27 @@ def required(
     )
 
 
+def declined(credential: Credential, error: str, description: str) -> str:
+    """What a person should do about a consent that came back with an error (RFC 6749 section 4.1.2.1)."""
+    error, words = shown(error)[:60], shown(description)
+    sentence = _special(words) or (_DECLINED if error == "access_denied" else _usual(credential, error))
+    return f"{_told(sentence, credential)} (The provider said: {': '.join(filter(None, (error, words)))})"
+
+
 def _meaning(credential: Credential, error: str, words: str) -> tuple[ErrorCode, str]:
-    special = next((_BY_NUMBER[number] for number in _NUMBER.findall(words) if number in _BY_NUMBER), None)
-    special = special or next((sentence for text, sentence in _BY_WORDS.items() if text in words), None)
+    special = _special(words)
     if error in _LATER:
         return ErrorCode.TOKEN_FAILED, _told(special or _BUSY, credential)
     if error in _CONSENT and credential.grant.needs_consent:
         return ErrorCode.AUTHORIZATION_REQUIRED, _told(special or _CONSENT[error], credential)
     return ErrorCode.AUTH_FAILED, _told(special or _usual(credential, error), credential)
+
+
+def _special(words: str) -> str | None:
+    """The sentence for a provider's number or words, where they are known."""
+    numbered = (_BY_NUMBER[number] for number in _NUMBER.findall(words) if number in _BY_NUMBER)
+    worded = (sentence for text, sentence in _BY_WORDS.items() if text in words)
+    return next(numbered, None) or next(worded, None)
 
 
 def _usual(credential: Credential, error: str) -> str:
@@ -174,6 +187,10 @@ _CLIENT = (
     "{client_id} and {grant}."
 )
 
+_DECLINED = "The consent was refused: start again, and accept what is asked for."
+_UNASSIGNED = "The person is not assigned to the application: assign them under Users and groups there."
+_OTHER_TENANT = "The login belongs to another tenant: log in as a user of the tenant in {tenant}."
+
 _LATER = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 _CONSENT = {
     "invalid_grant": _ENDED,
@@ -206,6 +223,9 @@ _BY_NUMBER = {
     **dict.fromkeys(("50173", "50132", "50133"), _ENDED),
     **dict.fromkeys(("50076", "50078", "50079", "50158", "70043"), _INTERACTION),
     **dict.fromkeys(("53000", "53003", "530032", "530035"), _BLOCKED),
+    "65004": _DECLINED,
+    "50105": _UNASSIGNED,
+    **dict.fromkeys(("50020", "50034", "51004"), _OTHER_TENANT),
 }
 # Google and Keycloak.
 _BY_WORDS = {

@@ -11,6 +11,8 @@ from base64 import b64encode
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from connector.auth.bearer import BEARER_MECHANISMS, BearerLogin
+
 MECHANISMS = ("PLAIN", "LOGIN")
 
 # NUL is PLAIN's separator; a lone surrogate is what Python makes of an environment variable's odd octets.
@@ -32,14 +34,15 @@ class Exchange:
     initial: bool
 
 
-def mechanism(offered: Collection[str]) -> str | None:
+def mechanism(offered: Collection[str], *, token: bool = False) -> str | None:
     """The mechanism to log in with; None when the server offers none that we speak.
 
     Args:
         offered: Mechanisms in any case.
+        token: Log in with an access token in place of a password.
     """
     names = {name.upper() for name in offered}
-    return next((name for name in MECHANISMS if name in names), None)
+    return next((name for name in (BEARER_MECHANISMS if token else MECHANISMS) if name in names), None)
 
 
 def is_sendable(username: str, password: str) -> bool:
@@ -52,6 +55,16 @@ def exchange(name: str, username: str, password: str) -> Exchange:
     if name == "PLAIN":
         return Exchange(name, (_encoded(f"\0{username}\0{password}"),), initial=True)
     return Exchange(name, (_encoded(username), _encoded(password)), initial=False)
+
+
+def bearer_exchange(login: BearerLogin) -> Exchange:
+    """What the client says with an access token; the last response only to an error challenge.
+
+    Raises:
+        ValueError: The user name or the token holds what no mechanism can carry.
+    """
+    responses = (b64encode(login.message()).decode("ascii"), b64encode(login.acknowledgement).decode("ascii"))
+    return Exchange(login.mechanism, responses, initial=True)
 
 
 def _encoded(text: str) -> str:

@@ -24,6 +24,8 @@ class CheckStep(StrEnum):
     """The steps of a check, in the order of the report."""
 
     SETTINGS = "settings"
+    GRANT = "grant"
+    TOKEN = "token"  # noqa: S105 - a step, not a secret
     DNS = "dns"
     TCP = "tcp"
     TLS = "tls"
@@ -43,6 +45,13 @@ _NOT_REACHED = "not reached"
 # The facts of each step, so that a program always finds the same keys.
 FACTS: dict[CheckStep, dict[str, Any]] = {
     CheckStep.SETTINGS: {},
+    CheckStep.GRANT: {
+        **dict.fromkeys(("credential", "grant", "state", "person", "consentedAt")),
+        "byAnother": False,
+        "scopes": [],
+        "endings": [],
+    },
+    CheckStep.TOKEN: dict.fromkeys(("expiresAt", "server", "error")),
     CheckStep.DNS: {"addresses": []},
     CheckStep.TCP: {"address": None, "port": None},
     CheckStep.TLS: {"version": None, "cipher": None, "certificates": []},

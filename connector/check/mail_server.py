@@ -18,7 +18,7 @@ from connector.auth.sasl import mechanism
 from connector.check.certificates import WARN_BELOW_DAYS, Certificate, chain_of, presented
 from connector.check.findings import CheckStep, Finding, Status
 from connector.check.remedies import Case, place, remedy
-from connector.errors import ErrorCode, Phase, TransportError
+from connector.errors import ErrorCode, Phase, TokenError, TransportError
 from connector.message.build import build
 from connector.model.addresses import Mailbox
 from connector.model.envelope import Message
@@ -53,6 +53,7 @@ _STEP_OF = {
     Phase.AUTH: CheckStep.AUTH,
 }
 _SEEN_IN_THE_CERTIFICATE = (Fault.NOT_YET_VALID, Fault.EXPIRED, Fault.UNTRUSTED, Fault.OTHER_HOST)
+_OF_THE_TOKEN = "The server refused the first access token, and there is no other: check again."  # noqa: S105
 _TEXT = "This mail was sent by smtp-connector check to show that mail goes out and arrives.\n"
 
 
@@ -80,6 +81,10 @@ async def examine(server: Server, trial: Trial, transport: SmtpTransport) -> tup
         await _try(server, trial, transport, course)
     except TransportError as error:
         await _note_failure(error, server, trial, transport, course)
+    except TokenError as error:  # of the token that was to replace one that the server refused
+        course.note(
+            Finding(CheckStep.AUTH, Status.FAILED, error.why, _OF_THE_TOKEN, error.code, course.lap())
+        )
     return tuple(course.findings.get(step) or Finding.not_reached(step) for step in _STEPS)
 
 
@@ -121,7 +126,7 @@ def _limited(client: Client, trial: Trial) -> Client:
 def _logged_in(server: Server, course: Course) -> Finding:
     if not server.username:
         return Finding(CheckStep.AUTH, Status.SKIPPED, "no user name: mail is relayed without a login")
-    chosen = mechanism(course.capabilities.auth)
+    chosen = mechanism(course.capabilities.auth, token=server.credential is not None)
     message, facts = f"logged in with {chosen}", {"mechanism": chosen}
     return Finding(CheckStep.AUTH, Status.OK, message, seconds=course.lap(), facts=facts)
 

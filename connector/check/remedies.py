@@ -171,14 +171,18 @@ def _tls_in_general(case: Case) -> str:
 def _login(case: Case) -> str:
     server = case.server
     where = f"{place(server, 'username')} and {place(server, 'password')}"
+    if server.credential is not None:
+        where = f"{place(server, 'username')} and {server.credential.place}"
     if server.account is None:
         where = "--username and the password"
     if case.error.reply is None:
         offered = case.capabilities.auth
-        if "xoauth2" in offered or "oauthbearer" in offered:
+        if server.credential is not None:
             return (
-                "The server requires OAuth, which this version does not have. Create an app password there."
+                f"Set {place(server, 'password')} in place of oauth, or use the server's port for submission."
             )
+        if "xoauth2" in offered or "oauthbearer" in offered:
+            return f"The server wants OAuth: set {place(server, 'oauth')} in place of the password."
         return f"Remove {where}, or use the port where the server lets users log in (587, or 465 with tls)."
     hint = next((words for end, words in _PROVIDERS.items() if f".{server.hostname}".endswith(f".{end}")), "")
     return f"Correct {where}. {hint}".rstrip()

@@ -17,6 +17,9 @@ from typing import Any
 from pydantic import SecretStr
 
 from connector.accounts.accounts import Account, Accounts, with_key_passwords, with_secrets
+from connector.accounts.credentials import configured_credentials
+from connector.auth.sources import TokenSources, open_sources
+from connector.check.credential import check_credential
 from connector.check.findings import CheckStep, Finding, Report, Status
 from connector.check.mail_server import Trial, examine
 from connector.engine.connect import gateway_address
@@ -75,10 +78,11 @@ async def reports(
 ) -> AsyncGenerator[Report, None]:
     """Run all requested checks at the same time, and yield each report as soon as it is complete."""
     async with AsyncExitStack() as stack:
-        transport = SmtpTransport(settings.smtp)
-        stack.push_async_callback(transport.aclose)
         secrets = await stack.enter_async_context(open_secrets(settings.secrets, environ, masker.remember))
-        checks = _Checks(request, settings, masker, secrets, transport)
+        sources = await stack.enter_async_context(open_sources(settings, secrets, masker.remember))
+        transport = SmtpTransport(settings.smtp, tokens=sources.of)
+        stack.push_async_callback(transport.aclose)
+        checks = _Checks(request, settings, _Means(masker, secrets, sources, transport))
         tasks = [asyncio.create_task(check) for check in checks.all()]
         stack.push_async_callback(_end, tasks)
         for done in asyncio.as_completed(tasks):
@@ -91,21 +95,27 @@ async def _end(tasks: list[asyncio.Task[Report]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """What every check of accounts uses."""
+
+    masker: Masker
+    secrets: SecretResolver
+    sources: TokenSources
+    transport: SmtpTransport
+
+
 class _Checks:
-    def __init__(
-        self,
-        request: CheckRequest,
-        settings: Settings,
-        masker: Masker,
-        secrets: SecretResolver,
-        transport: SmtpTransport,
-    ) -> None:
+    def __init__(self, request: CheckRequest, settings: Settings, means: _Means) -> None:
         self._request = request
         self._settings = settings
-        self._masker = masker
-        self._secrets = secrets
-        self._transport = transport
+        self._means = means
         self._accounts = Accounts(settings)
+        self._credentials = {
+            name: configured
+            for configured in configured_credentials(settings)
+            for name in configured.accounts
+        }
 
     def all(self) -> list[Coroutine[None, None, Report]]:
         found = [self._account(self._accounts.configured(name)) for name in self._request.accounts]
@@ -118,11 +128,32 @@ class _Checks:
         return found
 
     async def _account(self, account: Account) -> Report:
-        sender = self._request.sender or account.sender
-        report, more = await asyncio.gather(
-            self._server("account", account.name, account.route, sender), self._signing(account)
-        )
+        report, more = await asyncio.gather(self._route(account), self._signing(account))
         return replace(report, findings=(*report.findings, *more))
+
+    async def _route(self, account: Account) -> Report:
+        """Check the mail server, and before that the credential that the account logs in with."""
+        server, sender = account.route, self._request.sender or account.sender
+        configured = self._credentials.get(account.name)
+        if configured is None:
+            return await self._server("account", account.name, server, sender)
+        warn, seconds = self._settings.tokens.warn, self._request.seconds
+        findings = await check_credential(configured, self._means.sources, warn, seconds)
+        if all(finding.status in {Status.OK, Status.WARNING} for finding in findings):
+            report = await self._server("account", account.name, server, sender)
+        else:
+            report = await self._without_login(account.name, server)
+        return replace(report, findings=(*findings, *report.findings))
+
+    async def _without_login(self, name: str, server: Server) -> Report:
+        """Check whether the server is there; no further, since there is nothing to log in with."""
+        anonymous = replace(server, username=None, credential=None)
+        report = await self._server("account", name, anonymous, None)
+        beyond = {CheckStep.AUTH, CheckStep.SENDER, CheckStep.MAIL}
+        findings = (
+            Finding.not_reached(found.step) if found.step in beyond else found for found in report.findings
+        )
+        return replace(report, findings=tuple(findings))
 
     async def _signing(self, account: Account) -> list[Finding]:
         """Check keys and certificates, and the records of the account's domain."""
@@ -130,7 +161,7 @@ class _Checks:
         domain = account.sender.domain if account.sender is not None else ""
         with_domain = bool(policy.dkim) if self._request.domain is None else self._request.domain
         try:
-            policy = await with_key_passwords(policy, account.route, self._secrets)
+            policy = await with_key_passwords(policy, account.route, self._means.secrets)
         except ConnectorError as error:
             return [_unresolved(error, self._request.seconds)]
         if policy.keys or policy.dkim or policy.certificates is not None:
@@ -153,16 +184,16 @@ class _Checks:
         except (ConnectorError, TimeoutError) as error:
             return Report(kind, name, str(server), (_unresolved(error, request.seconds),))
         if ready.password is not None:
-            self._masker.remember_login(ready.username or "", ready.password.get_secret_value())
-        return Report(kind, name, str(server), await examine(ready, trial, self._transport))
+            self._means.masker.remember_login(ready.username or "", ready.password.get_secret_value())
+        return Report(kind, name, str(server), await examine(ready, trial, self._means.transport))
 
     async def _with_secrets(self, server: Server) -> Server:
         if server.account is None and self._request.secret is not None:
-            found = await self._secrets.resolve_text(
+            found = await self._means.secrets.resolve_text(
                 f"secrets.{self._request.secret}", "--password-secret", server.hostname, server.port
             )
             return replace(server, password=SecretStr(found.value))
-        ready, _ = await with_secrets(server, self._secrets)
+        ready, _ = await with_secrets(server, self._means.secrets)
         return ready
 
 

@@ -183,7 +183,7 @@ def _check(options: _Options, settings: Settings, *, as_json: bool) -> int:
     request = _request(options, settings)
     masker = Masker()
     configure_logging(settings.log, masker)
-    for credential in settings.credentials:
+    for credential in settings.confidential:
         masker.remember(credential)
     if request.server is not None and request.server.password is not None:
         masker.remember(request.server.password.get_secret_value())

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from connector.cli import check, engine, keys, ledger, modeler, send
+from connector.cli import authorize, check, engine, keys, ledger, modeler, send
 from connector.cli.options import (
     Address,
     Assignments,
@@ -148,6 +148,7 @@ def _print(stream: BinaryIO, text: str) -> None:
     stream.flush()
 
 
+app.command(epilog=authorize.EXAMPLES)(authorize.authorize)
 app.command(epilog=check.EXAMPLES)(check.check)
 app.command(epilog=modeler.EXAMPLES)(modeler.templates)
 app.add_typer(keys.app, name="keys", help="The keys with which mails are signed.")

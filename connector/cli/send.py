@@ -173,7 +173,7 @@ async def _handled(mails: _Mails, task: _Task, settings: Settings, dry_run: Path
 
     masker = Masker()
     configure_logging(settings.log, masker)
-    for credential in settings.credentials:
+    for credential in settings.confidential:
         masker.remember(credential)
     transport = None
     if dry_run is not None:  # nothing is sent, so nothing is recorded

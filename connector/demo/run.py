@@ -191,7 +191,7 @@ async def _worker(
     masker = Masker()
     # The story itself tells of failed attempts, which the worker logs as warnings.
     configure_logging(LogSettings(level="error"), masker)
-    for credential in stage.settings.credentials:
+    for credential in stage.settings.confidential:
         masker.remember(credential)
     settings = stage.settings.worker.model_copy(update={"task_types": (SEND_TASK_TYPE,)})
     stop = asyncio.Event()

@@ -9,6 +9,8 @@ from typing import ClassVar
 
 from pydantic import SecretStr
 
+from connector.model.credential import Credential
+
 
 class Security(StrEnum):
     """How a connection to a mail server is protected; a task's ``auto`` is settled when it is read."""
@@ -96,6 +98,7 @@ class Server:
         account: Name of the account that it comes from; None when the task gives it.
         helo_name: Our name for EHLO; the transport's own by default.
         timeouts: Time limits; the transport's own by default.
+        credential: What gives access tokens to log in with, in place of the password.
         transport: What carries a mail to it, as the response names it.
     """
 
@@ -111,6 +114,7 @@ class Server:
     helo_name: str | None = None
     timeouts: TimeLimits | None = None
     quota: Quota = Quota()
+    credential: Credential | None = None
 
     def __str__(self) -> str:
         return f"{self.hostname}:{self.port}"

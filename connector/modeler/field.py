@@ -39,10 +39,15 @@ class Target(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """The condition that the entry with this id has this value."""
+    """The condition that the entry with this id has this value.
+
+    Attributes:
+        also: Another condition that must hold as well; an entry that is hidden still counts with its value.
+    """
 
     id: str
     equals: str
+    also: When | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,10 @@ class Field:
 
 SERVER_HERE = When("mailServer", "connection")
 ACCOUNT_CHOSEN = When("mailServer", "account")
+_BY_PASSWORD = When("login", "password", SERVER_HERE)
+_BY_TOKEN = When("login", "oauth", SERVER_HERE)
+_AT_MICROSOFT = When("provider", "microsoft", _BY_TOKEN)
+_ELSEWHERE = When("provider", "custom", _BY_TOKEN)
 
 SERVER = (
     Field(
@@ -164,13 +173,25 @@ SERVER = (
         when=SERVER_HERE,
     ),
     Field(
+        id="login",
+        name="login",
+        target=Target.PROPERTY,
+        group=Group.SERVER,
+        label="Login",
+        tooltip="OAuth2 client credentials: an application of its own asks its provider for a token, which "
+        "it shows to the mail server. Where a person has to consent, take an account of the worker.",
+        value="password",
+        choices={"password": "Password", "oauth": "OAuth2 client credentials"},
+        when=SERVER_HERE,
+    ),
+    Field(
         id="username",
         name="authentication.username",
         group=Group.SERVER,
         label="Username",
         tooltip="Leave it empty for a relay without login.",
         placeholder="workflow@example.com",
-        when=SERVER_HERE,
+        when=_BY_PASSWORD,
     ),
     Field(
         id="password",
@@ -181,7 +202,84 @@ SERVER = (
         tooltip="The worker replaces the name with the secret, which its operator stores. The engine never "
         "sees the value.",
         placeholder="{{secrets.MAIL_PASSWORD}}",
-        when=SERVER_HERE,
+        when=_BY_PASSWORD,
+    ),
+    Field(
+        id="mailbox",
+        name="authentication.username",
+        group=Group.SERVER,
+        label="Mailbox",
+        tooltip="The mailbox that sends, to which the application was given access.",
+        placeholder="workflow@example.com",
+        needed=True,
+        when=_BY_TOKEN,
+    ),
+    Field(
+        id="provider",
+        name="authentication.oauth.provider",
+        group=Group.SERVER,
+        label="Provider",
+        tooltip="Where the application is registered. Addresses and scope of Microsoft 365 are known.",
+        value="microsoft",
+        choices={"microsoft": "Microsoft 365", "custom": "Another provider"},
+        when=_BY_TOKEN,
+    ),
+    Field(
+        id="tenant",
+        name="authentication.oauth.tenant",
+        group=Group.SERVER,
+        label="Tenant",
+        tooltip="The directory (tenant) ID, or a domain of it.",
+        placeholder="contoso.onmicrosoft.com",
+        needed=True,
+        when=_AT_MICROSOFT,
+    ),
+    Field(
+        id="tokenUrl",
+        name="authentication.oauth.tokenUrl",
+        group=Group.SERVER,
+        label="Token URL",
+        tooltip="Where the provider gives tokens. Its operator may limit the worker to certain hosts.",
+        placeholder="https://login.example.com/oauth2/token",
+        needed=True,
+        when=_ELSEWHERE,
+    ),
+    Field(
+        id="clientId",
+        name="authentication.oauth.clientId",
+        group=Group.SERVER,
+        label="Client ID",
+        tooltip="The application (client) ID.",
+        when=_BY_TOKEN,
+    ),
+    Field(
+        id="clientSecret",
+        name="authentication.oauth.clientSecret",
+        group=Group.SERVER,
+        label="Client secret",
+        description="The name of a secret, never the client secret itself.",
+        tooltip="The worker replaces the name with the secret, which its operator stores. The engine never "
+        "sees the value.",
+        placeholder="{{secrets.MAIL_CLIENT_SECRET}}",
+        when=_BY_TOKEN,
+    ),
+    Field(
+        id="scopes",
+        name="authentication.oauth.scopes",
+        group=Group.SERVER,
+        label="Scopes",
+        tooltip="What the token is asked for: one scope, several with blanks, or a FEEL list. Empty where "
+        "the provider does not ask for any.",
+        when=_ELSEWHERE,
+    ),
+    Field(
+        id="parameters",
+        name="authentication.oauth.parameters",
+        group=Group.SERVER,
+        label="Parameters",
+        description='Further parameters of the request, such as {audience: "https://mail.example.com"}',
+        tooltip="A FEEL context of names and values, for providers that ask for more than the standard.",
+        when=_ELSEWHERE,
     ),
 )
 

@@ -1,7 +1,7 @@
 """The entries of the templates for a send task, in the order of the panel.
 
 :mod:`connector.modeler.generate` joins this table with the definitions of the inputs. ``tests/unit/modeler``
-checks that every input is either here or in :data:`LEFT_OUT`.
+checks that every input is here.
 """
 
 from __future__ import annotations
@@ -34,13 +34,6 @@ GROUPS = MappingProxyType(
         Group.OUTPUT: "Output mapping",
         Group.ERRORS: "Error handling",
         Group.RETRIES: "Retries",
-    }
-)
-
-_LATER = "not in this version"
-LEFT_OUT = MappingProxyType(
-    {
-        "authentication.oauth": _LATER,
     }
 )
 

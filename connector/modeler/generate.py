@@ -12,7 +12,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from urllib.parse import quote
 
-from connector.modeler.field import Field, Group, Target
+from connector.modeler.field import Field, Group, Target, When
 from connector.modeler.fields import FIELDS, GROUPS
 from connector.settings.model import SEND_TASK_TYPE
 from connector.tasks.definitions import NATIVE, Definition, Kind
@@ -186,8 +186,18 @@ def _property(field: Field) -> Object:
         **shape,
         **({"value": field.value} if field.value is not None else {}),
         **_filling(field, definition, str(shape["type"])),
-        **({"condition": {"property": field.when.id, "equals": field.when.equals}} if field.when else {}),
+        **({"condition": _condition(field.when)} if field.when else {}),
     }
+
+
+def _condition(when: When) -> Object:
+    conditions: list[Json] = []
+    condition: When | None = when
+    while condition is not None:
+        conditions.insert(0, {"property": condition.id, "equals": condition.equals})
+        condition = condition.also
+    first = conditions[0]
+    return first if len(conditions) == 1 and isinstance(first, dict) else {"allMatch": conditions}
 
 
 def _shape(field: Field, definition: Definition | None) -> Object:

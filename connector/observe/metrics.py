@@ -56,6 +56,10 @@ class Metrics:
         self._ledger_seconds = self._histogram(
             "ledger_seconds", "Time to write a group of records to the ledger."
         )
+        self._tokens = self._counters(
+            "token_requests", "Requests for OAuth access tokens.", "credential", "outcome"
+        )
+        self._token_seconds = self._histogram("token_seconds", "Time to ask for an OAuth access token.")
         self._in_flight = self._gauge("jobs_in_flight", "Jobs in hand.")
         self._connections = self._gauge("smtp_connections", "Open connections to mail servers, used or idle.")
         self._operations = self._counters(
@@ -149,6 +153,17 @@ class Metrics:
         self._keys.clear()
         for labels, moment in moments.items():
             self._keys.labels(*labels).set(moment)
+
+    def token_requested(self, credential: str, outcome: str, seconds: float) -> None:
+        """Count a request for an access token.
+
+        Args:
+            credential: The settings that it was for; ``authentication.oauth`` for those that tasks name.
+            outcome: ``ok``, or the error's code.
+            seconds: How long it took.
+        """
+        self._tokens(credential, outcome).inc()
+        self._token_seconds.observe(seconds)
 
     # The ledger
 

@@ -23,7 +23,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Generic, TypeVar
 
 from connector.errors import ErrorCode, InputError, SecretError
-from connector.model.hosts import HostList
+from connector.model.hosts import MAIL_PORTS, HostList
 from connector.secrets.cache import CachedSecrets
 from connector.secrets.lookalikes import GUARDED, refuse_near_reference, refuse_reference
 from connector.secrets.port import (
@@ -38,6 +38,8 @@ _AUTHENTICATION = "authentication"
 # What goes to the mail server and nowhere else. Not all of authentication: a token endpoint is another host.
 _TO_THE_SERVER = frozenset(f"{_AUTHENTICATION}.{key}" for key in ("hostname", "port", "username", "password"))
 _CREDENTIALS = tuple(f"{_AUTHENTICATION}.{key}" for key in ("username", "password", "oauth"))
+_TO_THE_TOKEN_ENDPOINT = f"{_AUTHENTICATION}.oauth."
+_USUAL_PORTS = (*MAIL_PORTS, 443)
 # In one task: a megabyte of references would be a hundred thousand look-ups, each value up to 64 KB.
 _MOST_REFERENCES = 100
 
@@ -100,17 +102,17 @@ class SecretResolver:
 
         Raises:
             SecretError: ``SECRET_NOT_FOUND``, with field, secret and the places that were searched;
-                ``SECRET_NOT_ALLOWED`` for a bound secret in a field that does not go to the mail server;
+                ``SECRET_NOT_ALLOWED`` for a bound secret in a field that goes to no server that is checked;
                 ``SECRETS_UNAVAILABLE`` where a provider is down.
             InputError: The variables are nested hundreds of levels deep, or hold too many references.
         """
         uses: list[Use] = []
 
         async def look_up(name: str, field: str) -> str:
-            if field not in _TO_THE_SERVER and self._bindings.binds(name):
+            if not _goes_to_a_server(field) and self._bindings.binds(name):
                 message = (
-                    f"{field}: the secret {name} is bound to mail servers (secrets.bind) and resolves only "
-                    "in authentication.username and authentication.password"
+                    f"{field}: the secret {name} is bound to servers (secrets.bind) and resolves only in "
+                    "authentication.username, authentication.password and authentication.oauth"
                 )
                 raise SecretError(ErrorCode.SECRET_NOT_ALLOWED, message, field=field)
             if len(uses) >= _MOST_REFERENCES:
@@ -133,6 +135,21 @@ class SecretResolver:
         """
         for use in uses:
             if use.field in _TO_THE_SERVER:
+                self._permit(use.name, use.field, host, port)
+
+    def permit_tokens(self, uses: Iterable[Use], host: str, port: int) -> None:
+        """Check that the secrets of a task's ``authentication.oauth`` may go where it asks for tokens.
+
+        Args:
+            uses: What :meth:`resolve` used.
+            host: The host that will be asked, as :func:`~connector.model.hosts.canonical_host` gives it.
+            port: Its port.
+
+        Raises:
+            SecretError: ``SECRET_NOT_ALLOWED``; neither host nor value is quoted, as either may be a secret.
+        """
+        for use in uses:
+            if use.field.startswith(_TO_THE_TOKEN_ENDPOINT):
                 self._permit(use.name, use.field, host, port)
 
     async def resolve_text(self, text: str, field: str, host: str, port: int) -> Resolved[str]:
@@ -161,6 +178,14 @@ class SecretResolver:
             refuse_near_reference(text, field)
         return Resolved(replaced, tuple(uses))
 
+    async def resolve_here(self, text: str, field: str) -> str:
+        """Resolve a text that leaves this worker for no host, such as a key that encrypts a file.
+
+        Raises:
+            SecretError: As :meth:`resolve`.
+        """
+        return await _replaced_in_text(text, field, self._look_up)
+
     def forget(self, uses: Iterable[Use], since: float) -> None:
         """Look these secrets up anew next time, because a server refused them.
 
@@ -176,7 +201,7 @@ class SecretResolver:
     def _permit(self, name: str, field: str, host: str, port: int) -> None:
         if not self._bindings.permits(name, host, port):
             message = (
-                f"{field}: the secret {name} is bound to other mail servers than this host and port "
+                f"{field}: the secret {name} is bound to other servers than this host and port "
                 "(secrets.bind); use one of those, or ask the operator to add this one there"
             )
             raise SecretError(ErrorCode.SECRET_NOT_ALLOWED, message, field=field)
@@ -188,6 +213,11 @@ class SecretResolver:
                 return value
         message = f"{field}: {await asyncio.to_thread(_absence, name, self._providers)}"
         raise SecretError(ErrorCode.SECRET_NOT_FOUND, message, field=field)
+
+
+def _goes_to_a_server(field: str) -> bool:
+    """Whether a field of a task leaves the worker for one server only, which is checked before it does."""
+    return field in _TO_THE_SERVER or field.startswith(_TO_THE_TOKEN_ENDPOINT)
 
 
 def _absence(name: str, providers: Sequence[SecretProvider]) -> str:
@@ -236,8 +266,11 @@ class Bindings:
         return any(True for _ in self._lists(name))
 
     def permits(self, name: str, host: str, port: int) -> bool:
-        """Whether the secret, as the task wrote it, may go to this server."""
-        return all(hosts.lists(host, port) for hosts in self._lists(name))
+        """Whether the secret, as the task wrote it, may go to this server.
+
+        A host without a port stands for the ports of mail, and for https, as token endpoints have it.
+        """
+        return all(hosts.lists(host, port, _USUAL_PORTS) for hosts in self._lists(name))
 
     def _lists(self, name: str) -> Iterator[HostList]:
         folded = _folded(name)

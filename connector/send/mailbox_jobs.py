@@ -31,6 +31,7 @@ from connector.tasks.headers import HEADERS, TaskHeaders, read_task_headers
 from connector.tasks.mailbox import MailboxRequest, misspelt_inputs, read_mailbox_task
 from connector.tasks.mailbox_result import ResultLimit, folders_result, letter_result, page_result
 from connector.tasks.port import ReadContext
+from connector.tasks.token_login import token_server
 
 
 class MailboxJobs:
@@ -107,7 +108,9 @@ class MailboxJobs:
                 return await _result(mailbox, request, self._settings.mailbox)
 
             try:
-                result = await self._mailboxes.use(request.incoming, operation)
+                credential = request.incoming.server.credential
+                tokens = self._stages.tokens(credential) if credential else None
+                result = await self._mailboxes.use(request.incoming, operation, tokens)
                 break
             except ConnectorError as error:
                 if last or error.code is not ErrorCode.AUTH_FAILED or not await task.login_changed():
@@ -152,6 +155,8 @@ class _Task:
             request = read_mailbox_task(resolved.value, self._context())
             server = request.incoming.server
             stages.secrets.permit(resolved.uses, server.hostname, server.port)
+            if server.credential is not None and server.account is None:
+                stages.secrets.permit_tokens(resolved.uses, *token_server(server.credential))
             incoming, uses = await self._with_secrets(request.incoming)
             self._looked_up = monotonic()
             self._remember_login(incoming)
@@ -177,6 +182,7 @@ class _Task:
             self._stages.accounts,
             Origin(self._job.bpmn_process_id, self._job.tenant_id),
             hosts=listed(settings.smtp.hosts),
+            token_hosts=listed(settings.tokens.hosts),
         )
 
     async def _with_secrets(self, incoming: Incoming) -> tuple[Incoming, tuple[Use, ...]]:

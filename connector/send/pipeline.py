@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from connector.accounts.accounts import Accounts
+from connector.auth.sources import open_sources
 from connector.errors import CancelledBeforeSendError, CancelReason, ConnectorError
 from connector.ledger import Upkeep, open_upkeep
 from connector.message.content.reader import ContentReader
@@ -231,16 +232,18 @@ async def open_pipeline(
             shared = Shared(await stack.enter_async_context(opening))
         content = ContentReader(settings.attachments)
         stack.push_async_callback(content.aclose)
+        masks = Masker()
+        remember = _remembering(masker, masks)
+        secrets = await stack.enter_async_context(open_secrets(settings.secrets, environ, remember))
+        tokens = await stack.enter_async_context(
+            open_sources(settings, secrets, remember, masker.remember, shared.metrics.token_requested)
+        )
         if transport is None:
             smtp = shared.smtp
             if smtp is None:
                 smtp = await stack.enter_async_context(open_smtp(settings, shared.metrics))
-            smtp.use(settings.smtp)
+            smtp.use(settings.smtp, tokens.of)
             transport = smtp
-        masks = Masker()
-        secrets = await stack.enter_async_context(
-            open_secrets(settings.secrets, environ, _remembering(masker, masks))
-        )
         accounts = Accounts(settings)
         if any(account.signing.keys or account.signing.dkim for account in accounts.all):
             await stack.enter_async_context(_watching_keys(accounts, secrets, shared.metrics))
@@ -253,6 +256,7 @@ async def open_pipeline(
             _templates(settings),
             shared.pacing,
             {Server.transport: transport},
+            tokens.of,
             masker,
             masks,
             shared.metrics,

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from connector.accounts.accounts import Accounts, Origin, with_key_passwords, with_secrets
+from connector.auth.port import TokenSource
 from connector.errors import ConnectorError, ErrorCode, InputError, Phase, TransportError
 from connector.ledger.progress import Progress
 from connector.message.build import build
 from connector.message.content.reader import ContentReader
+from connector.model.credential import Credential
 from connector.model.envelope import Message
 from connector.model.hosts import listed
 from connector.model.job import Job
@@ -42,6 +44,7 @@ from connector.send import outcome
 from connector.send.deliveries import Deliveries, Record
 from connector.settings.model import Settings
 from connector.tasks.port import ReadContext, SendTask
+from connector.tasks.token_login import token_server
 from connector.transport.pacing import Pacing
 from connector.transport.port import Transport
 
@@ -70,6 +73,7 @@ class Stages:
         protector: Signs and encrypts; made for the first mail that needs it, since it loads a library.
         templates: Renders mail templates; made for the first mail that has one, for the same reason.
         transports: What carries mails, by the name that a route gives.
+        tokens: Gives the source of a credential's access tokens.
         masker: Masks every value that was ever a credential in the logs.
         masks: Masks what secret providers gave in what goes to the engine. Apart, because a password that a
             diagram holds is known to its readers, and must not change the results of other processes.
@@ -85,6 +89,7 @@ class Stages:
     templates: Callable[[], Templates]
     pacing: Pacing
     transports: Mapping[str, Transport]
+    tokens: Callable[[Credential], TokenSource]
     masker: Masker
     masks: Masker
     metrics: Metrics
@@ -194,6 +199,8 @@ class Submission:
             resolved = await stages.secrets.resolve(self._job.variables)
             request = self._task.read(resolved.value, self._context())
             stages.secrets.permit(resolved.uses, request.route.hostname, request.route.port)
+            if request.route.credential is not None and request.route.account is None:
+                stages.secrets.permit_tokens(resolved.uses, *token_server(request.route.credential))
             route, uses = await with_secrets(request.route, stages.secrets)
             self._looked_up = monotonic()
             self._remember_login(route)
@@ -228,6 +235,7 @@ class Submission:
             Origin(self._job.bpmn_process_id, self._job.tenant_id),
             settings.smtp.foreign_starttls_optional,
             listed(settings.smtp.hosts),
+            listed(settings.tokens.hosts),
         )
 
     def _remember_login(self, route: Route) -> None:

@@ -22,6 +22,7 @@ from connector.model.mail import DeliveryReceipt, Importance, Sensitivity, WhenU
 from connector.model.server import Security
 from connector.settings.incoming import IncomingSettings
 from connector.settings.signing import SigningSettings
+from connector.settings.tokens import OAuthSettings
 from connector.settings.values import (
     Address,
     DomainName,
@@ -34,8 +35,6 @@ from connector.settings.values import (
 )
 
 DEFAULT_ACCOUNT = "default"
-# Not available in this version: refused by name, never ignored.
-NOT_AVAILABLE = frozenset({"oauth"})
 # No dot, which separates the parts of a setting's path.
 NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
 
@@ -43,7 +42,7 @@ NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
 # Presets: where well-known providers take mail, as their documentation says. Every preset but `custom` uses
 # the port for submission (RFC 6409) or for implicit TLS (RFC 8314), never 25, which clouds block.
 
-Preset = Literal["office365", "outlook", "gmail", "ses", "sendgrid", "mailgun", "postmark", "custom"]
+Preset = Literal["office365", "outlook", "gmail", "ses", "sendgrid", "mailgun", "postmark", "azure", "custom"]
 
 _AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 
@@ -117,6 +116,7 @@ PRESETS: MappingProxyType[Preset, Provider] = MappingProxyType(
             max_recipients=1000,
         ),
         "postmark": Provider("smtp.postmarkapp.com", 587, Security.STARTTLS, max_recipients=50),
+        "azure": Provider("smtp.azurecomm.net", 587, Security.STARTTLS, max_recipients=50),
         "custom": Provider(),
     }
 )
@@ -201,11 +201,16 @@ class AccountSettings(Section):
         None, description="Passphrase of the key, or of the PKCS#12 or JKS file, or secrets.NAME."
     )
     username: str | None = Field(
-        None, description="User name, or secrets.NAME; without one mail is relayed without a login."
+        None,
+        description=(
+            "User name, or secrets.NAME; with `oauth` the mailbox, by default the address. "
+            "Without one mail is relayed without a login."
+        ),
     )
     password: SecretStr | None = Field(
         None, description="Password, or secrets.NAME, which is looked up for every mail."
     )
+    oauth: OAuthSettings = OAuthSettings()
     incoming: IncomingSettings = IncomingSettings()
     address: Address | None = Field(None, description="Sender where a task has no smtpEmailMailBoxName.")
     display_name: str | None = Field(None, description="Name beside that address.")
@@ -255,10 +260,22 @@ class AccountSettings(Section):
             yield fault
         elif provider.host is None and self.host is None:
             yield "needs host, or a preset such as office365"
-        if (self.username is None) != (self.password is None):
+        if self.oauth.given:
+            yield from self._oauth_faults()
+        elif (self.username is None) != (self.password is None):
             yield "username and password must be set together"
+        elif self.incoming.username and not self.incoming.password:
+            yield "incoming: username and password must be set together"
         if self.password is not None and "\0" in self.password.get_secret_value():
             yield "password has a NUL character, which AUTH cannot carry (RFC 4616)"
+
+    def _oauth_faults(self) -> Iterator[str]:
+        if self.password is not None:
+            yield "oauth and password are different ways to log in: keep one of them"
+        if self.username is None and self.address is None:
+            yield "oauth needs username, the mailbox to log in to, or address"
+        if fault := self.oauth.smtp_fault:
+            yield f"oauth: {fault}"
 
     def _trust_faults(self) -> Iterator[str]:
         if self.ca_file and self.trust_store:
@@ -278,6 +295,11 @@ class AccountSettings(Section):
         strangers = set(self.process_ids) - set(self.allowed_process_ids or self.process_ids)
         if strangers:
             yield f"process_ids has {min(strangers)}, which allowed_process_ids does not allow"
+
+    @property
+    def effective_username(self) -> str | None:
+        """The login name: as set, or with OAuth the address."""
+        return self.username or (self.address if self.oauth.given else None)
 
     @property
     def effective_host(self) -> str:
@@ -325,16 +347,17 @@ def environment_form(name: str) -> str:
     return re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
-def name_faults(names: Iterable[str]) -> Iterator[str]:
-    """Yield a line for each name that no account can have."""
+def name_faults(names: Iterable[str], section: str = "accounts") -> Iterator[str]:
+    """Yield a line for each name that no account, or no credentials, can have."""
     names = sorted(map(str, names), key=environment_form)
     for name in names:
         if not re.fullmatch(NAME_PATTERN, name):
-            yield f"accounts.{name[:60]}: a name has at most 63 letters, digits, hyphens and underscores"
+            yield f"{section}.{name[:60]}: a name has at most 63 letters, digits, hyphens and underscores"
     for one, other in pairwise(names):
         if environment_form(one) == environment_form(other):
             yield (
-                f"accounts.{one} and accounts.{other} have the same environment variables: rename one of them"
+                f"{section}.{one} and {section}.{other} have the same environment variables: "
+                "rename one of them"
             )
 
 

@@ -39,14 +39,17 @@ class IncomingSettings(Section):
         description="`tls`, `starttls`, `starttls-optional` or `none`. Default: `tls`, on ports 143 and 110 "
         "`starttls`.",
     )
-    username: str | None = Field(None, description="User name, or secrets.NAME. Default: username.")
+    username: str | None = Field(
+        None,
+        description="User name, or secrets.NAME; with oauth the mailbox. Default: that of the account.",
+    )
     password: SecretStr | None = Field(None, description="Password, or secrets.NAME. Default: password.")
 
     @model_validator(mode="after")
     def _complete(self) -> IncomingSettings:
         if self.protocol is None and self.model_fields_set:
             raise ValueError("needs protocol, imap or pop3")
-        if (self.username is None) != (self.password is None):
+        if self.password is not None and self.username is None:
             raise ValueError("username and password must be set together")
         return self
 

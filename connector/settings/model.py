@@ -17,7 +17,9 @@ from connector.model.server import TimeLimits
 from connector.settings.accounts import AccountSettings, name_faults, tag_faults
 from connector.settings.incoming import MailboxSettings
 from connector.settings.ledger import LedgerSettings
+from connector.settings.oauth import CredentialSettings
 from connector.settings.secrets import SecretSettings
+from connector.settings.tokens import TokenSettings, credential_faults
 from connector.settings.values import (
     DomainName,
     Duration,
@@ -341,6 +343,11 @@ class Settings(Section):
         default_factory=dict,
         description="Named accounts; the one called default is for tasks that name none.",
     )
+    credentials: dict[str, CredentialSettings] = Field(
+        default_factory=dict,
+        description="Named OAuth credentials, for accounts that share one grant.",
+    )
+    tokens: TokenSettings = TokenSettings()
     attachments: AttachmentSettings = AttachmentSettings()
     message: MessageSettings = MessageSettings()
     templates: TemplateSettings = TemplateSettings()
@@ -350,13 +357,21 @@ class Settings(Section):
     log: LogSettings = LogSettings()
 
     @property
-    def credentials(self) -> tuple[str, ...]:
-        """The credentials among the engine's and the ledger's settings, which no log may show."""
-        secret = self.engine.client_secret
-        return (*self.ledger.passwords, *([secret.get_secret_value()] if secret is not None else []))
+    def confidential(self) -> tuple[str, ...]:
+        """The secrets of the engine, the ledger and the token store, which no log may show."""
+        secrets = (self.engine.client_secret, self.tokens.key)
+        return (*self.ledger.passwords, *(secret.get_secret_value() for secret in secrets if secret))
 
     @model_validator(mode="after")
-    def _accounts_apart(self) -> Settings:
-        if faults := [*name_faults(self.accounts), *tag_faults(self.accounts)]:
+    def _agree(self) -> Settings:
+        oauths = {name: account.oauth for name, account in self.accounts.items()}
+        faults = [
+            *name_faults(self.accounts),
+            *name_faults(self.credentials, "credentials"),
+            *tag_faults(self.accounts),
+            *credential_faults(oauths, self.credentials),
+            *self.tokens.faults(self.ledger.kind, oauths, self.credentials),
+        ]
+        if faults:
             raise ValueError("\n".join(faults))
         return self

@@ -61,7 +61,14 @@ def _rows(loaded: Loaded, *, changed: bool) -> Iterator[tuple[str, Any, str]]:
         tree["accounts"][name] |= account.effective
         if account.preset != "custom":
             presets |= {f"accounts.{name}.{key}": f"preset {account.preset}" for key in account.effective}
-    for path, _ in leaves(accounts=loaded.settings.accounts):
+    settings = loaded.settings
+    # Twenty lines for each account that logs in otherwise would hide the rest.
+    idle = tuple(
+        f"accounts.{name}.oauth." for name, account in settings.accounts.items() if not account.oauth.given
+    )
+    for path, _ in leaves(accounts=settings.accounts, credentials=settings.credentials):
+        if path.startswith(idle):
+            continue
         value = tree
         for part in path.split("."):
             value = value[part]
@@ -102,8 +109,10 @@ def json_schema() -> dict[str, Any]:
         if "properties" in section:
             section["properties"] = {name: _optional(value) for name, value in section["properties"].items()}
     # The loader refuses an account without a single key, which would be lost.
-    sections["AccountSettings"]["minProperties"] = 1
-    schema["properties"]["accounts"]["propertyNames"] = {"pattern": f"^{NAME_PATTERN}$"}
+    for name, section in (("accounts", "AccountSettings"), ("credentials", "CredentialSettings")):
+        sections[section]["minProperties"] = 1
+        schema["properties"][name]["propertyNames"] = {"pattern": f"^{NAME_PATTERN}$"}
+    sections["AccountSettings"]["properties"]["oauth"]["anyOf"].append({"type": "string"})
     return {"$schema": _DIALECT, **schema, "title": "Settings of smtp-connector"}
 
 

@@ -18,7 +18,6 @@ from pydantic.fields import FieldInfo
 
 from connector.settings.accounts import (
     DEFAULT_ACCOUNT,
-    NOT_AVAILABLE,
     AccountSettings,
     name_faults,
 )
@@ -32,9 +31,10 @@ from connector.settings.environment import (
 )
 from connector.settings.model import Settings
 from connector.settings.nearest import nearest
+from connector.settings.oauth import CredentialSettings
 from connector.settings.text_values import read_text
 from connector.settings.wording import wording
-from connector.settings.yaml_file import Document, YamlError, read, walk
+from connector.settings.yaml_file import IN_PLACE, Document, YamlError, read, walk
 
 CONFIG_VARIABLE = "SMTP_CONNECTOR_CONFIG"
 _ADDRESS = "engine.address"
@@ -80,7 +80,11 @@ class _Value:
 
 
 def leaves(
-    model: type[BaseModel] = Settings, prefix: str = "", *, accounts: Iterable[str] = ()
+    model: type[BaseModel] = Settings,
+    prefix: str = "",
+    *,
+    accounts: Iterable[str] = (),
+    credentials: Iterable[str] = (),
 ) -> Iterator[tuple[str, FieldInfo]]:
     """Yield every setting's dotted path with its definition, in the order of the tree.
 
@@ -88,12 +92,18 @@ def leaves(
         model: The section to begin with.
         prefix: Its own path, with a dot at its end.
         accounts: The names for which the settings of an account are yielded.
+        credentials: The same for OAuth credentials.
     """
+    named: dict[str, tuple[type[BaseModel], Iterable[str]]] = {
+        "accounts": (AccountSettings, accounts),
+        "credentials": (CredentialSettings, credentials),
+    }
     for name, field in model.model_fields.items():
         path = f"{prefix}{name}"
-        if path == "accounts":
-            for account in accounts:
-                yield from leaves(AccountSettings, f"{path}.{account}.")
+        if path in named:
+            section, names = named[path]
+            for one in names:
+                yield from leaves(section, f"{path}.{one}.")
         elif is_section(field.annotation):
             yield from leaves(field.annotation, f"{path}.")
         else:
@@ -126,7 +136,9 @@ def load(
         config = Path(environ[CONFIG_VARIABLE])
     document = _document(config) if config is not None else None
     given = {path: text for path, text in (overrides or {}).items() if text is not None}
-    fields = dict(leaves(accounts=_account_names(document.tree if document else None, given)))
+    tree = document.tree if document else None
+    accounts = _names("accounts", tree, given, (DEFAULT_ACCOUNT,))
+    fields = dict(leaves(accounts=accounts, credentials=_names("credentials", tree, given)))
     found = _merged(
         [
             lambda: _from_yaml(document, fields) if document is not None else {},
@@ -183,23 +195,24 @@ def _merged(sources: Iterable[Callable[[], dict[str, _Value]]]) -> dict[str, _Va
     return found
 
 
-def _account_names(tree: object, overrides: Iterable[str]) -> list[str]:
-    """Return the accounts that may be set: those of the file and the command line, and the default.
+def _names(section: str, tree: object, overrides: Iterable[str], known: Iterable[str] = ()) -> list[str]:
+    """Return the names that may be set in a section: those of the file and the command line, and the known.
 
-    The environment adds none: there a misspelt name would look like a new account.
+    The environment adds none: there a misspelt name would look like a new one.
     """
-    listed = tree.get("accounts") if isinstance(tree, dict) else None
-    names = {DEFAULT_ACCOUNT: None} | dict.fromkeys(map(str, listed if isinstance(listed, dict) else ()))
+    listed = tree.get(section) if isinstance(tree, dict) else None
+    names = dict.fromkeys((*known, *map(str, listed if isinstance(listed, dict) else ())))
     for path in overrides:
-        section, _, name = path.rpartition(".")[0].partition(".")
-        if section == "accounts" and name:
+        first, _, name = path.rpartition(".")[0].partition(".")
+        if first == section and name:
             names |= {name.partition(".")[0]: None}
-    if faults := list(name_faults(names)):
+    if faults := list(name_faults(names, section)):
         raise SettingsError("\n".join(faults))
     return list(names)
 
 
 def _from_command_line(given: Mapping[str, str], fields: Mapping[str, FieldInfo]) -> dict[str, _Value]:
+    given = {f"{path}{IN_PLACE}" if f"{path}{IN_PLACE}" in fields else path: given[path] for path in given}
     if faults := [f"{path}: {_unknown(path, set(fields))}" for path in given if path not in fields]:
         raise SettingsError("\n".join(faults))
     return _together(
@@ -245,6 +258,11 @@ def _explain(error: Any, found: Mapping[str, _Value]) -> Iterator[str]:
 
 def _from_environment(environ: Mapping[str, str], fields: Mapping[str, FieldInfo]) -> dict[str, _Value]:
     aliases = [Alias(environment_names(path)[0], path) for path in fields] + list(ALIASES)
+    aliases += [
+        Alias(environment_names(path.removesuffix(IN_PLACE))[0], path)
+        for path in fields
+        if path.endswith(IN_PLACE)
+    ]
     _refuse_unknown(environ, {CONFIG_VARIABLE, *(alias.name for alias in aliases)})
     values: dict[str, list[_Value]] = {}
     _refuse_ambiguous(environ, fields)
@@ -329,7 +347,8 @@ def _read(
     path: str, value: Any, document: Document, fields: Mapping[str, FieldInfo]
 ) -> list[tuple[str, _Value]]:
     """Read a value of the file; text has the forms that the environment has."""
-    source, line = str(document.file), document.lines.get(path)
+    line = document.lines.get(path) or document.lines.get(path.removesuffix(IN_PLACE))
+    source = str(document.file)
     if not isinstance(value, str):
         return [(path, _Value(value, source, line))]
     spelt = interpret(Alias("", path), value) if path == _ADDRESS else {path: value}
@@ -340,8 +359,6 @@ def _read(
 
 
 def _unknown(path: str, paths: set[str]) -> str:
-    if path.startswith("accounts.") and path.rpartition(".")[2] in NOT_AVAILABLE:
-        return "not available in this version; remove it"
     return f"no such setting{nearest(path, paths | _sections(paths))}"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+IN_PLACE = ".credential"  # what a text says in the place of a section: ``oauth: NAME``
 _DEEPEST = 8  # levels; an alias may point to what contains it
 
 
@@ -101,13 +102,16 @@ class _Walk:
             if node is not None:
                 yield path, node
             return
+        if isinstance(node, str) and f"{path}{IN_PLACE}" in self.paths:
+            yield f"{path}{IN_PLACE}", node
+            return
         known = {leaf for leaf in self.paths if not path or leaf.startswith(f"{path}.")}
         if not known:
             yield f"{self.document.place(path)}: {path}: {self.unknown(path)}"
             return
         found = list(self._children(node, path)) if isinstance(node, dict) else []
         yield from found
-        if (_is_account(path) and not found) or not isinstance(node, dict | None):
+        if (_is_named(path) and not found) or not isinstance(node, dict | None):
             where = f"{path}: " if path else ""
             yield f"{self.document.place(path)}: {where}expected keys with values, such as {min(known)}"
 
@@ -116,9 +120,9 @@ class _Walk:
             yield from self.below(value, f"{path}.{key}" if path else str(key))
 
 
-def _is_account(path: str) -> bool:
-    """Whether this is the path of an account; one without a single key would be lost in silence."""
-    return path.startswith("accounts.") and path.count(".") == 1
+def _is_named(path: str) -> bool:
+    """Whether this is the path of an account or of credentials; without a key it would be lost in silence."""
+    return path.startswith(("accounts.", "credentials.")) and path.count(".") == 1
 
 
 def _lines(node: yaml.Node, path: str, depth: int) -> Iterator[tuple[str, int]]:

@@ -119,11 +119,31 @@ SECURITY: MappingProxyType[str, Security | None] = MappingProxyType(
 WHEN_UNCERTAIN = MappingProxyType({policy.value: policy for policy in WhenUncertain})
 DOCUMENT_TYPES = ("camunda", "inline", "external")
 
+OAUTH = Definitions(
+    Definition(
+        "provider",
+        Kind.CHOICE,
+        "`microsoft`, whose addresses and scope are known, or `custom`.",
+        allowed=("microsoft", "custom"),
+        default="custom",
+    ),
+    Definition("tenant", Kind.TEXT, "Microsoft's tenant: its id, or a domain of it."),
+    Definition("tokenUrl", Kind.TEXT, "Token endpoint of a custom provider."),
+    Definition("clientId", Kind.TEXT, "The application's id.", required=True),
+    Definition("clientSecret", Kind.TEXT, "Its secret, best as secrets.NAME.", required=True),
+    Definition("scopes", Kind.LIST, "What is asked for, where the provider does not fix it."),
+    Definition("parameters", Kind.CONTEXT, "Further parameters of the request, as {audience: …}."),
+)
+
 AUTHENTICATION = Definitions(
     Definition("hostname", Kind.TEXT, "Host name or IP address of the mail server.", required=True),
     Definition("port", Kind.NUMBER, "Its port, as 587, 465 or 25.", required=True),
     Definition("username", Kind.TEXT, "Login name; without one the mail is relayed anonymously."),
-    Definition("password", Kind.TEXT, "Password, best as secrets.NAME; needed with a username."),
+    Definition(
+        "password",
+        Kind.TEXT,
+        "Password, best as secrets.NAME; needed with a username, unless oauth is given.",
+    ),
     Definition(
         "security",
         Kind.CHOICE,
@@ -132,7 +152,12 @@ AUTHENTICATION = Definitions(
         allowed=tuple(SECURITY),
         default="auto",
     ),
-    Definition("oauth", Kind.CONTEXT, "OAuth instead of a password.", available=False),
+    Definition(
+        "oauth",
+        Kind.CONTEXT,
+        "OAuth client credentials in place of a password; username is the mailbox.",
+        members=OAUTH,
+    ),
 )
 
 ATTACHMENT = Definitions(

@@ -50,6 +50,7 @@ from connector.tasks.mailbox_inputs import (
 )
 from connector.tasks.port import ReadContext
 from connector.tasks.route import check_listed, is_loopback, read_credentials, read_port
+from connector.tasks.token_login import with_token
 
 VARIABLE_NAMES = tuple(definition.name for definition in MAILBOX)
 _FILL_IN_SERVER = "fill in authentication with hostname, port, username and password"
@@ -177,9 +178,10 @@ def _read_server(inputs: Inputs, context: ReadContext) -> Incoming:
     username, password = read_credentials(inputs)
     protocol, security = inputs.get("protocol"), inputs.get("security")
     chosen = choice(security, SECURITY) if security else None
+    server = Server(hostname, port, chosen or _automatic(hostname, port), username, password)
     return Incoming(
         choice(protocol, PROTOCOLS) if protocol else MailProtocol.IMAP,
-        Server(hostname, port, chosen or _automatic(hostname, port), username, password),
+        with_token(server, inputs, context.token_hosts),
     )
 
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from connector.mailbox.port import Mark, Role
 from connector.model.incoming import MailProtocol
-from connector.tasks.definitions import SECURITY, Definition, Definitions, Kind
+from connector.tasks.definitions import OAUTH, SECURITY, Definition, Definitions, Kind
 
 
 class Operation(StrEnum):
@@ -41,7 +41,7 @@ AUTHENTICATION = Definitions(
     Definition("hostname", Kind.TEXT, "Host name or IP address of the mailbox's server.", required=True),
     Definition("port", Kind.NUMBER, "Its port, as 993 or 995.", required=True),
     Definition("username", Kind.TEXT, "User name.", required=True),
-    Definition("password", Kind.TEXT, "Password, best as secrets.NAME.", required=True),
+    Definition("password", Kind.TEXT, "Password, best as secrets.NAME; needed unless oauth is given."),
     Definition(
         "protocol",
         Kind.CHOICE,
@@ -57,7 +57,12 @@ AUTHENTICATION = Definitions(
         allowed=tuple(SECURITY),
         default="auto",
     ),
-    Definition("oauth", Kind.CONTEXT, "OAuth instead of a password.", available=False),
+    Definition(
+        "oauth",
+        Kind.CONTEXT,
+        "OAuth client credentials in place of a password; username is the mailbox.",
+        members=OAUTH,
+    ),
 )
 
 SEARCH = Definitions(

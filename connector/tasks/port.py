@@ -26,6 +26,7 @@ class ReadContext:
         accounts: What ``account`` may name.
         origin: Where the job comes from, which decides about its accounts.
         hosts: The mail servers that ``authentication`` may name; None for any.
+        token_hosts: Where ``authentication.oauth`` may ask for tokens; None for any, by https.
     """
 
     settings: MessageSettings
@@ -34,6 +35,7 @@ class ReadContext:
     origin: Origin
     foreign_starttls_optional: bool = False
     hosts: HostList | None = None
+    token_hosts: HostList | None = None
 
 
 class SendTask(Protocol):

@@ -20,6 +20,7 @@ from connector.model.text import check_text
 from connector.tasks.definitions import SECURITY
 from connector.tasks.inputs import Inputs, Value, choice, kind, text
 from connector.tasks.port import ReadContext
+from connector.tasks.token_login import with_token
 
 # A form that was left empty still sends its drop-downs, so security alone names no server.
 _SERVER = ("hostname", "port", "username", "password", "oauth")
@@ -54,7 +55,10 @@ def read_route(
         inputs.require("authentication", _FILL_IN_SERVER)
     if authentication is not None and (own or inputs.requires("authentication")):
         relaxed = foreign and context.foreign_starttls_optional
-        return read_server(authentication, starttls_optional=relaxed, hosts=context.hosts), None
+        server = read_server(authentication, starttls_optional=relaxed, hosts=context.hosts)
+        if server.username and server.password is None:
+            server = with_token(server, authentication, context.token_hosts)
+        return server, None
     account = _account(text(named) if named else None, context)
     return account.route, account
 
@@ -156,13 +160,15 @@ def read_port(value: Value) -> int:
 
 
 def read_credentials(inputs: Inputs) -> tuple[str | None, SecretStr | None]:
-    """Read user name and password; neither, or both.
+    """Read user name and password: neither, both, or with OAuth the user name alone.
 
     Raises:
         InputError: One of them is missing, or cannot be sent; the value is not quoted.
     """
-    if not inputs.given("username", "password") and not inputs.requires("username"):
+    if not inputs.given("username", "password", "oauth") and not inputs.requires("username"):
         return None, None
+    if inputs.given("oauth"):
+        return _mailbox(inputs), None
     advice = "fill in both username and password, best as secrets.NAME"
     username, password = inputs.require("username", advice), inputs.require("password", advice)
     for value in (username, password):
@@ -171,3 +177,12 @@ def read_credentials(inputs: Inputs) -> tuple[str | None, SecretStr | None]:
     if "\x00" in text(password):
         raise password.error("holds a NUL, which AUTH cannot carry (RFC 4616)")
     return check_text(text(username), username.field).strip(), SecretStr(password.data)
+
+
+def _mailbox(inputs: Inputs) -> str:
+    if (password := inputs.get("password")) is not None:
+        raise password.error("cannot be given together with oauth; remove one of them")
+    username = inputs.require("username", "with oauth it is the mailbox, as workflow@example.com")
+    if len(text(username)) > _LONGEST_CREDENTIAL:
+        raise username.error(f"is longer than {_LONGEST_CREDENTIAL} characters, which no login needs")
+    return check_text(text(username), username.field).strip()

@@ -259,7 +259,7 @@ def run_worker(
 def _prepare_logs(settings: Settings, masker: Masker) -> None:
     number = os.environ.get(PROCESS_NUMBER)
     configure_logging(settings.log, masker, int(number) if number else None)
-    for credential in settings.credentials:
+    for credential in settings.confidential:
         masker.remember(credential)
 
 

@@ -56,6 +56,12 @@ Generated from the worker's own model. `NAME` is the account's name: letters, di
 environment in upper case, with `_` for `-`. [Set up accounts](../how-to/accounts.md) shows examples.
 
 {settings}
+## Shared credentials
+
+OAuth credentials that several accounts use, under a name of their own: an account then says `oauth: NAME`.
+[Log in with OAuth2](../how-to/oauth.md) shows examples.
+
+{credentials}
 ## Presets
 
 {presets}"""
@@ -100,11 +106,19 @@ def accounts_page() -> str:
         for name, provider in PRESETS.items()
         if provider.security
     )
-    named = [(path, field) for path, field in leaves(accounts=["NAME"]) if "NAME" in path]
-    rows = (row for path, field in named for row in (_row(path, field), *_members(path, field)))
     return _ACCOUNTS.format(
-        settings=table(_HEAD, rows), presets=table(("Preset", "Host", "Port", "Security"), presets)
+        settings=table(_HEAD, _named("accounts")),
+        credentials=table(_HEAD, _named("credentials")),
+        presets=table(("Preset", "Host", "Port", "Security"), presets),
     )
+
+
+def _named(section: str) -> Iterator[tuple[str, str, str, str]]:
+    """Return a row for each setting of a section whose name the operator chooses."""
+    for path, field in leaves(accounts=["NAME"], credentials=["NAME"]):
+        if path.startswith(f"{section}.NAME."):
+            yield _row(path, field)
+            yield from _members(path, field)
 
 
 def common() -> str:
@@ -157,6 +171,7 @@ def _default(path: str, field: FieldInfo) -> str:
     # An account needs a host before it has defaults.
     accounts = {"NAME": AccountSettings(host="localhost")}
     tree: Any = Settings(accounts=accounts).model_dump(mode="json")
+    tree["credentials"]["NAME"] = tree["accounts"]["NAME"]["oauth"]
     for part in path.split("."):
         tree = tree[part]
     shown = tree if isinstance(tree, list) else [tree]

@@ -23,6 +23,10 @@ from tests.engine.service import running_worker
 from tests.engine.watch import Watch
 from tests.modeler.modeler import Modeler
 from tests.modeler.steps import TEMPLATES, applied, drawn, opened, run_node
+from tests.servers import authorization
+from tests.servers.authorization import SECRET, USER
+from tests.servers.dovecot import Dovecot
+from tests.servers.sink import Sink
 
 # The engine of 8.6 refuses what the schema proposes instead: an input mapping without a source.
 MADE_FOR_8_6 = (
@@ -71,6 +75,16 @@ ALL: Entries = {
     ("Error handling", "When delivery is uncertain"): "Send again, with the same Message-ID",
     ("Retries", "Retries"): "5",
     ("Retries", "Retry backoff"): "PT1S",
+}
+# In place of username and password.
+TOKEN: Entries = {
+    ("Mail server", "Login"): "OAuth2 client credentials",
+    ("Mail server", "Mailbox"): USER,
+    ("Mail server", "Provider"): "Another provider",
+    ("Mail server", "Client ID"): "connector",
+    ("Mail server", "Client secret"): "{{secrets.MAIL_CLIENT_SECRET}}",
+    ("Mail server", "Scopes"): "mail",
+    ("Mail server", "Parameters"): '={"resource": "https://mail.example.test"}',
 }
 HEADERS = {
     "From": "Order desk <orders@example.com>",
@@ -184,10 +198,12 @@ async def test_every_entry_reaches_the_mail(  # noqa: PLR0917 - fixtures and a c
 
 def test_every_entry_is_filled_in_by_the_test_above() -> None:
     shown = {(GROUPS[field.group], field.label) for field in FIELDS if field.group}
-    assert shown - ALL.keys() == {
+    assert shown - ALL.keys() - TOKEN.keys() == {
         ("Mail server", "Send through"),
         ("Mail server", "Account"),
         ("Mail server", "Port"),
+        ("Mail server", "Tenant"),
+        ("Mail server", "Token URL"),
         ("Content", "Content"),
         ("Content", "Template"),
         ("Content", "Data"),
@@ -195,6 +211,48 @@ def test_every_entry_is_filled_in_by_the_test_above() -> None:
         ("Delivery", "Signature"),
         ("Delivery", "Encryption"),
     }
+
+
+async def test_an_application_logs_in_with_a_token(  # noqa: PLR0917 - fixtures
+    modeler: Modeler,
+    zeebe: ZeebeClient,
+    watch: Watch,
+    tmp_path: Path,
+    process_id: str,
+    engine_address: str,
+    dovecot: Dovecot,
+    dovecot_sink: Sink,
+) -> None:
+    await applied(modeler, ELEMENTS[0], process_id)
+    with authorization.running(small=True) as issuer:
+        dovecot.trust(issuer.key_id, issuer.public_key, issuer.state.algorithm)
+        issuer.state.claims = {"email": USER}
+        entries = {
+            **MANDATORY,
+            **TOKEN,
+            ("Mail server", "Host"): "localhost",
+            ("Mail server", "Port"): str(dovecot.ports["submission"]),
+            ("Mail server", "Token URL"): issuer.token_url,
+            TO: "jane@example.org",
+        }
+        xml = await filled(modeler, entries)
+        secrets = {"SECRET_MAIL_CLIENT_SECRET": SECRET}
+        hosts = {"tokens__hosts": f"127.0.0.1:{issuer.port}", "smtp__ca_file": str(dovecot.ca_file)}
+        async with running_worker(engine_address, secrets, **hosts):
+            await watch.completed(await run(zeebe, xml, tmp_path / f"{process_id}.bpmn"))
+        (asked,) = issuer.token_requests()
+    assert (asked["scope"], asked["resource"]) == ("mail", "https://mail.example.test")
+    assert "Your order 4711" in dovecot_sink.received[-1].data.decode()
+
+
+async def test_microsoft_is_asked_for_a_tenant(modeler: Modeler) -> None:
+    await applied(modeler, ELEMENTS[0], "p")
+    await modeler.fill("Mail server", "Login", "OAuth2 client credentials")
+    assert await modeler.labels("Mail server") == [
+        *("Send through", "Host", "Port", "Encryption", "Login"),
+        *("Mailbox", "Provider", "Tenant", "Client ID", "Client secret"),
+    ]
+    assert "Tenant must not be empty." in await modeler.errors()
 
 
 @each_element

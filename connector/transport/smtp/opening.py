@@ -1,23 +1,33 @@
 """From a server to an open session: connect, TLS, greeting, EHLO, login (RFC 5321, RFC 3207, RFC 4954).
 
 A server and what this side brings enter; a session that waits for MAIL leaves. Credentials leave only once
-the connection is as the server's security says.
+the connection is as the server's security says. An access token is there before the connection, so that no
+server waits for another one's answer; a refused token (535) is renewed once, and tried on a new connection,
+since some servers close the one on which they have refused it.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import ssl
+from base64 import b64decode
+from binascii import Error as Base64Error
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pydantic import SecretStr
+
 from connector.auth import sasl
+from connector.auth.bearer import BearerLogin, TokenRefusal
+from connector.auth.port import TokenSource
 from connector.errors import ErrorCode, Phase, Reply, TransportError
 from connector.model.server import Security, Server, TimeLimits
 from connector.tls.faults import ClearTextBeforeTlsError, explain, explain_later
+from connector.transport.smtp import verdicts
 from connector.transport.smtp.conversation import Conversation, unheard
 from connector.transport.smtp.replies import Capabilities, Concealment
+from connector.transport.smtp.reply_rules import verdict
 from connector.transport.smtp.session import Session
 from connector.transport.smtp.wire import Wire
 
@@ -50,6 +60,7 @@ class Client:
         timeouts: The time limits.
         context: Whom to trust, and our own certificate.
         helo_name: Our name for EHLO; without one, the address literal of the connection.
+        tokens: Gives access tokens, where the server has a credential.
         witness: Told of each step on the way to a session.
         heard: Called at each answer of the server.
     """
@@ -57,6 +68,7 @@ class Client:
     timeouts: TimeLimits
     context: ssl.SSLContext
     helo_name: str | None = None
+    tokens: TokenSource | None = None
     witness: Witness = field(default_factory=Witness)
     heard: Callable[[], None] = unheard
 
@@ -66,15 +78,30 @@ async def open_session(server: Server, client: Client) -> Session:
 
     Raises:
         TransportError: Of the phase that failed; credentials were sent in no phase before ``auth``.
+        TokenError: There is no access token to log in with.
     """
-    username = server.username or ""
-    password = server.password.get_secret_value() if server.password else ""
+    if client.tokens is None:
+        return await _opened(server, client, server.password)
+    token = await client.tokens.token()
+    try:
+        return await _opened(server, client, token)
+    except TransportError as error:
+        if not _token_refused(error) or (fresh := await client.tokens.token(token)) == token:
+            raise
+    return await _opened(server, client, fresh)
+
+
+async def _opened(server: Server, client: Client, secret: SecretStr | None) -> Session:
+    """Open a session with this password or token."""
+    username, password = server.username or "", secret.get_secret_value() if secret else ""
     section = f"accounts.{server.account}.timeouts" if server.account else "smtp.timeouts"
     talk = Conversation(str(server), client.timeouts, Concealment(username, password), section)
     talk.heard = client.heard
     try:
         capabilities = await _prepare(talk, server, client)
-        if username:
+        if client.tokens is not None:
+            await _log_in_with_token(talk, capabilities, server, SecretStr(password))
+        elif username:
             await _log_in(talk, capabilities, username, password)
     except BaseException:
         talk.farewell()
@@ -160,7 +187,9 @@ def clear_text_warnings(wire: Wire, server: Server) -> tuple[str, ...]:
     """What the modeler should know about a connection that others can read."""
     if wire.encrypted or _is_loopback(wire.address("peername")):
         return ()
-    what = "The password and the mail" if server.username else "The mail"
+    what = "The mail"
+    if server.username:
+        what = "The access token and the mail" if server.credential else "The password and the mail"
     return (f"{what} went to {server} without encryption: use security starttls or tls.",)
 
 
@@ -209,13 +238,81 @@ async def _log_in(talk: Conversation, capabilities: Capabilities, username: str,
 
 async def _authenticate(talk: Conversation, exchange: sasl.Exchange) -> Reply:
     """Send the command, and a response to each challenge (334); the first reply of another kind ends it."""
+    *_, reply = await _dialogue(talk, exchange)
+    return reply
+
+
+async def _dialogue(talk: Conversation, exchange: sasl.Exchange) -> list[Reply]:
     command, responses = f"AUTH {exchange.mechanism}", deque(exchange.responses)
     if exchange.initial and len(command) + 1 + len(responses[0]) <= _LONGEST_COMMAND:
         command = f"{command} {responses.popleft()}"
-    reply = await talk.ask(Phase.AUTH, command)
-    while responses and reply.code == 334:
-        reply = await talk.ask(Phase.AUTH, responses.popleft())
-    return reply
+    replies = [await talk.ask(Phase.AUTH, command)]
+    while responses and replies[-1].code == 334:
+        replies.append(await talk.ask(Phase.AUTH, responses.popleft()))
+    return replies
+
+
+async def _log_in_with_token(
+    talk: Conversation, capabilities: Capabilities, server: Server, token: SecretStr
+) -> None:
+    """Log in once with an access token (RFC 7628), and answer the challenge that says why it is refused.
+
+    Raises:
+        TransportError: As for :func:`_log_in`.
+    """
+    mechanism = sasl.mechanism(capabilities.auth, token=True)
+    if mechanism is None:
+        raise _impossible(talk, _no_bearer_offered(talk, capabilities))
+    login = BearerLogin(mechanism, server.username or "", token, server.hostname, server.port)
+    try:
+        exchange = sasl.bearer_exchange(login)
+    except ValueError as error:
+        raise _impossible(talk, f"The login cannot be written: {error}.") from None
+    message = exchange.responses[0]
+    talk.concealment = Concealment(login.username, token.get_secret_value(), message)
+    *challenges, reply = await _dialogue(talk, exchange)
+    if reply.code != 235:
+        raise _not_taken(talk, server, reply, _refusal(challenges))
+
+
+def _refusal(challenges: list[Reply]) -> TokenRefusal:
+    """Read the last challenge; the one before the message is empty."""
+    try:
+        return TokenRefusal.read(b64decode(challenges[-1].text)) if challenges else TokenRefusal()
+    except (Base64Error, ValueError):
+        return TokenRefusal()
+
+
+def _not_taken(talk: Conversation, server: Server, reply: Reply, refusal: TokenRefusal) -> TransportError:
+    """The error for a token that did not log in; what a rule knows of the reply comes first."""
+    error = talk.refusal(Phase.AUTH, reply)
+    if verdict(Phase.AUTH, reply, "") is not verdicts.PASSWORD:
+        return error
+    user = f"accounts.{server.account}.username" if server.account else "authentication.username"
+    place = server.credential.place if server.credential else "oauth"
+    said = talk.concealment.shown_text(str(refusal))
+    if reply.code == 535:
+        message = (
+            f"The server refuses the access token{f' ({said})' if said else ''}: check that {user} is the "
+            f"mailbox that {place} gives access to, and its scopes."
+        )
+    else:  # "500 5.5.6 SASL response limit exceeded"
+        message = "The server cannot read the login: the access token may be longer than it takes."
+    return TransportError(
+        error.code, message, phase=Phase.AUTH, server=talk.server, reply=talk.concealment.shown(reply)
+    )
+
+
+def _token_refused(error: TransportError) -> bool:
+    """Whether another token may help."""
+    return error.phase is Phase.AUTH and error.reply is not None and error.reply.code == 535
+
+
+def _no_bearer_offered(talk: Conversation, capabilities: Capabilities) -> str:
+    if not capabilities.auth:
+        return "The server offers no login: check port and security."
+    offered = talk.concealment.shown_text(", ".join(mechanism.upper() for mechanism in capabilities.auth))
+    return f"The server offers only {offered} to log in, not XOAUTH2 or OAUTHBEARER: use a password there."
 
 
 def _not_offered(talk: Conversation, capabilities: Capabilities) -> str:

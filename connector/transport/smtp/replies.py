@@ -173,11 +173,13 @@ class Concealment:
 
     Args:
         username: As it is sent; empty where there is no login.
-        password: Likewise.
+        password: Likewise; or an access token.
+        sent: A longer text, in base64, in which both of them go out.
     """
 
-    def __init__(self, username: str = "", password: str = "") -> None:
-        forms = sorted(_forms(username, password), key=len, reverse=True)  # a name may be part of a pair
+    def __init__(self, username: str = "", password: str = "", sent: str = "") -> None:
+        found = {*_forms(username, password), *filter(None, (sent.rstrip("="),))}
+        forms = sorted(found, key=len, reverse=True)  # a name may be part of a pair
         self._needed = bool(forms)
         inside = "|".join(re.escape(form) for form in forms if len(form) >= _SHORTEST_INSIDE) or "(?!)"
         alone = "|".join(map(re.escape, forms)) or "(?!)"

@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 
+from connector.auth.port import TokenSource
 from connector.errors import ErrorCode, Phase, Rejection, Reply, TransportError
+from connector.model.credential import Credential
 from connector.model.envelope import Message
 from connector.model.receipt import Delivery, Receipt
 from connector.model.server import Route, Server, TlsPolicy
@@ -29,6 +32,9 @@ from connector.transport.smtp.session import Session
 _QUALIFIED_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _NAME_LOOKUP_SECONDS = 5.0
 
+Sources = Callable[[Credential], TokenSource]
+"""Gives the source of a credential's access tokens."""
+
 
 class SmtpTransport:
     """Submits mails over SMTP (RFC 5321, RFC 6409).
@@ -38,11 +44,15 @@ class SmtpTransport:
     Args:
         settings: Time limits, our name, and whom to trust, where the server's account does not say.
         slots: How many mails the worker has in hand at a time; None for a program that has no such limit.
+        tokens: Gives the source of a credential's access tokens.
     """
 
-    def __init__(self, settings: SmtpSettings, slots: int | None = None) -> None:
+    def __init__(
+        self, settings: SmtpSettings, slots: int | None = None, tokens: Sources | None = None
+    ) -> None:
         self._hosts = Hosts(slots)
         self._settings = settings
+        self._tokens = tokens
         self._contexts = Contexts()
         self._name: str | None = None  # not looked for yet; empty when there is none
         self._naming = asyncio.Lock()
@@ -114,12 +124,13 @@ class SmtpTransport:
             await self._pool.renew(connection)
             renewed = True
 
-    def use(self, settings: SmtpSettings) -> None:
-        """Send the mails that come from now on with other settings.
+    def use(self, settings: SmtpSettings, tokens: Sources | None = None) -> None:
+        """Send the mails that come from now on with other settings, and other sources of tokens if given.
 
         Connections are kept unless they were made under another name, trust or time limit.
         """
         former, self._settings = self._settings, settings
+        self._tokens = tokens or self._tokens
         same = former.model_copy(update={"pool": settings.pool}) == settings
         self._pool.use(settings.pool, keep=same)
 
@@ -154,7 +165,15 @@ class SmtpTransport:
 
     async def _client(self, server: Server, trust: Trust) -> Client:
         name = server.helo_name or self._settings.helo_name or await self._own_name()
-        return Client(server.timeouts or self._settings.timeouts.limits, trust.context, name)
+        timeouts = server.timeouts or self._settings.timeouts.limits
+        return Client(timeouts, trust.context, name, self._source(server))
+
+    def _source(self, server: Server) -> TokenSource | None:
+        if server.credential is None:
+            return None
+        if self._tokens is None:
+            raise RuntimeError("this transport was made without sources of tokens")
+        return self._tokens(server.credential)
 
     async def _trust(self, server: Server) -> Trust:
         policy = server.tls

@@ -4,6 +4,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -11,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from connector.modeler.field import Target
-from connector.modeler.fields import FIELDS, LEFT_OUT
+from connector.modeler.fields import FIELDS
 from connector.modeler.generate import inputs, pages
 from connector.settings.model import SEND_TASK_TYPE
 from connector.tasks.definitions import NATIVE, Definition, Kind
@@ -32,6 +33,12 @@ def template(request: pytest.FixtureRequest) -> Template:
     return dict(json.loads(request.param.read_text(encoding="utf-8")))
 
 
+def _conditions(each: dict[str, Any]) -> dict[str, str]:
+    """The value that an entry shows for, by the id of the other entry."""
+    condition = each.get("condition", {"allMatch": []})
+    return {one["property"]: one["equals"] for one in condition.get("allMatch", [condition])}
+
+
 def _bound(template: Template, target: Target) -> list[dict[str, Any]]:
     return [each for each in template["properties"] if each["binding"]["type"] == target]
 
@@ -41,10 +48,9 @@ def test_the_files_are_what_the_generator_writes() -> None:
     assert written == pages(), "run: smtp-connector templates"
 
 
-def test_every_definition_is_asked_for_or_left_out_on_purpose() -> None:
+def test_every_definition_is_asked_for() -> None:
     asked = {field.name for field in FIELDS if field.target is Target.INPUT}
-    assert asked | LEFT_OUT.keys() == inputs().keys()
-    assert asked & LEFT_OUT.keys() == set()
+    assert asked == inputs().keys()
     assert [name for name in asked if not inputs()[name].available] == []
 
 
@@ -69,14 +75,12 @@ def test_the_four_elements_differ_in_name_and_id() -> None:
 
 def test_an_input_that_can_be_given_in_two_ways_is_given_in_one(template: Template) -> None:
     """Two entries for the same variable show only under conditions that exclude each other."""
-    shown = [
-        (each["binding"]["name"], json.dumps(each.get("condition"), sort_keys=True))
-        for each in _bound(template, Target.INPUT)
-    ]
-    assert len(shown) == len(set(shown))
-    for name in {name for name, _ in shown}:
-        conditions = [json.loads(condition) for other, condition in shown if other == name]
-        assert len(conditions) == 1 or len({condition["property"] for condition in conditions}) == 1
+    shown: dict[str, list[dict[str, str]]] = {}
+    for each in _bound(template, Target.INPUT):
+        shown.setdefault(each["binding"]["name"], []).append(_conditions(each))
+    for conditions in shown.values():
+        for one, other in combinations(conditions, 2):
+            assert any(one[id_] != other[id_] for id_ in one.keys() & other.keys())
 
 
 def test_choices_are_words_that_the_reader_accepts(template: Template) -> None:
@@ -102,13 +106,38 @@ def test_what_is_required_is_marked_and_the_rest_may_stay_empty(template: Templa
 
 
 def test_without_an_account_the_server_and_the_sender_are_mandatory(template: Template) -> None:
-    connection = {"property": "mailServer", "equals": "connection"}
     mandatory = {
         each["binding"]["name"]
         for each in _bound(template, Target.INPUT)
-        if each.get("condition") == connection and _must(each)
+        if _conditions(each) == {"mailServer": "connection"} and _must(each)
     }
     assert mandatory == {"authentication.hostname", "authentication.port", "smtpEmailMailBoxName"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "mandatory"),
+    [
+        ({"login": "password"}, set()),
+        (
+            {"login": "oauth", "provider": "microsoft"},
+            {"username", "oauth.tenant", "oauth.clientId", "oauth.clientSecret"},
+        ),
+        (
+            {"login": "oauth", "provider": "custom"},
+            {"username", "oauth.tokenUrl", "oauth.clientId", "oauth.clientSecret"},
+        ),
+    ],
+)
+def test_each_login_asks_for_what_it_needs(
+    template: Template, chosen: dict[str, str], mandatory: set[str]
+) -> None:
+    chosen = {"mailServer": "connection", **chosen}
+    asked = {
+        each["binding"]["name"]
+        for each in _bound(template, Target.INPUT)
+        if "login" in _conditions(each) and _conditions(each).items() <= chosen.items() and _must(each)
+    }
+    assert asked == {f"authentication.{name}" for name in mandatory}
 
 
 def test_headers_are_those_that_the_worker_reads(template: Template) -> None:
@@ -143,9 +172,9 @@ def test_what_refers_to_something_finds_it(template: Template) -> None:
     assert len(groups) == len(set(groups))
     for each in template["properties"]:
         assert each["type"] == "Hidden" or each["group"] in groups
-        if condition := each.get("condition"):
-            choices = [choice["value"] for choice in by_id[condition["property"]]["choices"]]
-            assert condition["equals"] in choices
+        for other, value in _conditions(each).items():
+            assert value in [choice["value"] for choice in by_id[other]["choices"]]
+            assert _conditions(by_id[other]).items() <= _conditions(each).items()
 
 
 def _must(entry: Template) -> bool:

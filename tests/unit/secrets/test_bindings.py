@@ -89,7 +89,7 @@ async def test_secrets_of_a_task_are_held_against_its_server() -> None:
         {"authentication": {"username": "secrets.FREE", "password": "secrets.BOUND"}}
     )
     secrets.permit(resolved.uses, *RELAY)
-    with pytest.raises(SecretError, match="the secret BOUND is bound to other mail servers") as caught:
+    with pytest.raises(SecretError, match="the secret BOUND is bound to other servers") as caught:
         secrets.permit(resolved.uses, "evil.test", 587)
     assert (caught.value.code, caught.value.field) == (
         ErrorCode.SECRET_NOT_ALLOWED,
@@ -104,7 +104,6 @@ async def test_secrets_of_a_task_are_held_against_its_server() -> None:
     [
         {"smtpEmailContent": "{{secrets.BOUND}}"},
         {"smtpEmailAttachments": [{"url": "https://files.example/?{{secrets.BOUND}}"}]},
-        {"authentication": {"oauth": {"clientSecret": "secrets.BOUND"}}},
         {"authentication": ["secrets.BOUND"]},
         {"authentication": {"password": ["secrets.BOUND"]}},
     ],
@@ -113,10 +112,39 @@ async def test_a_bound_secret_resolves_only_where_it_goes_to_the_mail_server(
     variables: dict[str, object],
 ) -> None:
     provider = Counting()
-    with pytest.raises(SecretError, match=r"authentication\.username and authentication\.password") as caught:
+    with pytest.raises(
+        SecretError, match=r"only in authentication\.username, .*password and .*oauth"
+    ) as caught:
         await resolver(provider, "smtpEmailContent", "smtpEmailAttachments.url").resolve(variables)
     assert caught.value.code is ErrorCode.SECRET_NOT_ALLOWED
     assert provider.asked == []
+
+
+async def test_secrets_of_a_task_for_its_token_endpoint_are_held_against_that_one() -> None:
+    secrets = resolver(Counting())
+    oauth = {
+        "clientId": "secrets.FREE",
+        "clientSecret": "secrets.BOUND",
+        "parameters": {"a": "secrets.BOUND"},
+    }
+    resolved = await secrets.resolve({"authentication": {"oauth": oauth}})
+    secrets.permit(resolved.uses, "evil.test", 587)  # none of them goes to the mail server
+    secrets.permit_tokens(resolved.uses, *RELAY)
+    with pytest.raises(SecretError, match="the secret BOUND is bound to other servers") as caught:
+        secrets.permit_tokens(resolved.uses, "login.evil.test", 443)
+    assert (caught.value.code, caught.value.field) == (
+        ErrorCode.SECRET_NOT_ALLOWED,
+        "authentication.oauth.clientSecret",
+    )
+    assert "evil.test" not in str(caught.value)
+
+
+async def test_a_key_that_stays_here_may_be_a_bound_secret() -> None:
+    secrets = resolver(Counting())
+    assert await secrets.resolve_here("secrets.BOUND", "tokens.key") == "value of BOUND"
+    assert await secrets.resolve_here("plain", "tokens.key") == "plain"
+    with pytest.raises(SecretError, match=r"tokens\.key"):
+        await secrets.resolve_here("{{secrets.}}", "tokens.key")
 
 
 async def test_a_text_of_an_account_is_held_against_its_server_before_anybody_is_asked() -> None:

@@ -88,6 +88,7 @@ async def submission(
             lambda: pytest.fail("nothing is to be rendered"),
             Pacing(),
             {Server.transport: transport},
+            lambda credential: pytest.fail(f"no token of {credential.place} is needed"),
             Masker(),
             Masker(),
             Metrics(),

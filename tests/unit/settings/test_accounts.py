@@ -119,13 +119,6 @@ def test_a_fault_is_named_with_its_setting(tmp_path: Path, given: dict[str, Any]
     assert message in re.sub(r" \(\S+worker\.yaml, line \d+\)", "", told)
 
 
-@pytest.mark.parametrize("key", ["oauth"])
-def test_what_is_not_built_is_refused_by_name(tmp_path: Path, key: str) -> None:
-    told = fault(tmp_path, {"a": {"host": "x", key: {"client_secret": "CANARY"}}})
-    assert f"accounts.a.{key}: not available in this version" in told
-    assert "CANARY" not in told
-
-
 def test_a_wrong_key_names_the_nearest(tmp_path: Path) -> None:
     assert "did you mean accounts.sales.password?" in fault(tmp_path, {"sales": {"pasword": "CANARY"}})
     assert "did you mean accounts.a.timeouts.dot?" in fault(tmp_path, {"a": {"timeouts": {"dots": 1}}})
@@ -231,8 +224,6 @@ def test_a_wrong_name_on_the_command_line() -> None:
         SettingsError, match=r"accounts\.a\.hots: no such setting; did you mean accounts\.a\.host"
     ):
         load({}, overrides={"accounts.a.hots": "x"})
-    with pytest.raises(SettingsError, match=r"accounts\.a\.oauth: not available"):
-        load({}, overrides={"accounts.a.oauth": "x"})
     with pytest.raises(SettingsError, match=r"accounts\.a: no such setting"):
         load({}, overrides={"accounts.a": "x"})
 

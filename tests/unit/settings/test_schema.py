@@ -29,6 +29,7 @@ BEYOND = re.compile(
     r"|expected 1 day or more|expected (success|smtp-connector)|give one value at least"
     r"|no host name|no(t a)? mail address|not an IANA time zone|postgresql://"
     r"|expected keys with values"
+    r"|32 random bytes|needs (username|grant)|there are no credentials|is none that is known"
 )
 
 
@@ -87,7 +88,9 @@ REFUSED: dict[str, Any] = {
     "unknown section": {"mail": {}},
     "unknown key": {"worker": {"jobs": 3}},
     "unknown key of an account": {"accounts": {"sales": {"hostname": "x"}}},
-    "not available": {"accounts": {"sales": {"host": "x", "oauth": {}}}},
+    "no grant": {"credentials": {"m365": {"grant": "password"}}},
+    "no provider": {"credentials": {"m365": {"provider": "yahoo"}}},
+    "credentials without a key": {"credentials": {"m365": {}}},
     "account without a key": {"accounts": {"sales": {}}},
     "account without a value": {"accounts": {"sales": None}},
     "account with a dot": {"accounts": {"sales.eu": {"host": "x"}}},
@@ -115,6 +118,12 @@ def test_both_refuse(tree: Any, tmp_path: Path) -> None:
     assert fault(tree, tmp_path)
 
 
+CLIENT_CREDENTIALS = {
+    "grant": "client_credentials",
+    "token_url": "https://login.example.com/token",
+    "client_id": "app",
+    "client_secret": "secrets.APP",
+}
 ACCEPTED: dict[str, Any] = {
     "nothing": {},
     "a section without a value": {"worker": None},
@@ -124,6 +133,13 @@ ACCEPTED: dict[str, Any] = {
     "a number for TLS": {"accounts": {"sales": {"host": "x.example", "min_tls": 1.3}}},
     "headers": {"accounts": {"sales": {"host": "x.example", "defaults": {"headers": {"X-Team": "a"}}}}},
     "mapping": {"worker": {"error_mapping": {"AUTH_FAILED": "LOGIN", "*": "MAIL"}}},
+    "OAuth of an account": {
+        "accounts": {"sales": {"host": "x.example", "username": "u", "oauth": CLIENT_CREDENTIALS}}
+    },
+    "OAuth of several": {
+        "credentials": {"app": {**CLIENT_CREDENTIALS, "scopes": "a b", "extra": {"audience": "x"}}},
+        "accounts": {name: {"host": "x.example", "username": "u", "oauth": "app"} for name in ("a", "b")},
+    },
     "time of day": {"message": {"business_day_end": "09:30"}},
     "addresses": {"engine": {"address": "[::1]:26500"}, "health": {"listen": "0.0.0.0:8090"}},
 }

@@ -7,6 +7,7 @@ import pytest
 
 from connector.accounts.accounts import Accounts, Origin
 from connector.errors import InputError
+from connector.model.hosts import HostList
 from connector.model.mail import SendRequest
 from connector.settings.model import INFOSYS_TASK_TYPE, SEND_TASK_TYPE, MessageSettings, Settings
 from connector.tasks import send_task
@@ -43,11 +44,19 @@ def read(
     relaxed: bool = False,
     accounts: dict[str, Any] | None = None,
     origin: Origin = ORIGIN,
+    token_hosts: HostList | None = None,
     **changes: Any,
 ) -> SendRequest:
     """Read complete variables with some changed, among these accounts."""
     configured = Accounts(Settings.model_validate({"accounts": accounts or {}}))
-    context = ReadContext(SETTINGS, NOW, configured, origin, foreign_starttls_optional=relaxed)
+    context = ReadContext(
+        SETTINGS,
+        NOW,
+        configured,
+        origin,
+        foreign_starttls_optional=relaxed,
+        token_hosts=token_hosts,
+    )
     return send_task(task_type).read(variables(**changes), context)
 
 

@@ -222,10 +222,3 @@ def test_a_wrong_key_names_the_nearest(key: str, near: str) -> None:
     assert error.field == "authentication"
     assert f"did you mean {near}?" in error.message
     assert "CANARY" not in error.message
-
-
-def test_oauth_is_refused_not_ignored() -> None:
-    error = refused(authentication=with_keys(oauth={"client_secret": "CANARY"}))
-    assert error.field == "authentication.oauth"
-    assert "not available" in error.message
-    assert "CANARY" not in error.message

@@ -31,6 +31,7 @@ from connector.tasks.mailbox import MailboxRequest, read_mailbox_task
 from connector.tasks.mailbox_inputs import MAILBOX, Content, Operation
 from connector.tasks.port import ReadContext
 
+OAUTH = {"tokenUrl": "https://login.example.com/token", "clientId": "app", "clientSecret": "long enough"}
 SERVER = {"hostname": "imap.example.com", "port": 993, "username": "u", "password": "long enough"}
 SETTINGS = Settings.model_validate(
     {
@@ -126,7 +127,12 @@ def test_only_listed_servers_may_be_named() -> None:
         (SERVER | {"protocol": "http"}, "authentication.protocol"),
         (SERVER | {"port": 0}, "authentication.port"),
         ({**SERVER, "password": None}, "authentication.password"),
-        (SERVER | {"oauth": {"provider": "google"}}, "authentication.oauth"),
+        (SERVER | {"oauth": OAUTH}, "authentication.password"),
+        ({**SERVER, "password": None, "oauth": {"provider": "google"}}, "authentication.oauth.clientId"),
+        (
+            {**SERVER, "password": None, "oauth": {**OAUTH, "tokenUrl": "http://x.example"}},
+            "authentication.oauth.tokenUrl",
+        ),
         (SERVER | {"host": "x"}, "authentication"),
     ],
 )
@@ -134,6 +140,14 @@ def test_a_wrong_server_is_an_error_of_its_field(authentication: dict[str, Any],
     with pytest.raises(InputError) as caught:
         read(mailboxOperation="list", authentication=authentication)
     assert caught.value.field == field
+
+
+def test_an_application_reads_a_mailbox_with_a_token() -> None:
+    authentication = {**SERVER, "password": None, "oauth": OAUTH}
+    server = read(mailboxOperation="list", authentication=authentication).incoming.server
+    assert (server.username, server.password) == ("u", None)
+    assert server.credential is not None
+    assert server.credential.endpoints.token == OAUTH["tokenUrl"]
 
 
 def test_account_and_server_exclude_each_other() -> None:

@@ -1,0 +1,151 @@
+"""Where OAuth providers are asked, and what their scopes are called, as their documentation says.
+
+A provider's name, with Microsoft's tenant and cloud, enters; addresses and complete scopes leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Literal
+
+from connector.model.credential import Endpoints, Grant
+
+ProviderName = Literal["microsoft", "google", "custom"]
+CloudName = Literal["global", "us-gov", "us-dod", "china"]
+
+# Microsoft ends a refresh token that was not used for 90 days, Google one of six months.
+UNUSED_DAYS = MappingProxyType({"microsoft": 90, "google": 180})
+ANY_TENANT = frozenset({"common", "organizations", "consumers"})
+_OPENID = frozenset({"openid", "profile", "email", "offline_access"})
+_GOOGLE_MAIL = "https://mail.google.com/"
+
+
+class Service(StrEnum):
+    """What a token is good for; Microsoft gives one for each."""
+
+    MAIL = "SMTP, IMAP and POP3"
+    GRAPH = "Microsoft Graph"
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """One of Microsoft's clouds.
+
+    Attributes:
+        login: Where tokens are asked for.
+        mail: What the scopes for SMTP, IMAP and POP3 begin with.
+        mail_application: The same for an application's own access.
+        graph: What the scopes for Graph begin with.
+    """
+
+    login: str
+    mail: str
+    mail_application: str
+    graph: str
+
+    def tenant(self, tenant: str) -> Endpoints:
+        """The addresses of a tenant."""
+        base = f"{self.login}/{tenant}"
+        return Endpoints(
+            f"{base}/oauth2/v2.0/token",
+            f"{base}/oauth2/v2.0/authorize",
+            f"{base}/oauth2/v2.0/devicecode",
+            admin_consent=f"{base}/adminconsent",
+        )
+
+
+CLOUDS: MappingProxyType[CloudName, Cloud] = MappingProxyType(
+    {
+        "global": Cloud(
+            "https://login.microsoftonline.com",
+            "https://outlook.office.com",
+            "https://outlook.office365.com",
+            "https://graph.microsoft.com",
+        ),
+        "us-gov": Cloud(
+            "https://login.microsoftonline.us",
+            "https://outlook.office365.us",
+            "https://outlook.office365.us",
+            "https://graph.microsoft.us",
+        ),
+        "us-dod": Cloud(
+            "https://login.microsoftonline.us",
+            "https://outlook-dod.office365.us",
+            "https://outlook-dod.office365.us",
+            "https://dod-graph.microsoft.us",
+        ),
+        "china": Cloud(
+            "https://login.partner.microsoftonline.cn",
+            "https://partner.outlook.cn",
+            "https://partner.outlook.cn",
+            "https://microsoftgraph.chinacloudapi.cn",
+        ),
+    }
+)
+GOOGLE = Endpoints(
+    "https://oauth2.googleapis.com/token",
+    "https://accounts.google.com/o/oauth2/v2/auth",
+    revocation="https://oauth2.googleapis.com/revoke",
+)
+# Google gives a refresh token only to those who ask for it so, and again only after another consent.
+GOOGLE_PARAMETERS = (("access_type", "offline"), ("prompt", "consent"))
+
+_MAIL_SCOPES = frozenset({"SMTP.Send", "IMAP.AccessAsUser.All", "POP.AccessAsUser.All"})
+_GRAPH_SCOPES = frozenset(
+    {
+        *("Mail.Send", "Mail.Read", "Mail.ReadWrite", "Mail.Send.Shared", "Mail.Read.Shared"),
+        *("Mail.ReadWrite.Shared", "MailboxSettings.Read", "User.Read"),
+    }
+)
+# Permissions of an application, which are no scopes: asking for them is refused as invalid_scope.
+_PERMISSIONS = frozenset({"SMTP.SendAsApp", "IMAP.AccessAsApp", "POP.AccessAsApp"})
+
+
+def microsoft_scopes(scopes: tuple[str, ...], cloud: Cloud, grant: Grant) -> tuple[str, ...]:
+    """Complete Microsoft's scopes: their prefix, and what a consent needs beside them."""
+    if not grant.needs_consent:
+        given = scopes or (".default",)
+        return tuple(_completed(scope, cloud) for scope in given)
+    given = tuple(_completed(scope, cloud) for scope in scopes or ("SMTP.Send",))
+    return tuple(dict.fromkeys((*given, "offline_access", "openid", "profile")))
+
+
+def google_scopes(scopes: tuple[str, ...], grant: Grant) -> tuple[str, ...]:
+    """Complete Google's scopes: that for mail where none is given, and who consents."""
+    given = scopes or (_GOOGLE_MAIL,)
+    return tuple(dict.fromkeys((*given, "openid", "email"))) if grant.needs_consent else given
+
+
+def _completed(scope: str, cloud: Cloud) -> str:
+    if scope == ".default":
+        return f"{cloud.mail_application}/.default"
+    if scope in _MAIL_SCOPES:
+        return f"{cloud.mail}/{scope}"
+    return f"{cloud.graph}/{scope}" if scope in _GRAPH_SCOPES else scope
+
+
+def service_of(scope: str, cloud: Cloud) -> Service | None:
+    """What a complete scope of Microsoft's is for; None where it is for neither."""
+    if scope.startswith(f"{cloud.graph}/"):
+        return Service.GRAPH
+    return Service.MAIL if scope.startswith((f"{cloud.mail}/", f"{cloud.mail_application}/")) else None
+
+
+def microsoft_scope_faults(scopes: tuple[str, ...], cloud: Cloud, grant: Grant) -> Iterator[str]:
+    """Say what is wrong with Microsoft's scopes."""
+    for scope in scopes:
+        if scope.rpartition("/")[2] in _PERMISSIONS:
+            yield (
+                f"scopes: {scope} is a permission of the application, not a scope: leave scopes out, and "
+                "grant it in the portal"
+            )
+        elif "://" not in scope and scope not in {".default", *_MAIL_SCOPES, *_GRAPH_SCOPES, *_OPENID}:
+            yield f"scopes: {scope} is none that is known without its prefix; write it as https://…/{scope}"
+    complete = microsoft_scopes(scopes, cloud, grant)
+    if len({service_of(scope, cloud) for scope in complete} - {None}) > 1:
+        yield "scopes: a token is good for one service: make two credentials, one of them for Microsoft Graph"
+    if not grant.needs_consent and not all(scope.endswith("/.default") for scope in complete):
+        yield "scopes: an application's own access is asked for as …/.default, whatever it may do"
