@@ -81,7 +81,7 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _MAX_KEY = 200
 _KEY = Definitions(NATIVE.by_name["smtpEmailIdempotencyKey"])
 # Inputs of a coming version: a mail without what they ask for would be another mail.
-_NOT_BUILT = ("smtpEmailRecipientsData", "smtpEmailParticipants", "smtpEmailCopy", "smtpEmailTrackReplies")
+_NOT_BUILT = ("smtpEmailRecipientsData", "smtpEmailCopy", "smtpEmailTrackReplies")
 
 
 @dataclass(frozen=True, slots=True)
