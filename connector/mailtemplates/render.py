@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import GeneratorType, MappingProxyType, TracebackType
 from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
@@ -123,11 +123,13 @@ class _Kept:
     def text(self, name: str, data: Mapping[str, Any]) -> str | None:
         if self._find(name) is None:
             return None
+        stream: Iterator[str] | None = None
         try:
             template = self._environment.get_template(name)
-            return joined(template.root_render_func(template.new_context(dict(data))))
+            stream = template.root_render_func(template.new_context(dict(data)))
+            return joined(stream)
         except Exception as error:  # noqa: BLE001 - a template may call anything with anything
-            raise self._told(error, name) from None
+            raise self._told(error, name, stream) from None
 
     @cached_property
     def _inliner(self) -> Any:
@@ -155,9 +157,9 @@ class _Kept:
                 found.append(_attached(image, name))
         return tuple(found)
 
-    def _told(self, error: Exception, name: str) -> TemplateError:
+    def _told(self, error: Exception, name: str, stream: Iterator[str] | None) -> TemplateError:
         """Say where a rendering failed and why, without quoting the data."""
-        file, line = self._place(error, name)
+        file, line = _stopped(stream) or self._place(error, name)
         return TemplateError(
             self._folder.name,
             _reason(error),
@@ -178,6 +180,17 @@ class _Kept:
                 place = (template.filename or name, template.get_corresponding_lineno(trace.tb_lineno))
             trace = trace.tb_next
         return place
+
+
+def _stopped(stream: object) -> tuple[str, int] | None:
+    """Where output has stopped that was too much; None where the template itself has failed."""
+    place = None
+    while isinstance(stream, GeneratorType) and stream.gi_frame is not None:
+        template = stream.gi_frame.f_globals.get("__jinja_template__")
+        if template is not None:
+            place = str(template.filename), template.get_corresponding_lineno(stream.gi_frame.f_lineno)
+        stream = stream.gi_yieldfrom
+    return place
 
 
 def _reason(error: Exception) -> str:
