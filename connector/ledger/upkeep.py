@@ -138,12 +138,20 @@ class Upkeep:
             await asyncio.sleep(_PRUNE_EVERY)
 
 
-def heed_cancellation() -> None:
+def cancellations() -> int:
+    """How often the current task was cancelled; it stays so in one that went on after a cancellation."""
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
+
+
+def heed_cancellation(before: int) -> None:
     """Raise the cancellation that :meth:`Upkeep.recorded` has kept back.
 
+    Args:
+        before: The :func:`cancellations` before what may have been cancelled.
+
     Raises:
-        asyncio.CancelledError: The task was cancelled.
+        asyncio.CancelledError: The task was cancelled since.
     """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
+    if cancellations() > before:
         raise asyncio.CancelledError

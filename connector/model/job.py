@@ -102,9 +102,12 @@ class JobContext:
         when_taken: The handler: it does not know whether what it does was done; to be called once the engine
             has taken an outcome after which the job does not come again by itself.
         facts: The handler: what the log may say of the job.
+        cancellations: The handler: how often its task was cancelled before it took the job up; see
+            :meth:`asyncio.Task.cancelling`.
     """
 
     lost: bool = False
     committed: bool = False
     when_taken: Callable[[], object] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    cancellations: int = 0

@@ -108,7 +108,6 @@ class Once:
             ConnectorError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
             asyncio.CancelledError: Nothing was delivered.
         """
-        heed_cancellation()
         decision = await self._begin(mail, resend=resend)
         if not isinstance(decision, Granted):
             return await self._not_granted(decision, mail, submission, context)
@@ -168,6 +167,7 @@ class Once:
         if self._one_suspect.locked():
             reason = "After the worker died several times, the jobs that it had are tried one at a time."
             raise PostponedError(reason, timedelta(seconds=_HELD_PAUSE), CancelReason.AFTER_CRASHES)
+        heed_cancellation(context.cancellations)
         async with self._one_suspect:
             return await self.send(mail, submission, context, alone=True)
 
@@ -221,6 +221,7 @@ class Once:
     ) -> Response:
         """Take a delivery for done, and send to those who are left."""
         await self._upkeep.recorded(attempt, Assumed())
+        heed_cancellation(context.cancellations)
         return await self.send(mail, submission, context, alone=True)
 
     def _apply(
@@ -274,7 +275,7 @@ class _Record:
         """Record the reply to a delivery that is not the last; until the next one there is a way back."""
         await self._upkeep.recorded(self._attempt, delivery)
         self._context.committed = False
-        heed_cancellation()
+        heed_cancellation(self._context.cancellations)
 
 
 def _recorded(response: str, key: str) -> Response:

@@ -21,6 +21,7 @@ from connector.accounts.accounts import Accounts
 from connector.auth.sources import open_sources
 from connector.errors import CancelledBeforeSendError, CancelReason, ConnectorError
 from connector.ledger import Upkeep, open_upkeep
+from connector.ledger.upkeep import cancellations
 from connector.message.content.reader import ContentReader
 from connector.model.job import Fail, Job, JobContext, Outcome, Throw
 from connector.model.server import Server
@@ -151,7 +152,7 @@ class Pipeline:
 
     async def _sent(self, job: Job, context: JobContext) -> tuple[SendTask, Response]:
         submission: Submission | None = None
-        began = monotonic()
+        began, context.cancellations = monotonic(), cancellations()
         try:
             task = send_task(job.type)
             mail = await identify(job, task, self._settings.engine.namespace)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,22 @@ async def test_send_mail_raises_the_error_itself(smtp_server: SmtpServer, tmp_pa
     assert caught.value.field == "smtpEmailImportance"
     assert {"high", "normal", "low"} <= set(caught.value.allowed)
     assert smtp_server.received == []
+
+
+async def test_a_task_that_went_on_after_a_cancellation_sends_mails(
+    smtp_server: SmtpServer, tmp_path: Path
+) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(1)
+    try:
+        assert task.cancelling() == 1
+        response = await send_mail(mail(smtp_server), sqlite(tmp_path))
+    finally:
+        task.uncancel()
+    assert response["status"] == "SUCCESS"
 
 
 async def test_a_worker_works_for_the_length_of_a_block(

@@ -111,13 +111,15 @@ class ContentReader:
         if not attachments:
             return ()
         allowance, turns = Allowance(self._settings), asyncio.Semaphore(_AT_ONCE)
+        loads = [asyncio.create_task(self._read(each, allowance, turns)) for each in attachments]
         try:
-            async with asyncio.TaskGroup() as group:
-                loads = [group.create_task(self._read(each, allowance, turns)) for each in attachments]
-        except BaseExceptionGroup as failures:
-            # The first to fail stops the others; its error is the one that the job reports.
-            raise failures.exceptions[0] from None
-        return _identified(load.result() for load in loads)
+            return _identified(await asyncio.gather(*loads))
+        except BaseException:
+            # The first to fail stops the others. A TaskGroup of Python 3.11 would leave this task cancelled.
+            for load in loads:
+                load.cancel()
+            await asyncio.wait(loads)
+            raise
 
     async def _read(
         self, attachment: Attachment, allowance: Allowance, turns: asyncio.Semaphore

@@ -137,6 +137,9 @@ async def test_the_first_failure_ends_the_others(web: WebServer) -> None:
     with pytest.raises(AttachmentError) as caught:
         await load(request, urls=[web.host])
     assert caught.value.field == "a[1]"
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
 
 
 async def test_a_load_that_is_cancelled_ends(web: WebServer) -> None:
