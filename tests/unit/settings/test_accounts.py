@@ -237,7 +237,8 @@ def test_the_examples_of_the_guide_are_settings(tmp_path: Path, example: str) ->
     for name in re.findall(r"/etc/smtp-connector/(\S+)", example):
         (tmp_path / name).touch()
     file = tmp_path / "worker.yaml"
-    file.write_text(example.replace("/etc/smtp-connector", str(tmp_path)), encoding="utf-8")
+    text = example.replace("/etc/smtp-connector", str(tmp_path)).replace("/run/secrets", str(tmp_path))
+    file.write_text(text, encoding="utf-8")
     assert load({}, config=file).settings.accounts
 
 
