@@ -86,9 +86,11 @@ class Backlog:
         self._streams.setdefault(request.type, deque()).append(stream)
         return stream
 
-    def streams(self, job_type: str) -> int:
-        """Return how many streams are open for a type."""
-        return len(self._streams.get(job_type, ()))
+    def streams(self, job_type: str | None) -> int:
+        """Return how many streams are open, for one type or for all."""
+        if job_type is not None:
+            return len(self._streams.get(job_type, ()))
+        return sum(map(len, self._streams.values()))
 
     def drop_stream(self, stream: Stream) -> None:
         """Forget a stream; a second time does nothing."""

@@ -100,17 +100,26 @@ class Gateway:
         service: The engine, which runs already.
         host: The address to listen on.
         port: The port; 0 takes a free one.
+        largest: How many octets an answer with jobs may have; a job that needs more is an incident.
 
     Attributes:
         port: The port that is listened on.
     """
 
-    def __init__(self, service: EngineService, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        service: EngineService,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        largest: int = LARGEST_MESSAGE,
+    ) -> None:
         self._service = service
         self._core = service.core
         self._run = service.execute
         self._host = host
         self.port = port
+        self._largest = largest
         self._streams: set[JobStream] = set()
         self._server: grpc.aio.Server | None = None
 
@@ -335,11 +344,11 @@ class Gateway:
 
     def _fill(self, answer: pb.ActivateJobsResponse, taken: list[ActivatedJob]) -> list[ActivatedJob]:
         """Put as many jobs in as one answer holds; the rest goes back, and what never fits is an incident."""
-        room, jobs = LARGEST_MESSAGE, list[ActivatedJob]()
+        room, jobs = self._largest, list[ActivatedJob]()
         for job in taken:
             message = wire.activated(job)
             size = message.ByteSize() + _FRAME
-            if size > LARGEST_MESSAGE:
+            if size > self._largest:
                 self._run(self._core.mark_oversized, job.key)
             elif size > room:
                 self._service.release([job])

@@ -15,7 +15,7 @@ from connector.devengine.commands import (
     Failure,
     Rejection,
 )
-from connector.devengine.service import EngineService
+from connector.devengine.service import EngineService, OpenStream
 from connector.engine.port import EngineRefusedError, LeaseLostError
 from connector.model.job import Complete, Fail, Job, Outcome, Throw
 
@@ -32,14 +32,17 @@ class InMemoryEngine:
         service: The engine, which runs already.
         worker: The worker's name.
         lease: How long a job that is taken stays reserved, in seconds.
+        gives_back: Whether a job that was pushed and not read goes back when its stream ends; in a real
+            connection it is lost until its lease ends.
     """
 
-    def __init__(self, service: EngineService, worker: str, lease: float) -> None:
+    def __init__(self, service: EngineService, worker: str, lease: float, *, gives_back: bool = True) -> None:
         self._service = service
         self._core = service.core
         self._worker = worker
         self._lease = lease
-        self._streams: set[_Stream] = set()
+        self._gives_back = gives_back
+        self._streams: dict[_Stream, OpenStream] = {}
 
     async def version(self) -> str:
         """See :meth:`connector.engine.port.Engine.version`."""
@@ -48,26 +51,25 @@ class InMemoryEngine:
     async def stream(self, task_type: str) -> AsyncGenerator[Job, None]:
         """See :meth:`connector.engine.port.Engine.stream`."""
         stream = _Stream()
-        self._streams.add(stream)
-        opened = self._service.open_stream(self._request(task_type), stream.push)
+        self._streams[stream] = self._service.open_stream(self._request(task_type), stream.push)
         try:
             while (job := await stream.next()) is not None:
                 yield self._taken(job)
         finally:
-            self._streams.discard(stream)
-            opened.close()
-            self._service.release(stream.unread)
+            self._streams.pop(stream).close()
+            if self._gives_back:
+                self._service.release(stream.unread)
 
     def end_streams(self) -> None:
-        """End every stream once what was pushed is read, as a gateway does to have it renewed."""
-        for stream in self._streams:
+        """Push no more jobs, and end every stream once what was pushed is read, as a gateway renews them."""
+        for stream, opened in self._streams.items():
+            opened.close()
             stream.end()
 
     async def activate(self, task_type: str, limit: int, wait: float) -> list[Job]:
         """See :meth:`connector.engine.port.Engine.activate`."""
-        return [
-            self._taken(job) for job in await self._service.activate(self._request(task_type), limit, wait)
-        ]
+        jobs = await self._service.activate(self._request(task_type), limit, wait)
+        return [self._taken(job) for job in jobs]
 
     async def extend(self, job: Job, seconds: float) -> None:
         """See :meth:`connector.engine.port.Engine.extend`."""
@@ -116,8 +118,6 @@ class _Stream:
         return list(self._jobs)
 
     def push(self, job: ActivatedJob) -> bool:
-        if self._ended:
-            return False
         self._jobs.append(job)
         self._news.set()
         return True

@@ -236,8 +236,8 @@ class ProcessEngine:
         """Return the jobs that have not ended, oldest first."""
         return self._views.open_jobs()
 
-    def open_streams(self, job_type: str) -> int:
-        """Return how many streams want jobs of a type."""
+    def open_streams(self, job_type: str | None = None) -> int:
+        """Return how many streams are open, for one type or for all."""
         return self._backlog.streams(job_type)
 
     def waits(self, process_instance_key: int) -> Iterator[WaitView]:

@@ -43,6 +43,7 @@ class Options:
         record_file: Where each record is written as a JSON line.
         keep_records: Keep the last records in memory.
         seed: Where random numbers in FEEL begin; a journal has its own.
+        history: How many ended process instances can still be read.
     """
 
     version: EngineVersion = "8.6"
@@ -50,6 +51,7 @@ class Options:
     record_file: Path | None = None
     keep_records: bool = False
     seed: int = field(default_factory=lambda: randbits(48))
+    history: int = 2_000
 
 
 class EngineService:
@@ -79,7 +81,13 @@ class EngineService:
         self.records = self._record_log()
         self._journal = Journal(options.journal, options.version, options.seed) if options.journal else None
         self.seed = self._journal.seed if self._journal else options.seed
-        self.core = ProcessEngine(self.clock, version=options.version, records=self.records, seed=self.seed)
+        self.core = ProcessEngine(
+            self.clock,
+            version=options.version,
+            records=self.records,
+            seed=self.seed,
+            history=options.history,
+        )
         self._leases: list[tuple[int, ActivationRequest]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for: float | None = None

@@ -77,6 +77,7 @@ class JobView:
     process_instance_key: int
     bpmn_process_id: str
     process_definition_key: int
+    process_definition_version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +231,7 @@ def _job(job: Job) -> JobView:
         process_instance_key=where.instance.key,
         bpmn_process_id=definition.process.id,
         process_definition_key=definition.key,
+        process_definition_version=definition.version,
     )
 
 

@@ -1,10 +1,11 @@
 """An engine in memory, for tests of handlers and processes without Zeebe.
 
 A test creates jobs and reads their outcomes; the worker takes and reports them through the
-:class:`~connector.engine.port.Engine` port. The rules are those of Zeebe 8.6, as measured: a stream brings
-jobs that become available while it is open, and a poll brings older ones; a job pushed to a stream is leased
-whether it is read or not; an expired lease cannot be extended; a Complete or Fail is accepted until the job
-has ended, from any worker; a Fail without retries is an incident. ::
+:class:`~connector.engine.port.Engine` port. It is a view of the development engine: each job is the task of a
+small process that runs there, so the rules are the same. A stream brings jobs that become available while it
+is open, and a poll brings older ones; a job pushed to a stream is leased whether it is read or not; an
+expired lease cannot be extended; a Complete or Fail is accepted until the job has ended, from any worker; a
+Fail without retries is an incident. ::
 
     engine = FakeEngine()
     key = engine.create_job("smtp-connector:send:1", {"smtpEmailSubject": "Hello"})
@@ -14,21 +15,48 @@ has ended, from any worker; a Fail without retries is an incident. ::
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from contextlib import aclosing
 from enum import Enum
 from time import time
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec, TypeVar
+from xml.sax.saxutils import quoteattr
 
+from connector.devengine.commands import DEFAULT_TENANT, Failure, Resource
+from connector.devengine.in_memory import InMemoryEngine
+from connector.devengine.service import EngineService, Options
+from connector.devengine.views import JobView
 from connector.engine.port import EngineUnavailableError, LeaseLostError
 from connector.model.job import Complete, Fail, Job, Outcome, Throw
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 Call = Literal["stream", "activate", "extend", "report"]
 
-DEFAULT_TENANT = "<default>"
+# Every job stays readable: a test may look at thousands.
+_HISTORY = 1_000_000
+# Any BPMN error is caught, so that a job that throws one has ended.
+_PROCESS = """\
+<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL"
+                  xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="test">
+  <bpmn:process id="test-process" isExecutable="true">
+    <bpmn:startEvent id="start"/>
+    <bpmn:sequenceFlow id="in" sourceRef="start" targetRef="send-mail"/>
+    <bpmn:serviceTask id="send-mail">
+      <bpmn:extensionElements>
+        <zeebe:taskDefinition type={task_type} retries="{retries}"/>
+        <zeebe:taskHeaders>{headers}</zeebe:taskHeaders>
+      </bpmn:extensionElements>
+    </bpmn:serviceTask>
+    <bpmn:boundaryEvent id="thrown" attachedToRef="send-mail">
+      <bpmn:errorEventDefinition/>
+    </bpmn:boundaryEvent>
+  </bpmn:process>
+</bpmn:definitions>
+"""
+_STATES = {"CREATED": "WAITING", "TIMED_OUT": "WAITING", "ACTIVATED": "LEASED", "FAILED": "INCIDENT"}
 
 
 class JobState(Enum):
@@ -41,33 +69,25 @@ class JobState(Enum):
     INCIDENT = "incident"
 
 
-@dataclass(slots=True)
-class _Record:
-    job: Job
-    state: JobState = JobState.WAITING
-    lease: asyncio.TimerHandle | None = None
-    outcomes: list[Outcome] = field(default_factory=list)
-
-
 class FakeEngine:
     """Implements :class:`connector.engine.port.Engine` in memory, for one event loop.
 
     Args:
         lease: For how many seconds a taken job stays reserved.
         clock: The engine's clock; a test may make it differ from the worker's.
+
+    Attributes:
+        service: The development engine behind it.
     """
 
     def __init__(self, *, lease: float = 60.0, clock: Callable[[], float] = time) -> None:
         self.calls: dict[Call, int] = defaultdict(int)
-        self._lease = lease
-        self._clock = clock
-        self._keys = itertools.count(2251799813685249)
-        self._records: dict[int, _Record] = {}
-        self._streams: dict[str, deque[asyncio.Queue[Job | None]]] = defaultdict(deque)
+        self.service = _NotedService(Options(history=_HISTORY), clock)
+        self._port = InMemoryEngine(self.service, "test", lease, gives_back=False)
+        self._processes: dict[str, int] = {}
+        self._instances: dict[int, int] = {}
         self._faults: dict[Call, deque[Exception]] = defaultdict(deque)
         self._down: Exception | None = None
-        self._changed = asyncio.Condition()
-        self._news: set[asyncio.Task[None]] = set()
 
     # Actions of a test
 
@@ -80,24 +100,19 @@ class FakeEngine:
         retries: int = 3,
     ) -> int:
         """Create a job, as when a process instance reaches a task, and return its key."""
-        key = next(self._keys)
-        job = Job(
-            key=key,
-            type=task_type,
-            process_instance_key=next(self._keys),
-            bpmn_process_id="test-process",
-            process_definition_version=1,
-            element_id="send-mail",
-            element_instance_key=next(self._keys),
-            headers=dict(headers or {}),
-            retries=retries,
-            deadline=0.0,
-            variables=dict(variables or {}),
-            tenant_id=DEFAULT_TENANT,
-        )
-        self._records[key] = record = _Record(job)
-        self._offer(record)
-        return key
+        process = self._process(_diagram(task_type, headers or {}, retries))
+        core = self.service.core
+        started = self.service.execute(core.create_instance, process, -1, dict(variables or {}))
+        (job,) = core.jobs(started.process_instance_key)
+        self._instances[job.key] = started.process_instance_key
+        return job.key
+
+    def _process(self, diagram: str) -> int:
+        if diagram not in self._processes:
+            resource = Resource("test-process.bpmn", diagram.encode())
+            deployed = self.service.execute(self.service.core.deploy, [resource])
+            self._processes[diagram] = deployed.processes[0].key
+        return self._processes[diagram]
 
     def fail_next(self, call: Call, *errors: Exception) -> None:
         """Make the next calls of one kind raise these errors, in order."""
@@ -114,16 +129,15 @@ class FakeEngine:
 
     def end_streams(self) -> None:
         """End every open stream, as a gateway does to renew it."""
-        for queue in itertools.chain.from_iterable(self._streams.values()):
-            queue.put_nowait(None)
-        self._streams.clear()
+        self._port.end_streams()
+        self.service.faults.on_drop_streams()
 
     # Observations of a test
 
     @property
     def open_streams(self) -> int:
         """Return the number of open job streams."""
-        return sum(map(len, self._streams.values()))
+        return self.service.core.open_streams()
 
     def job(self, key: int) -> Job:
         """Return the job as it is now.
@@ -131,31 +145,50 @@ class FakeEngine:
         Raises:
             LeaseLostError: There is no such job.
         """
-        if key not in self._records:
-            raise LeaseLostError(f"no job has the key {key}")
-        return self._records[key].job
+        view, core = self._view(key), self.service.core
+        return Job(
+            key=key,
+            type=view.type,
+            process_instance_key=view.process_instance_key,
+            bpmn_process_id=view.bpmn_process_id,
+            process_definition_version=view.process_definition_version,
+            element_id=view.element_id,
+            element_instance_key=view.element_instance_key,
+            headers=dict(view.custom_headers),
+            retries=view.retries,
+            deadline=view.deadline or 0.0,
+            variables={one.name: one.value for one in core.variables(view.process_instance_key)},
+            tenant_id=DEFAULT_TENANT,
+        )
 
     def state(self, key: int) -> JobState:
         """Return the state of the job."""
-        return self._records[key].state
+        view = self._view(key)
+        if view.backoff_until is not None:
+            return JobState.BACKING_OFF
+        return JobState[_STATES.get(view.state, "DONE")]
 
     def retries(self, key: int) -> int:
         """Return the number of attempts that the job has left."""
-        return self._records[key].job.retries
+        return self._view(key).retries
 
     def outcomes(self, key: int) -> list[Outcome]:
         """Return the accepted outcomes of the job, in order."""
-        return list(self._records[key].outcomes)
+        return list(self.service.outcomes[self._view(key).key])
 
     async def outcome(self, key: int) -> Outcome:
-        """Wait until the job has ended (completed, thrown, or an incident) and return its last outcome."""
+        """Wait until the job has ended (completed, thrown, or an incident), and return its last outcome."""
         await self.until(lambda: self.state(key) in (JobState.DONE, JobState.INCIDENT))
-        return self._records[key].outcomes[-1]
+        return self.service.outcomes[key][-1]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition on this engine holds; it is evaluated after each change."""
-        async with self._changed:
-            await self._changed.wait_for(condition)
+        """Wait until a condition on this engine holds; it is checked after each change."""
+        await self.service.until(condition)
+
+    def _view(self, key: int) -> JobView:
+        if key not in self._instances:
+            raise LeaseLostError(f"no job has the key {key}")
+        return next(self.service.core.jobs(self._instances[key]))
 
     # The port
 
@@ -168,115 +201,60 @@ class FakeEngine:
     async def stream(self, task_type: str) -> AsyncGenerator[Job, None]:
         """See :meth:`connector.engine.port.Engine.stream`."""
         self._enter("stream")
-        queue: asyncio.Queue[Job | None] = asyncio.Queue()
-        self._streams[task_type].append(queue)
-        self._tell()
-        try:
-            while (job := await queue.get()) is not None:
+        async with aclosing(self._port.stream(task_type)) as jobs:
+            async for job in jobs:
                 yield job
-        finally:
-            if queue in self._streams[task_type]:
-                self._streams[task_type].remove(queue)
-            self._tell()
         if self._down:
             raise self._down
 
     async def activate(self, task_type: str, limit: int, wait: float) -> list[Job]:
         """See :meth:`connector.engine.port.Engine.activate`."""
         self._enter("activate")
-        if wait > 0 and not self._waiting(task_type):
-            try:
-                async with asyncio.timeout(wait):
-                    await self.until(lambda: bool(self._waiting(task_type)))
-            except TimeoutError:
-                return []
-        return [self._take(record) for record in self._waiting(task_type)[:limit]]
+        return await self._port.activate(task_type, limit, wait)
 
     async def extend(self, job: Job, seconds: float) -> None:
         """See :meth:`connector.engine.port.Engine.extend`."""
         self._enter("extend")
-        record = self._record(job)
-        if record.state is not JobState.LEASED:
-            raise LeaseLostError(f"job {job.key} is not active")
-        self._start_lease(record, seconds)
+        await self._port.extend(job, seconds)
 
     async def report(self, job: Job, outcome: Outcome) -> None:
         """See :meth:`connector.engine.port.Engine.report`."""
         self._enter("report")
-        record = self._record(job)
-        if record.state in (JobState.DONE, JobState.INCIDENT):
-            raise LeaseLostError(f"job {job.key} is {record.state.value}")
-        record.outcomes.append(outcome)
-        self._end_lease(record)
-        if isinstance(outcome, Complete | Throw):
-            record.state = JobState.DONE
-        else:
-            self._failed(record, outcome)
-        self._tell()
-
-    # Rules
+        await self._port.report(job, outcome)
+        # As the worker gave it: the engine is not told everything.
+        self.service.outcomes[job.key][-1] = outcome
 
     def _enter(self, call: Call) -> None:
         self.calls[call] += 1
-        self._tell()
+        self.service.notify()
         if self._down:
             raise self._down
         if self._faults[call]:
             raise self._faults[call].popleft()
 
-    def _record(self, job: Job) -> _Record:
-        return self._records[self.job(job.key).key]
 
-    def _failed(self, record: _Record, outcome: Fail) -> None:
-        record.job = replace(record.job, retries=outcome.retries)
-        if outcome.retries <= 0:
-            record.state = JobState.INCIDENT
-        elif outcome.backoff > 0:
-            record.state = JobState.BACKING_OFF
-            asyncio.get_running_loop().call_later(outcome.backoff, self._offer_unless_over, record)
-        else:
-            self._offer(record)
+class _NotedService(EngineService):
+    """An engine that keeps the outcomes it has accepted, by job key."""
 
-    def _waiting(self, task_type: str) -> list[_Record]:
-        return [
-            record
-            for record in self._records.values()
-            if record.job.type == task_type and record.state is JobState.WAITING
-        ]
+    def __init__(self, options: Options, source: Callable[[], float]) -> None:
+        super().__init__(options, source)
+        self.outcomes: dict[int, list[Outcome]] = defaultdict(list)
 
-    def _offer_unless_over(self, record: _Record) -> None:
-        if record.state in (JobState.LEASED, JobState.BACKING_OFF):
-            self._offer(record)
+    def execute(self, command: Callable[P, R], /, *arguments: P.args, **named: P.kwargs) -> R:
+        result = super().execute(command, *arguments, **named)
+        match command.__name__, *arguments:
+            case "complete_job", int(key), Mapping() as variables:
+                self.outcomes[key].append(Complete(variables))
+            case "throw_error", int(key), str(code), str(message), Mapping() as variables:
+                self.outcomes[key].append(Throw(code, message, variables))
+            case "fail_job", int(key), Failure(retries, message, backoff):
+                self.outcomes[key].append(Fail(message, retries, backoff))
+        return result
 
-    def _offer(self, record: _Record) -> None:
-        """Push the job to the next stream in turn; without a stream the job waits for a poll."""
-        record.state = JobState.WAITING
-        if streams := self._streams[record.job.type]:
-            streams.rotate(-1)
-            streams[-1].put_nowait(self._take(record))
-        self._tell()
 
-    def _take(self, record: _Record) -> Job:
-        record.state = JobState.LEASED
-        self._start_lease(record, self._lease)
-        return record.job
-
-    def _start_lease(self, record: _Record, seconds: float) -> None:
-        self._end_lease(record)
-        record.job = replace(record.job, deadline=self._clock() + seconds)
-        loop = asyncio.get_running_loop()
-        record.lease = loop.call_later(seconds, self._offer_unless_over, record)
-
-    def _end_lease(self, record: _Record) -> None:
-        if record.lease is not None:
-            record.lease.cancel()
-            record.lease = None
-
-    def _tell(self) -> None:
-        task = asyncio.ensure_future(self._notify())
-        self._news.add(task)
-        task.add_done_callback(self._news.discard)
-
-    async def _notify(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+def _diagram(task_type: str, headers: Mapping[str, str], retries: int) -> str:
+    """Write a process whose one task makes such a job."""
+    lines = "".join(
+        f"<zeebe:header key={quoteattr(key)} value={quoteattr(value)}/>" for key, value in headers.items()
+    )
+    return _PROCESS.format(task_type=quoteattr(task_type), retries=retries, headers=lines)

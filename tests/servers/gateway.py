@@ -1,39 +1,40 @@
-"""A Zeebe gateway on a real socket: behind it a ``FakeEngine``, its answers misbehave on demand."""
+"""A Zeebe gateway on a real socket: the development engine's, whose answers misbehave on demand."""
 
 import asyncio
-import json
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 from math import inf
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import grpc
-from pyzeebe.proto.gateway_pb2 import (
-    ActivatedJob,
-    ActivateJobsRequest,
-    ActivateJobsResponse,
-    CompleteJobRequest,
-    CompleteJobResponse,
-    FailJobRequest,
-    FailJobResponse,
-    StreamActivatedJobsRequest,
-    ThrowErrorRequest,
-    ThrowErrorResponse,
-    TopologyRequest,
-    TopologyResponse,
-    UpdateJobTimeoutRequest,
-    UpdateJobTimeoutResponse,
-)
+from pyzeebe.proto.gateway_pb2 import ActivatedJob, ActivateJobsResponse
 
-from connector.engine.port import LeaseLostError
-from connector.model.job import Complete, Fail, Job, Outcome, Throw
-from connector.testing.engine import FakeEngine
+from connector.devengine import commands, wire
+from connector.devengine.gateway import Gateway
+from connector.model.job import Job
+from connector.testing.engine import Call, FakeEngine
 
+if TYPE_CHECKING:
+    _Interceptor = grpc.aio.ServerInterceptor[Any, Any]
+else:
+    _Interceptor = grpc.aio.ServerInterceptor
 Context = grpc.aio.ServicerContext[Any, Any]
+Continuation = Callable[[grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Any, Any]"]]
+
+# As of a gateway whose limit an operator has raised.
+_LARGEST = 64 * 1024 * 1024
+_CALLS: dict[str, Call] = {
+    "ActivateJobs": "activate",
+    "StreamActivatedJobs": "stream",
+    "UpdateJobTimeout": "extend",
+    "CompleteJob": "report",
+    "ThrowError": "report",
+    "FailJob": "report",
+}
 
 
-class FakeGateway:
-    """Serves one ``FakeEngine`` over gRPC.
+class FakeGateway(_Interceptor):
+    """Serves the engine behind a ``FakeEngine`` over gRPC.
 
     ``refuse`` scripts the next answers of a method; ``metadata`` holds what each call brought along.
     """
@@ -62,9 +63,11 @@ class FakeGateway:
 
     async def start(self) -> None:
         """Listen, on the same port as before if it has listened before."""
+        gateway = Gateway(self.engine.service, largest=_LARGEST)
+        self.engine.service.faults.on_drop_streams = gateway._drop_streams
         # The port is the test's own: two gateways must not share it in silence.
-        self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-        self._server.add_generic_rpc_handlers((self._handlers(),))
+        self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)], interceptors=[self])
+        self._server.add_generic_rpc_handlers((gateway._handlers(),))
         where = f"127.0.0.1:{self.port}"
         if self._credentials is None:
             self.port = self._server.add_insecure_port(where)
@@ -84,26 +87,45 @@ class FakeGateway:
         """Never answer the next calls of this method, or any further one."""
         self._hanging[method] = inf if times is None else times
 
-    def _handlers(self) -> "grpc.GenericRpcHandler[Any, Any]":
-        unary, streamed = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
-        methods = {
-            "Topology": (unary, self._topology, TopologyRequest),
-            "ActivateJobs": (streamed, self._activate, ActivateJobsRequest),
-            "StreamActivatedJobs": (streamed, self._stream, StreamActivatedJobsRequest),
-            "UpdateJobTimeout": (unary, self._extend, UpdateJobTimeoutRequest),
-            "CompleteJob": (unary, self._complete, CompleteJobRequest),
-            "ThrowError": (unary, self._throw, ThrowErrorRequest),
-            "FailJob": (unary, self._fail, FailJobRequest),
-        }
-        handlers: dict[str, Any] = {
-            name: kind(method, request.FromString, lambda answer: answer.SerializeToString())
-            for name, (kind, method, request) in methods.items()
-        }
-        return grpc.method_handlers_generic_handler("gateway_protocol.Gateway", handlers)
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> "grpc.RpcMethodHandler[Any, Any]":
+        """Put the script before what the gateway does."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method.rpartition("/")[2]
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(
+                self._scripted(method, handler.unary_unary),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        return grpc.unary_stream_rpc_method_handler(
+            self._scripted(method, handler.unary_stream),
+            handler.request_deserializer,
+            handler.response_serializer,
+        )
+
+    def _scripted(self, method: str, serve: Any) -> Any:
+        async def scripted(request: Any, context: Context) -> Any:
+            await self._enter(method, request, context)
+            if method == "ActivateJobs" and self.raw:
+                await context.write(ActivateJobsResponse(jobs=[self.raw.popleft()]))
+                return await self._misbehave("ActivateJobs, second part", context)
+            # The engine has no tenants; what was asked for is in `requests`.
+            if method in {"ActivateJobs", "StreamActivatedJobs"}:
+                del request.tenantIds[:]
+            return await serve(request, context)
+
+        return scripted
 
     async def _enter(self, method: str, request: Any, context: Context) -> None:
-        self.requests.append(request)
+        self.requests.append(type(request).FromString(request.SerializeToString()))
         self.metadata.append({key: str(value) for key, value in context.invocation_metadata() or ()})
+        await self._misbehave(method, context)
+        if method in _CALLS:
+            self.engine._enter(_CALLS[method])
+
+    async def _misbehave(self, method: str, context: Context) -> None:
         if self._hanging[method] > 0:
             self._hanging[method] -= 1
             await asyncio.Event().wait()
@@ -111,72 +133,22 @@ class FakeGateway:
             code, details = self._refusals[method].popleft()
             await context.abort(code, details)
 
-    async def _topology(self, request: TopologyRequest, context: Context) -> TopologyResponse:
-        await self._enter("Topology", request, context)
-        return TopologyResponse(gatewayVersion="8.6.0")
-
-    async def _activate(
-        self, request: ActivateJobsRequest, context: Context
-    ) -> AsyncIterator[ActivateJobsResponse]:
-        await self._enter("ActivateJobs", request, context)
-        if self.raw:
-            yield ActivateJobsResponse(jobs=[self.raw.popleft()])
-            await self._enter("ActivateJobs, second part", request, context)
-            return
-        wait = max(0, request.requestTimeout) / 1000
-        for job in await self.engine.activate(request.type, request.maxJobsToActivate, wait):
-            yield ActivateJobsResponse(jobs=[on_the_wire(job)])
-
-    async def _stream(
-        self, request: StreamActivatedJobsRequest, context: Context
-    ) -> AsyncIterator[ActivatedJob]:
-        await self._enter("StreamActivatedJobs", request, context)
-        async for job in self.engine.stream(request.type):
-            yield on_the_wire(job)
-
-    async def _extend(self, request: UpdateJobTimeoutRequest, context: Context) -> UpdateJobTimeoutResponse:
-        await self._enter("UpdateJobTimeout", request, context)
-        try:
-            await self.engine.extend(self.engine.job(request.jobKey), request.timeout / 1000)
-        except LeaseLostError as error:
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
-        return UpdateJobTimeoutResponse()
-
-    async def _complete(self, request: CompleteJobRequest, context: Context) -> CompleteJobResponse:
-        await self._report("CompleteJob", request, Complete(json.loads(request.variables)), context)
-        return CompleteJobResponse()
-
-    async def _throw(self, request: ThrowErrorRequest, context: Context) -> ThrowErrorResponse:
-        outcome = Throw(request.errorCode, request.errorMessage, json.loads(request.variables))
-        await self._report("ThrowError", request, outcome, context)
-        return ThrowErrorResponse()
-
-    async def _fail(self, request: FailJobRequest, context: Context) -> FailJobResponse:
-        outcome = Fail(request.errorMessage, request.retries, request.retryBackOff / 1000)
-        await self._report("FailJob", request, outcome, context)
-        return FailJobResponse()
-
-    async def _report(self, method: str, request: Any, outcome: Outcome, context: Context) -> None:
-        await self._enter(method, request, context)
-        try:
-            await self.engine.report(self.engine.job(request.jobKey), outcome)
-        except LeaseLostError as error:
-            await context.abort(grpc.StatusCode.NOT_FOUND, str(error))
-
 
 def on_the_wire(job: Job) -> ActivatedJob:
-    return ActivatedJob(
-        key=job.key,
-        type=job.type,
-        processInstanceKey=job.process_instance_key,
-        bpmnProcessId=job.bpmn_process_id,
-        processDefinitionVersion=job.process_definition_version,
-        elementId=job.element_id,
-        elementInstanceKey=job.element_instance_key,
-        customHeaders=json.dumps(dict(job.headers)),
-        worker="test",
-        retries=job.retries,
-        deadline=round(job.deadline * 1000),
-        variables=json.dumps(dict(job.variables)),
-        tenantId=job.tenant_id,
+    return wire.activated(
+        commands.ActivatedJob(
+            key=job.key,
+            type=job.type,
+            process_instance_key=job.process_instance_key,
+            bpmn_process_id=job.bpmn_process_id,
+            process_definition_version=job.process_definition_version,
+            process_definition_key=1,
+            element_id=job.element_id,
+            element_instance_key=job.element_instance_key,
+            custom_headers=job.headers,
+            worker="test",
+            retries=job.retries,
+            deadline=job.deadline,
+            variables=job.variables,
+        )
     )
