@@ -26,7 +26,7 @@ from connector.testing.smtp import SmtpServer
 from connector.worker.job_loop import JobLoop
 
 _PACKAGE = "/connector/"
-_DOUBLES = "/connector/testing/"
+_OTHERS = ("testing", "devengine")  # the server's and the engine's side
 _WORKER = "/connector/worker"
 _WARM_UP = 20
 
@@ -57,7 +57,7 @@ class Passed:
         if _is_ours(taking_part.__module__):
             self.classes.add(taking_part)
         file = frame.f_code.co_filename
-        if _PACKAGE in file and _DOUBLES not in file:
+        if _PACKAGE in file and file.partition(_PACKAGE)[2].partition("/")[0] not in _OTHERS:
             self.frames[frame] = None
 
     @property
@@ -124,7 +124,8 @@ def _calls(frame: FrameType) -> int:
 
 
 def _is_ours(module: str) -> bool:
-    return module.startswith("connector.") and not module.startswith("connector.testing")
+    package, _, rest = module.partition(".")
+    return package == "connector" and rest.partition(".")[0] not in _OTHERS
 
 
 def _stack(frame: FrameType | None) -> Iterator[FrameType]:
