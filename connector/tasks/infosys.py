@@ -13,8 +13,9 @@ from typing import Any
 
 from connector.model.mail import SendRequest
 from connector.tasks.definitions import INFOSYS, Definitions, Kind
-from connector.tasks.native import Dialect, NativeTask
+from connector.tasks.native import NativeTask
 from connector.tasks.port import ReadContext
+from connector.tasks.request import Dialect
 
 
 class InfosysTask(NativeTask):
