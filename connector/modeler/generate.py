@@ -15,7 +15,8 @@ from urllib.parse import quote
 from connector.modeler.field import Field, Group, Target, When
 from connector.modeler.fields import FIELDS, GROUPS
 from connector.settings.model import SEND_TASK_TYPE
-from connector.tasks.definitions import NATIVE, Definition, Kind
+from connector.tasks.definitions import Definition, Kind
+from connector.tasks.send_inputs import NATIVE
 
 # A published template is never edited: a change gets the next number.
 VERSION = 2

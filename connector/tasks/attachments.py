@@ -16,8 +16,8 @@ from connector.errors import InputError
 from connector.message.encoding import is_known_charset
 from connector.model.mail import Attachment, DataSource, FileSource, UrlSource
 from connector.model.text import MAX_NAME, base_name, check_length, check_name, check_text
-from connector.tasks.definitions import ATTACHMENT, DOCUMENT_TYPES
 from connector.tasks.inputs import Inputs, Value, boolean, choice, from_json, is_blank, items, kind, text
+from connector.tasks.send_inputs import ATTACHMENT, DOCUMENT_TYPES
 
 _DOCUMENT_TYPE = "camunda.document.type"
 _MAX_ITEMS = 1_000  # attachments.max_count, 50 at first, decides; this bounds the reading

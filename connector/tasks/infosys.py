@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from connector.model.mail import SendRequest
-from connector.tasks.definitions import INFOSYS, Definitions, Kind
+from connector.tasks.definitions import Definitions, Kind
 from connector.tasks.native import NativeTask
 from connector.tasks.port import ReadContext
 from connector.tasks.request import Dialect
+from connector.tasks.send_inputs import INFOSYS
 
 
 class InfosysTask(NativeTask):

@@ -9,10 +9,10 @@ from connector.model.addresses import Mailbox
 from connector.model.mail import Invitation, Unsubscribe
 from connector.model.text import check_length, check_text, invisible
 from connector.settings.model import MessageSettings
-from connector.tasks.definitions import INVITATION_METHODS
 from connector.tasks.inputs import Inputs, Value, boolean, choice, shown, text
 from connector.tasks.mail_fields import read_mailbox, read_mailboxes
 from connector.tasks.moments import read_moment
+from connector.tasks.send_inputs import INVITATION_METHODS
 
 _METHODS = MappingProxyType({method: method for method in INVITATION_METHODS})
 _LONGEST = 10_000

@@ -14,8 +14,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connector.settings.model import MessageSettings
-from connector.tasks.definitions import FOLLOW_UP
 from connector.tasks.inputs import Inputs, Value, as_boolean, from_json, kind, mapping, shown, text, unquoted
+from connector.tasks.send_inputs import FOLLOW_UP
 
 _DURATION = re.compile(
     r"P(?=.)(?:(?P<years>\d{1,4})Y)?(?:(?P<months>\d{1,5})M)?(?:(?P<weeks>\d{1,6})W)?(?:(?P<days>\d{1,7})D)?"

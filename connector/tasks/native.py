@@ -15,13 +15,14 @@ from connector.errors import InputError
 from connector.model.mail import SendRequest
 from connector.model.text import invisible
 from connector.settings.accounts import MessageDefaults
-from connector.tasks.definitions import NATIVE, Definitions
+from connector.tasks.definitions import Definitions
 from connector.tasks.input_advice import misspelling_warnings, null_warnings
 from connector.tasks.inputs import Inputs, is_blank, text
 from connector.tasks.mail_fields import read_participants
 from connector.tasks.port import ReadContext
 from connector.tasks.request import Dialect, RequestReader
 from connector.tasks.route import read_route
+from connector.tasks.send_inputs import NATIVE
 
 _NO_DEFAULTS = MessageDefaults()
 _MAX_KEY = 200

@@ -36,21 +36,21 @@ from connector.model.signing import UNPROTECTED, Protection, SigningPolicy
 from connector.model.text import check_text
 from connector.settings.accounts import MessageDefaults
 from connector.tasks.attachments import read_attachments
-from connector.tasks.definitions import (
-    CONTENT_TYPES,
-    DELIVERY_RECEIPTS,
-    IMPORTANCE,
-    NATIVE,
-    SENSITIVITY,
-    WHEN_UNCERTAIN,
-    Definitions,
-)
+from connector.tasks.definitions import Definitions
 from connector.tasks.input_advice import RECIPIENTS, habit_warnings
 from connector.tasks.inputs import Inputs, Value, as_boolean, boolean, choice, items, mapping, shown, text
 from connector.tasks.invitations import read_invitation, read_unsubscribe
 from connector.tasks.mail_fields import read_headers, read_mailbox, read_mailboxes, read_message_ids
 from connector.tasks.moments import read_follow_up
 from connector.tasks.port import ReadContext
+from connector.tasks.send_inputs import (
+    CONTENT_TYPES,
+    DELIVERY_RECEIPTS,
+    IMPORTANCE,
+    NATIVE,
+    SENSITIVITY,
+    WHEN_UNCERTAIN,
+)
 
 # 4,096 is PATH_MAX; a longer line is a body.
 _HTML_FILE = re.compile(r"[^<\r\n]{1,4090}\.x?html?", re.IGNORECASE)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from connector.tasks.definitions import INFOSYS, NATIVE, Definition
+from connector.tasks.definitions import Definition
 from connector.tasks.mailbox_inputs import MAILBOX
+from connector.tasks.send_inputs import INFOSYS, NATIVE
 from reference_pages.markdown import table
 
 _PAGE = """\

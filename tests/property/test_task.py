@@ -14,9 +14,9 @@ from connector.model.mail import SendRequest
 from connector.model.text import check_text
 from connector.settings.model import INFOSYS_TASK_TYPE, SEND_TASK_TYPE, MessageSettings, Settings
 from connector.tasks import send_task
-from connector.tasks.definitions import AUTHENTICATION, NATIVE
 from connector.tasks.headers import TaskHeaders, read_task_headers
 from connector.tasks.port import ReadContext
+from connector.tasks.send_inputs import AUTHENTICATION, NATIVE
 
 CONTEXT = ReadContext(
     MessageSettings(time_zone="Europe/Berlin"),

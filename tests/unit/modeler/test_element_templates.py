@@ -15,8 +15,9 @@ from connector.modeler.field import Target
 from connector.modeler.fields import FIELDS
 from connector.modeler.generate import inputs, pages
 from connector.settings.model import SEND_TASK_TYPE
-from connector.tasks.definitions import NATIVE, Definition, Kind
+from connector.tasks.definitions import Definition, Kind
 from connector.tasks.headers import read_task_headers
+from connector.tasks.send_inputs import NATIVE
 
 _ROOT = Path(__file__).parents[3]
 _PATHS = sorted((_ROOT / "element-templates").glob("*.json"))

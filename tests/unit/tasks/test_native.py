@@ -21,8 +21,8 @@ from connector.model.mail import (
 from connector.model.signing import Protection
 from connector.settings.model import SEND_TASK_TYPE, MessageSettings, Settings
 from connector.tasks import send_task
-from connector.tasks.definitions import INFOSYS, NATIVE
 from connector.tasks.port import ReadContext
+from connector.tasks.send_inputs import INFOSYS, NATIVE
 from tests.unit.tasks.task_inputs import ABSENT, NOW, ORIGIN, read, refused, variables
 
 JANE = Mailbox("jane@example.org")
