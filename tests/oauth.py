@@ -8,9 +8,20 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    pkcs12,
+)
 from pydantic import SecretStr
 
 from connector.auth.client import OAuthClient
@@ -25,6 +36,7 @@ from connector.model.credential import Credential, Endpoints, Grant
 from tests.servers.authorization import SECRET, USER, AuthorizationServer
 
 PLACE = "accounts.sales.oauth"
+PASSWORD = "pässphrase"  # of key files that are thrown away
 
 
 def credential(
@@ -103,3 +115,33 @@ async def source(
     finally:
         await tokens.aclose()
         await endpoints.aclose()
+
+
+def _self_signed(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    name, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "connector")]), datetime.now(UTC)
+    return (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .sign(key, hashes.SHA256())
+    )
+
+
+def key_file(directory: Path, kind: str) -> tuple[Path, str | None, bytes]:
+    """A key file whose certificate ends in thirty days, its password, and the certificate as PEM."""
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+    key = (
+        ec.generate_private_key(ec.SECP256R1())
+        if kind == "elliptic"
+        else rsa.generate_private_key(65537, 2048)
+    )
+    certificate, file = _self_signed(key), directory / "key"
+    secret = BestAvailableEncryption(PASSWORD.encode())
+    if kind == "pkcs12":
+        file.write_bytes(pkcs12.serialize_key_and_certificates(b"connector", key, certificate, None, secret))
+    else:
+        encryption = secret if kind == "encrypted" else NoEncryption()
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+        file.write_bytes(pem + certificate.public_bytes(Encoding.PEM))
+    public = certificate.public_bytes(Encoding.PEM)
+    return file, PASSWORD if kind in {"pkcs12", "encrypted"} else None, public

@@ -6,17 +6,18 @@ The settings and the token store enter, a :class:`CredentialStatus` for each cre
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
 from connector.accounts.credentials import ConfiguredCredential
-from connector.auth.assertion import UnusableKeyFileError, load_key
 from connector.auth.consent import another_person
 from connector.auth.entry import Entry
-from connector.auth.store import Kept, StoreUnavailableError, TokenStore
+from connector.auth.sources import TokenSources
+from connector.auth.store import Kept, StoreUnavailableError
+from connector.errors import ConnectorError
 from connector.model.credential import Credential
 
 
@@ -93,11 +94,11 @@ def days_left(at: datetime, now: datetime) -> int:
     return (at - now).days
 
 
-async def status_of(configured: ConfiguredCredential, store: TokenStore) -> CredentialStatus:
+async def status_of(configured: ConfiguredCredential, sources: TokenSources) -> CredentialStatus:
     """Look at one credential; asks no provider."""
-    endings = await _own_endings(configured)
+    endings = await _own_endings(configured, sources)
     try:
-        kept = await store.read(configured.credential.place)
+        kept = await sources.store.read(configured.credential.place)
     except StoreUnavailableError as error:
         return CredentialStatus(configured, State.UNKNOWN, str(error), endings=endings)
     state, reason = _judged(configured.credential, kept)
@@ -143,19 +144,15 @@ def _grant_ending(credential: Credential, entry: Entry) -> tuple[tuple[Ending, d
     return ((Ending.GRANT, used + timedelta(days=credential.unused_days)),)
 
 
-async def _own_endings(configured: ConfiguredCredential) -> tuple[tuple[Ending, datetime], ...]:
+async def _own_endings(
+    configured: ConfiguredCredential, sources: TokenSources
+) -> tuple[tuple[Ending, datetime], ...]:
     found: list[tuple[Ending, datetime]] = []
     if configured.secret_expires is not None:
         found.append((Ending.CLIENT_SECRET, datetime.combine(configured.secret_expires, time(), UTC)))
-    credential = configured.credential
-    # One with a passphrase is looked at when it is used.
-    if credential.certificate is not None and credential.certificate_password is None:
-        try:
-            key = await asyncio.to_thread(load_key, credential.certificate)
-        except UnusableKeyFileError:
-            return tuple(found)
-        if key.expires is not None:
-            found.append((Ending.CERTIFICATE, key.expires))
+    with suppress(ConnectorError):  # told where it is needed
+        if (ends := await sources.client(configured.credential).certificate_ends()) is not None:
+            found.append((Ending.CERTIFICATE, ends))
     return tuple(found)
 
 

@@ -11,6 +11,7 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pydantic import SecretStr
 
@@ -66,6 +67,14 @@ class OAuthClient:
         self._endpoints = endpoints
         self._proof = Proof(credential, secrets)
         self.remember = remember
+
+    async def certificate_ends(self) -> datetime | None:
+        """When the certificate that proves who asks ends; None where there is none.
+
+        Raises:
+            ConnectorError: It cannot be read.
+        """
+        return await self._proof.certificate_ends()
 
     async def for_itself(self) -> Granted:
         """Ask without a person: by client credentials, or by a signed assertion.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from time import monotonic, time
 from urllib.parse import urlsplit
 
@@ -67,6 +68,14 @@ class Proof:
         if credential.client_authentication is ClientAuthentication.BASIC:
             return Form(everything, (credential.client_id, secret)), [secret]
         return Form({**everything, "client_secret": secret}), [secret]
+
+    async def certificate_ends(self) -> datetime | None:
+        """When the certificate ends; None where there is none.
+
+        Raises:
+            ConnectorError: It cannot be read.
+        """
+        return None if self.credential.certificate is None else (await self._key()).expires
 
     async def mended(self, answer: Answer) -> bool:
         """Whether another form may do better than the one that got this refusal.

@@ -36,11 +36,11 @@ async def check_credential(
     Returns:
         The findings of the steps ``grant`` and ``token``.
     """
-    status = await status_of(configured, sources.store)
+    status = await status_of(configured, sources)
     if status.state is not State.GOOD:
         return _no_grant(status), Finding.not_reached(CheckStep.TOKEN)
     token = await _token(configured.credential, sources, seconds)
-    status = await status_of(configured, sources.store)
+    status = await status_of(configured, sources)
     if token.status is Status.OK:
         token = _complete(token, status)
     return _grant(status, warn), token

@@ -117,7 +117,7 @@ async def _status(
     as_json: bool,
 ) -> int:
     async with _sources(settings, masker, environ) as sources:
-        statuses: list[CredentialStatus] = [await status_of(one, sources.store) for one in chosen]
+        statuses: list[CredentialStatus] = [await status_of(one, sources) for one in chosen]
         now = datetime.now(UTC)
         text = grant_texts.as_json(statuses, now) if as_json else grant_texts.as_text(statuses, now)
         typer.echo(masker.mask(text))

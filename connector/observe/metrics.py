@@ -75,6 +75,12 @@ class Metrics:
             "account",
             "file",
         )
+        self._credentials = self._gauge(
+            "credential_expires_timestamp_seconds",
+            "When the grant, the client secret or the certificate of an OAuth credential expires.",
+            "credential",
+            "what",
+        )
         self._build = self._gauge("build_info", "Always 1, with the version as label.", "version", "python")
         self._build.labels(VERSION, platform.python_version()).set(1)
         self._pools: dict[object, Callable[[], int]] = {}
@@ -154,6 +160,12 @@ class Metrics:
         for labels, moment in moments.items():
             self._keys.labels(*labels).set(moment)
 
+    def credentials_expire(self, moments: Mapping[tuple[str, str], float]) -> None:
+        """Replace the times at which something of the OAuth credentials expires, by credential and what."""
+        self._credentials.clear()
+        for labels, moment in moments.items():
+            self._credentials.labels(*labels).set(moment)
+
     def token_requested(self, credential: str, outcome: str, seconds: float) -> None:
         """Count a request for an access token.
 
@@ -216,7 +228,13 @@ class MeasuredStore:
 _Sample: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...]]
 _Totals: TypeAlias = dict[_Sample, float]
 # The same in every process, so a sum would be wrong.
-_SAME = frozenset({"smtp_connector_build_info", "smtp_connector_key_expires_timestamp_seconds"})
+_SAME = frozenset(
+    {
+        "smtp_connector_build_info",
+        "smtp_connector_key_expires_timestamp_seconds",
+        "smtp_connector_credential_expires_timestamp_seconds",
+    }
+)
 
 
 class Addition:

@@ -7,7 +7,7 @@ when the job's task is cancelled: the worker can report what became of the mail.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from connector.accounts.accounts import Accounts
-from connector.auth.sources import open_sources
+from connector.accounts.credentials import configured_credentials
+from connector.auth.sources import TokenSources, open_sources
 from connector.errors import CancelledBeforeSendError, CancelReason, ConnectorError
 from connector.ledger import Upkeep, open_upkeep
 from connector.ledger.upkeep import cancellations
@@ -228,6 +229,7 @@ async def open_pipeline(
         LedgerUnavailableError: The settings describe a ledger that this worker cannot have.
     """
     async with AsyncExitStack() as stack:
+        lasting = shared is not None
         if shared is None:
             opening = open_upkeep(settings.ledger, settings.worker.lease)
             shared = Shared(await stack.enter_async_context(opening))
@@ -246,8 +248,10 @@ async def open_pipeline(
             smtp.use(settings.smtp, tokens.of)
             transport = smtp
         accounts = Accounts(settings)
+        if lasting:
+            await stack.enter_async_context(_beside(_watch_grants(settings, tokens, shared.metrics)))
         if any(account.signing.keys or account.signing.dkim for account in accounts.all):
-            await stack.enter_async_context(_watching_keys(accounts, secrets, shared.metrics))
+            await stack.enter_async_context(_beside(_watch_keys(accounts, secrets, shared.metrics)))
         stages = Stages(
             settings,
             accounts,
@@ -295,17 +299,27 @@ async def open_smtp(settings: Settings, metrics: Metrics) -> AsyncIterator[SmtpT
 
 
 @asynccontextmanager
-async def _watching_keys(
-    accounts: Accounts, secrets: SecretResolver, metrics: Metrics
-) -> AsyncIterator[None]:
-    from connector.send.expiry import ExpiryWatch  # noqa: PLC0415 - loads a library
-
-    watch = asyncio.create_task(ExpiryWatch(accounts, secrets, metrics, _now).run())
+async def _beside(duty: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run a duty while the block lasts."""
+    task = asyncio.create_task(duty)
     try:
         yield
     finally:
-        watch.cancel()
-        await asyncio.wait({watch})
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def _watch_keys(accounts: Accounts, secrets: SecretResolver, metrics: Metrics) -> None:
+    from connector.send.expiry import ExpiryWatch  # noqa: PLC0415 - loads a library
+
+    await ExpiryWatch(accounts, secrets, metrics, _now).run()
+
+
+async def _watch_grants(settings: Settings, tokens: TokenSources, metrics: Metrics) -> None:
+    from connector.send.grant_watch import GrantWatch  # noqa: PLC0415 - loads libraries
+
+    if credentials := configured_credentials(settings):
+        await GrantWatch(credentials, tokens, metrics, settings.tokens.warn, _now).run()
 
 
 def _protector() -> Callable[[], Protector]:

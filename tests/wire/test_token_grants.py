@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    pkcs12,
 )
 from joserfc import jwt
 from joserfc.jwk import import_key
@@ -24,12 +20,10 @@ from pydantic import SecretStr
 
 from connector.errors import ErrorCode
 from connector.model.credential import ClientAuthentication, Grant
-from tests.oauth import credential
+from tests.oauth import credential, key_file
 from tests.servers.authorization import USER, AuthorizationServer
 from tests.servers.authorization_state import Client
 from tests.wire.token_sources import Opening, claims, refusal
-
-PASSWORD = "pässphrase"
 
 
 @pytest.mark.parametrize("way", list(ClientAuthentication))
@@ -44,36 +38,6 @@ async def test_client_credentials_with_a_secret(
     (form,) = authorization_server.token_requests()
     assert ("client_secret" in form) == (way is ClientAuthentication.POST)
     assert (form["scope"], form["resource"]) == ("mail", "x")
-
-
-def self_signed(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    name, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "connector")]), datetime.now(UTC)
-    return (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
-        .sign(key, hashes.SHA256())
-    )
-
-
-def key_file(directory: Path, kind: str) -> tuple[Path, str | None, bytes]:
-    """A key file of a kind, its password, and the public key as PEM."""
-    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-    key = (
-        ec.generate_private_key(ec.SECP256R1())
-        if kind == "elliptic"
-        else rsa.generate_private_key(65537, 2048)
-    )
-    certificate, file = self_signed(key), directory / "key"
-    secret = BestAvailableEncryption(PASSWORD.encode())
-    if kind == "pkcs12":
-        file.write_bytes(pkcs12.serialize_key_and_certificates(b"connector", key, certificate, None, secret))
-    else:
-        encryption = secret if kind == "encrypted" else NoEncryption()
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
-        file.write_bytes(pem + certificate.public_bytes(Encoding.PEM))
-    public = certificate.public_bytes(Encoding.PEM)
-    return file, PASSWORD if kind in {"pkcs12", "encrypted"} else None, public
 
 
 @pytest.mark.parametrize("provider", ["custom", "microsoft"])
