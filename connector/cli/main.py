@@ -49,15 +49,20 @@ def main() -> None:
     app()
 
 
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
-    ] = False,
-) -> None:
+def _print_version(version: bool) -> None:
     if version:
         typer.echo(f"smtp-connector {VERSION}")
         raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """Read the options before a command."""
 
 
 @app.command(

@@ -24,7 +24,7 @@ import asyncpg
 from connector.ledger import rules
 from connector.ledger.port import Answer, Entry, LedgerUnavailableError, LedgerVanishedError, Operation, State
 from connector.ledger.postgres_server import NOW, PostgresServer
-from connector.ledger.schema import SEAL, absent, listing, vanished
+from connector.ledger.schema import SEAL, emptied, listing, vanished
 
 _TABLE = "smtp_connector_ledger"
 _COLUMNS = "key, state, request_hash, attempt, crashes, owner, held_until, changed, response, progress"
@@ -145,13 +145,15 @@ class PostgresStore:
                     self._compare(await connection.fetchval(f"SELECT {_SEAL}"))
                 yield connection
         except LedgerVanishedError:
-            self._vanished = self._seal is not None
-            raise (vanished if self._vanished else absent)(self._server.place) from None
+            if self._seal is None:
+                raise
+            self._vanished = True
+            raise vanished(self._server.place) from None
 
     def _compare(self, seal: str | None) -> None:
         """Stop for good where it is another one."""
         if seal is None or self._seal not in {None, seal}:
-            raise vanished(self._server.place)
+            raise (vanished if self._seal else emptied)(self._server.place)
         self._seal, self._server.make = seal, False
 
     # --- compare and swap ---------------------------------------------------------------------------

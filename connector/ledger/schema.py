@@ -116,6 +116,14 @@ def vanished(place: str) -> LedgerVanishedError:
     )
 
 
+def emptied(place: str) -> LedgerVanishedError:
+    """The error of a ledger that has its tables and not its entries."""
+    return LedgerVanishedError(
+        f"The ledger {place} was emptied: mails sent before are unknown, and nothing is sent. Restore it, or "
+        "remove it to begin a new one; then start the worker."
+    )
+
+
 def absent(place: str) -> LedgerVanishedError:
     """The error of a ledger that must be there and is not."""
     return LedgerVanishedError(

@@ -31,7 +31,7 @@ import structlog
 
 from connector.ledger import rules
 from connector.ledger.port import Answer, Entry, LedgerUnavailableError, LedgerVanishedError, Operation, State
-from connector.ledger.schema import SQLITE, absent, listing, pending, vanished
+from connector.ledger.schema import SQLITE, absent, emptied, listing, pending, vanished
 
 # How long another process may hold the file. A group takes milliseconds, so longer means that it hangs.
 _BUSY_SECONDS = 5.0
@@ -271,8 +271,8 @@ class SqliteStore:
     def _check(self, seal: str | None) -> None:
         """Stop for good where the ledger is not the one that this worker has begun with."""
         if seal is None or self._seal not in {None, seal}:
-            self._vanished = True
-            raise vanished(str(self._path))
+            self._vanished = self._seal is not None
+            raise (vanished if self._vanished else emptied)(str(self._path))
         self._seal = seal
 
     def _prune_chunk(self, after: float, bounds: dict[str, float | bool]) -> tuple[float, int]:

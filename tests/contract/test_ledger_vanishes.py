@@ -154,6 +154,18 @@ async def test_a_damaged_entry_fails_its_own_mail_only(place: str, request: pyte
     await ledger.aclose()
 
 
+async def test_a_ledger_that_was_emptied_while_no_worker_ran_is_said(tmp_path: Path) -> None:
+    ledger = Ledger(SqliteStore(tmp_path / "ledger.db"))
+    assert await works(ledger, "sent")
+    await ledger.aclose()
+    emptied(tmp_path)
+    ledger = Ledger(SqliteStore(tmp_path / "ledger.db"))
+    for _ in range(2):
+        with pytest.raises(LedgerVanishedError, match=r"was emptied: .* or remove it to begin a new one"):
+            await ledger.begin("sent", HASH, LONG)
+    await ledger.aclose()
+
+
 async def test_the_seal_is_no_entry(place: str) -> None:
     kept: Store = store(place)
     ledger = Ledger(kept)
