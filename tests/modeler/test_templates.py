@@ -49,9 +49,11 @@ ALL: Entries = {
     TO: "=[order.customer]",
     ("Sender and recipients", "Cc"): "joe@example.org, jim@example.org",
     ("Sender and recipients", "Bcc"): "audit@example.org",
+    ("Sender and recipients", "Participants"): '={desk: "desk@example.org"}',
     ("Content", "Format"): "HTML with a text part",
     ("Content", "Body"): "<p>Thank you for <b>your order</b>.</p>",
     ("Content", "Text part"): "Thank you for your order.",
+    ("Content", "Invitation"): '={start: "2026-12-01T09:30:00Z", end: "2026-12-01T10:00:00Z"}',
     ("Attachments", "Attachments"): '=[{name: "order.csv", content: order.rows}]',
     ("Importance and receipts", "Importance"): "High",
     ("Importance and receipts", "Sensitivity"): "Confidential",
@@ -63,6 +65,7 @@ ALL: Entries = {
     ("Delivery", "Headers"): '={"X-Case": order.id}',
     ("Replies and threading", "In reply to"): "<order-4711@example.com>",
     ("Replies and threading", "References"): "<first@example.com>, <order-4711@example.com>",
+    ("Replies and threading", "Unsubscribe"): '={url: "https://a.example/leave"}',
     ("Delivery", "All recipients or none"): True,
     ("Delivery", "Idempotency key"): "=order.id",
     ("Output mapping", "Result variable"): "mail",
@@ -97,6 +100,7 @@ HEADERS = {
     "X-Message-Flag": "Follow up",
     "Reply-To": "sales@example.com",
     "X-Case": "4711",
+    "List-Unsubscribe": "<https://a.example/leave>",
     "In-Reply-To": "<order-4711@example.com>",
     "References": "<first@example.com> <order-4711@example.com>",
 }
@@ -191,6 +195,7 @@ async def test_every_entry_reaches_the_mail(  # noqa: PLR0917 - fixtures and a c
     assert {name: message[name] for name in HEADERS} == HEADERS
     assert mail.rcpt_parameters["jane@example.org"]["NOTIFY"] == "FAILURE,DELAY"
     assert [part.get_filename() for part in message.iter_attachments()] == ["order.csv"]
+    assert "text/calendar" in [part.get_content_type() for part in message.walk()]
     told: dict[str, Any] = await watch.variables(instance)
     assert told["mail"]["status"] == "SUCCESS"
     assert told["told"] == list(mail.recipients)
