@@ -99,7 +99,7 @@ def _gateway(address: str) -> str:
             "this is a mail server's address; give host:port of the Zeebe gateway, as "
             "zeebe.example.com:26500, and the mail server as accounts.default.host"
         )
-    if found and "/" in rest.rstrip("/"):
+    if "/" in (rest or address).rstrip("/"):  # its http:// may have been read as "without TLS"
         raise ValueError(
             "this is the address of an HTTP interface; give host:port of the gateway's gRPC interface, as "
             "zeebe.example.com:26500"

@@ -164,6 +164,10 @@ FAULTS = {
     "a mail server's port": ({"ZEEBE_ADDRESS": "smtp.example.com:587"}, "this is a mail server's address"),
     "a mail server's scheme": ({"ZEEBE_ADDRESS": "smtp://mail:2525"}, "this is a mail server's address"),
     "a web address": ({"ZEEBE_ADDRESS": "ftp://zeebe:8080/v2"}, "this is the address of an HTTP interface"),
+    "a web address with http": (
+        {"ZEEBE_ADDRESS": "http://zeebe:8080/v2"},
+        "this is the address of an HTTP interface",
+    ),
     "half a login": ({"ZEEBE_CLIENT_ID": "x"}, "client_id and client_secret must be set together"),
     "login in clear": (
         {**CREDENTIALS, "ZEEBE_INSECURE_CONNECTION": "true"},
