@@ -165,11 +165,10 @@ def measured(checkout: Path, left_out: Sequence[str]) -> list[Row]:
     """Measure a checkout, as a whole and without some of its packages."""
     found = modules(checkout)
     part = without(found, left_out)
-    of = f"without {', '.join(left_out)}"
     return [
         *_structure("whole package", found),
-        *_structure(of, part),
-        *_style(of, part),
+        *_structure("part", part),
+        *_style(part),
         _pronouns(checkout),
     ]
 
@@ -188,7 +187,7 @@ def _structure(of: str, found: Mapping[str, Module]) -> Iterator[Row]:
         yield {"of": of, "figure": figure, "value": value}
 
 
-def _style(of: str, found: Mapping[str, Module]) -> Iterator[Row]:
+def _style(found: Mapping[str, Module]) -> Iterator[Row]:
     functions = [length for module in found.values() for length in module.functions]
     files = [module.lines for module in found.values() if not module.is_package]
     figures: dict[str, float] = {
@@ -198,7 +197,7 @@ def _style(of: str, found: Mapping[str, Module]) -> Iterator[Row]:
         "lines of a file, nine in ten": quantiles(files, n=10)[-1],
     }
     for figure, value in figures.items():
-        yield {"of": of, "figure": figure, "value": int(value)}
+        yield {"of": "part", "figure": figure, "value": int(value)}
 
 
 def _pronouns(checkout: Path) -> Row:
@@ -213,7 +212,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true")
     given = parser.parse_args()
     checkout, left_out = given.checkout.resolve(), given.without.split(",")
-    show(f"Structure of {checkout.name}", measured(checkout, left_out))
+    show(f"Structure of {checkout.name} (part: without {given.without})", measured(checkout, left_out))
     if given.list:
         _list(checkout, left_out)
 
