@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
+import hypothesis
 import pytest
 import trustme
 from pyzeebe import ZeebeClient, create_insecure_channel
@@ -24,6 +25,10 @@ from tests.servers.dovecot import Dovecot
 from tests.servers.postfix import Postfix
 from tests.servers.postgres import Postgres
 from tests.servers.sink import Sink
+
+# A deadline is a wall-clock limit, which a shared machine exceeds without a fault.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 
 @pytest.fixture(scope="session")

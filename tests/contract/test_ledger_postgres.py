@@ -39,6 +39,17 @@ async def test_a_server_that_crashes_is_said_and_recovered_from(own_postgres: Po
         assert await works(ledger, "k")
 
 
+async def test_a_check_writes_each_time(postgres: Postgres) -> None:
+    """A standby can be read, so only a write shows that the ledger works."""
+    url = postgres.create_database()
+    async with open_ledger(in_postgres(url)) as ledger:
+        written = set()
+        for _ in range(2):
+            await ledger.check()
+            written.add(postgres.sql("SELECT at FROM smtp_connector_probe", database(url)))
+    assert len(written) == 2
+
+
 async def test_a_server_that_is_read_only_is_said_and_recovered_from(postgres: Postgres) -> None:
     url = postgres.create_database()
     name = database(url)

@@ -94,6 +94,21 @@ async def test_a_write_that_fails_is_not_recorded(tmp_path: Path) -> None:
     await ledger.aclose()
 
 
+async def test_a_check_writes_each_time(tmp_path: Path) -> None:
+    """A disk that became read-only can still be read, so only a write shows that the ledger works."""
+    path = tmp_path / "ledger.db"
+    ledger = Ledger(SqliteStore(path))
+    written = []
+    for _ in range(2):
+        await ledger.check()
+        with closing(sqlite3.connect(path)) as other:
+            written += other.execute("SELECT * FROM probes").fetchall()
+    await ledger.aclose()
+    (first, at), (second, later) = written
+    assert first == second
+    assert later > at
+
+
 async def test_a_read_only_disk_is_said_and_recovered_from(small_disk: Path) -> None:
     path = small_disk / "ledger.db"
     ledger = Ledger(SqliteStore(path))

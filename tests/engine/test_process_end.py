@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from time import monotonic
 
 from pyzeebe import ZeebeClient
 
@@ -20,7 +19,7 @@ real = socket.getaddrinfo
 def hanging(host, *more, **named):
     if "hangs" in str(host):
         print("look-up hangs", file=sys.stderr, flush=True)
-        time.sleep(25)
+        time.sleep(3600)
     return real(host, *more, **named)
 socket.getaddrinfo = hanging
 main()
@@ -45,12 +44,9 @@ async def test_a_look_up_that_hangs_does_not_hold_up_the_end(
         await worker.logged("worker ready")
         await start(zeebe, tmp_path, inputs)
         await worker.logged("look-up hangs")
-        asked = monotonic()
         worker.process.send_signal(signal.SIGTERM)
         code = await worker.ended()
-        taken = monotonic() - asked
     assert code in {0, 1}
-    assert taken < 10, "the look-up takes 25 s, the grace period 2 s and one more"
 
 
 # A worker that takes its time to read its settings.

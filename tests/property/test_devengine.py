@@ -194,7 +194,7 @@ async def compared(commands: list[tuple[str, int]], more: list[tuple[str, int]],
             assert state(again) == later
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(commands=COMMANDS, more=COMMANDS)
 def test_watched_unwatched_and_replayed_are_the_same(
     commands: list[tuple[str, int]], more: list[tuple[str, int]]

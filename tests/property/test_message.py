@@ -201,9 +201,7 @@ def check_round_trip(chosen: Texts) -> None:
 @pytest.fixture(params=[100, pytest.param(10_000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
 def run(request: pytest.FixtureRequest) -> Callable[[Callable[..., None]], None]:
     """Run a property, with the number of examples that the run asks for."""
-    profile = settings(
-        max_examples=request.param, deadline=None, suppress_health_check=list(HealthCheck), database=None
-    )
+    profile = settings(max_examples=request.param, suppress_health_check=list(HealthCheck), database=None)
     return lambda check: profile(check)()
 
 

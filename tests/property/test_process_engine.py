@@ -177,7 +177,7 @@ def _advance(seconds: float, engine: ProcessEngine, clock: Clock) -> None:
     engine.tick()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(commands)
 def test_records_and_refusals_change_nothing(given_commands: list[Command]) -> None:
     watched, alone, replayed = Run(RecordLog()), Run(None), Run(None)

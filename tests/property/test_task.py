@@ -183,7 +183,7 @@ def test_much_of_anything_does_not_hang(name: str, piece: str) -> None:
 
 
 @pytest.mark.long
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=10_000)
 @given(TASK_TYPES, st.sampled_from(NAMES), VALUES | JSON_TEXTS)
 def test_any_value_in_any_variable_at_length(task_type: str, name: str, value: Any) -> None:
     check(read(task_type, {**COMPLETE, name: value}))

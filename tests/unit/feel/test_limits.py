@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tracemalloc
-from time import monotonic
+from time import thread_time
 
 import pytest
 
@@ -47,11 +47,11 @@ ATTACKS = {
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_attacks_end_with_an_error(attack: str) -> None:
     expression = feel.compile(ATTACKS[attack])
-    start = monotonic()
+    start = thread_time()
     with pytest.raises(FeelLimitError):
         expression.evaluate({"long": "a" * 20_000})
-    # Ten times what is allowed: this is no measurement, only "it ended".
-    assert monotonic() - start < 10 * Limits().seconds
+    # Twice the limit, in CPU time: the limit is checked between steps, and some steps are long.
+    assert thread_time() - start < 2 * Limits().seconds
 
 
 @pytest.mark.parametrize("attack", ["doubled text", "doubled list", "kept results", "shared items as text"])

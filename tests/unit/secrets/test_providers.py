@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from connector.errors import SecretError
+from connector.secrets import providers
 from connector.secrets.port import UnusableSecretError
 from connector.secrets.providers import EnvironmentSecrets, FileSecrets, open_secrets
 from connector.settings.secrets import SecretSettings
@@ -165,3 +166,48 @@ async def test_the_environment_comes_before_the_directory(tmp_path: Path) -> Non
         resolved = await secrets.resolve({"authentication": {"a": "secrets.A", "b": "{{secrets.B}}"}})
     assert resolved.value == {"authentication": {"a": "variable", "b": "file"}}
     assert remembered == ["variable", "file"]
+
+
+class Remote:
+    """In place of a remote store: it has every secret, and hangs for one."""
+
+    name = "remote"
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.asked = asyncio.Event()
+
+    async def get(self, name: str) -> str | None:
+        self.asked.set()
+        try:
+            if name == "SLOW":
+                await asyncio.Event().wait()
+        finally:
+            self.events.append(f"answered {name}")
+        return "remote"
+
+    async def aclose(self) -> None:
+        self.events.append("closed")
+
+
+async def test_the_directory_comes_before_remote_stores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "A").write_text("file")
+    remote = Remote()
+    monkeypatch.setattr(providers, "_remote_providers", lambda *_: iter([remote]))
+    async with open_secrets(SecretSettings(directory=tmp_path), {}, lambda _: None) as secrets:
+        resolved = await secrets.resolve({"authentication": {"a": "secrets.A", "b": "secrets.B"}})
+    assert resolved.value == {"authentication": {"a": "file", "b": "remote"}}
+    assert remote.events == ["answered B", "closed"]
+
+
+async def test_requests_end_before_the_store_that_they_ask_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    remote = Remote()
+    monkeypatch.setattr(providers, "_remote_providers", lambda *_: iter([remote]))
+    async with open_secrets(SecretSettings(), {}, lambda _: None) as secrets:
+        waiting = asyncio.create_task(secrets.resolve({"authentication": {"a": "secrets.SLOW"}}))
+        await remote.asked.wait()
+    assert remote.events == ["answered SLOW", "closed"]
+    waiting.cancel()
+    await asyncio.wait({waiting})

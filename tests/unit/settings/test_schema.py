@@ -159,7 +159,7 @@ def pattern(kind: Any) -> str:
 @pytest.mark.parametrize(
     "kind", [Duration, Seconds, TimeOfDay, HostAndPort], ids=["duration", "seconds", "time", "host"]
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.differing_executors])
 @given(data=st.data())
 def test_whatever_fits_a_pattern_is_read(kind: Any, data: st.DataObject) -> None:
     # Editors read \d and \s as ASCII does, and $ as the very end, which in Python may stand before a newline.

@@ -74,6 +74,14 @@ async def test_settings_that_open_nothing_change_nothing() -> None:
     assert opened.closed == [1]
 
 
+async def test_a_change_can_be_taken_back() -> None:
+    opened = Opened()
+    async with Reloadable(opened, limited(1)).running() as pipeline:
+        await pipeline.use(limited(2))
+        await pipeline.use(limited(1))
+    assert opened.closed == [1, 2, 1]
+
+
 async def test_the_same_settings_open_nothing() -> None:
     opened = Opened()
     async with Reloadable(opened, limited(1)).running() as pipeline:

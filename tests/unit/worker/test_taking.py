@@ -37,7 +37,7 @@ async def test_a_streamed_job_needs_no_poll() -> None:
         assert engine.calls["activate"] == 2
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 9), st.integers(1, 60), st.booleans(), st.booleans())
 def test_never_more_jobs_than_slots(slots: int, jobs: int, stream: bool, early: bool) -> None:
     async def run() -> int:
