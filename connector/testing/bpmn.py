@@ -42,14 +42,15 @@ class Bpmn:
     Every mail server that a diagram or an account names is the inbox, which asks for no TLS and no login.
 
     Args:
-        settings: Of the worker: accounts, back-offs, error mapping; the defaults without. What belongs to the
-            place of a worker does not count: engine, ledger, secret stores, health and an account's rate.
-        directories: Where files are looked for; the working directory without.
-        limit: Seconds of real time for which one call waits at most until nothing moves any more.
+        settings: The worker's settings, such as accounts, back-offs and error mapping; None means the
+            defaults. Those that belong to a worker's environment do not apply: engine, ledger, secret and
+            token stores, health, and the rate of an account.
+        directories: The directories in which files are searched; by default the working directory.
+        limit: The longest wait of one call until nothing moves any more, in seconds of real time.
 
     Attributes:
         inbox: The mails.
-        limit: See above; it can be changed at any time.
+        limit: As above; it can be changed at any time.
     """
 
     def __init__(
@@ -84,12 +85,13 @@ class Bpmn:
         """Deploy a file, start its process, and wait until nothing moves any more.
 
         Args:
-            file: The diagram; see ``directories``.
-            process_id: Which process, where the file has several.
-            variables: What the process starts with, as JSON values.
+            file: The diagram; a relative path is searched in ``directories``.
+            process_id: The process to start, where the file has several.
+            variables: The variables of the process at its start, as JSON values.
 
         Raises:
-            ProcessTestError: The file is not there or the engine refuses it, or the process goes on and on.
+            ProcessTestError: The file does not exist, the engine refuses it, or the process does not come to
+                rest within ``limit``.
         """
         deployed = self.deploy(file).processes
         ids = [one.bpmn_process_id for one in deployed]
@@ -101,10 +103,10 @@ class Bpmn:
         return self._run(started.process_instance_key)
 
     def deploy(self, *files: str | Path) -> Deployment:
-        """Deploy files without starting a process, such as those that others call or that a message starts.
+        """Deploy files without starting a process, for processes that a call activity or a message starts.
 
         Raises:
-            ProcessTestError: A file is not there, or the engine refuses it.
+            ProcessTestError: A file does not exist, or the engine refuses it.
         """
         self._on_its_loop()
         resources = [Resource(path.name, path.read_bytes()) for path in map(self._found, files)]
@@ -112,7 +114,7 @@ class Bpmn:
 
     @property
     def runs(self) -> list[Run]:
-        """All process instances, oldest first, those that messages and timers have started among them."""
+        """Return all process instances, oldest first, including those that messages and timers started."""
         return list(map(self._run, self._roots()))
 
     def _roots(self) -> list[int]:
@@ -135,12 +137,12 @@ class Bpmn:
     # What happens to them
 
     def worker(self, job_type: str, handler: JobHandler) -> None:
-        """Give the jobs of another type to a function, which stands for the worker that takes them later.
+        """Give the jobs of another type to a function, which stands for the worker of production.
 
         Args:
             job_type: The task's type.
-            handler: Gets the job and returns variables, or None; or :class:`Complete`, :class:`Throw` or
-                :class:`Fail`. It may be a coroutine function. What it raises, the test raises.
+            handler: Takes the :class:`Job` and returns variables, None, :class:`Complete`, :class:`Throw` or
+                :class:`Fail`. It may be a coroutine function. An exception of it fails the test.
 
         Raises:
             ValueError: Jobs of this type send mails.
@@ -154,7 +156,7 @@ class Bpmn:
         Args:
             name: The message's name in the diagram.
             key: Its correlation key; none for a message that starts a process.
-            variables: What it brings.
+            variables: The variables of the message.
         """
         message = MessageToPublish(name, key, _MESSAGE_KEPT, variables=as_json(variables))
         self._execute(self._service.core.publish_message, message)
@@ -167,11 +169,11 @@ class Bpmn:
 
     @property
     def now(self) -> datetime:
-        """The time of the engine and of the mails; it stands still until a test moves it."""
+        """Return the time of the engine and of the mails. It stands still until a test moves it."""
         return datetime.fromtimestamp(self._service.clock.now(), UTC)
 
     async def advance(self, to: str | timedelta | datetime) -> None:
-        """Move the time forward; timers and retries that are due by then happen on the way, each in its turn.
+        """Move the time forward. Timers and retries that become due take place on the way, in their order.
 
         Args:
             to: An ISO 8601 duration such as ``P2D`` or ``PT15M``, a timedelta, or a moment with a time zone.
@@ -236,7 +238,7 @@ class Bpmn:
         return f"<Bpmn with {len(self._roots())} process instances and {len(self.inbox)} mails>"
 
     def describe(self) -> str:
-        """What happened so far, for people to read: where each process instance went, and the mails."""
+        """Return a text with the path of each process instance and the mails so far."""
         runs = [line for key in self._roots() for line in self._course(key).picture()]
         mails = [f"  to {', '.join(mail.recipients)}: {mail.subject}" for mail in self.inbox]
         count = f"inbox: {len(mails)} mail{'' if len(mails) == 1 else 's'}"

@@ -1,6 +1,6 @@
-"""The course of a process instance: where it went, where it stands, and the picture that a failed test shows.
+"""The course of a process instance: its path, where it stands, and the picture that a failed test shows.
 
-Views of the engine enter, ids and lines of text leave; nothing here changes anything.
+It only reads views of the engine and changes nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LONGEST_TEXT = 400
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What one process instance did, read anew at each look.
+    """The course of one process instance, read from the engine at each access.
 
     Attributes:
         core: The engine.
@@ -35,17 +35,17 @@ class Course:
 
     @property
     def instance(self) -> InstanceView:
-        """The process instance itself."""
+        """Return the process instance."""
         return next(one for one in self.core.instances() if one.key == self.key)
 
     def steps(self) -> list[ElementView]:
-        """The elements in the order in which they were entered; of a multi-instance, each round."""
+        """Return the elements in the order in which they were entered, each round of a multi-instance once."""
         elements = [one for one in self.core.elements(self.key) if one.type != Kind.PROCESS]
         around = {one.scope_key for one in elements}
         return [one for one in elements if one.type != Kind.MULTI_INSTANCE_BODY or one.key not in around]
 
     def ends(self) -> list[str]:
-        """The elements at which the process ended: those that were completed and lead nowhere."""
+        """Return the ids of the elements at which the process ended: completed, without outgoing flows."""
         if self.instance.state == "ACTIVE":
             return []
         return [one.element_id for one in self._last(self.key, self._model())]
@@ -64,13 +64,13 @@ class Course:
         return next(one for one in self.core.definitions() if one.key == key).process.elements
 
     def standing(self) -> list[ElementView]:
-        """The elements at which it stands now; of a subprocess, those within."""
+        """Return the elements at which it stands now; within a subprocess, those inside it."""
         active = [one for one in self.steps() if one.state == "ACTIVE"]
         around = {one.scope_key for one in active}
         return [one for one in active if one.key not in around]
 
     def family(self) -> list[Course]:
-        """This course, and those of the process instances that its call activities have started."""
+        """Return this course, followed by those of the process instances that its call activities started."""
         keys = [self.key]
         for one in self.core.instances():
             if one.parent_process_instance_key in keys:
@@ -78,14 +78,14 @@ class Course:
         return [Course(self.core, key, self.serves) for key in keys]
 
     def incidents(self) -> list[IncidentView]:
-        """The incidents that are open, oldest first, those of called processes too."""
+        """Return the open incidents, including those of called processes."""
         found = (one for course in self.family() for one in self.core.incidents(course.key))
         return [incident for incident in found if incident.state == "ACTIVE"]
 
     # The picture
 
     def line(self) -> str:
-        """The way in one line."""
+        """Return the path in one line."""
         way = [
             one.element_id + ("" if one.state == "COMPLETED" else f" {_MARKS[one.state]}")
             for one in self.steps()
@@ -93,11 +93,11 @@ class Course:
         return f"{self.instance.bpmn_process_id}: {' → '.join(_shortened(way, '…'))}; {self._state()}"
 
     def picture(self) -> list[str]:
-        """The way with lines for each element and what holds it there; those of called processes follow."""
+        """Return lines for each element with the reason why it waits; called processes follow."""
         return [line for course in self.family() for line in course.lines()]
 
     def lines(self) -> list[str]:
-        """The picture of this process instance alone."""
+        """Return the lines of this process instance only."""
         notes = self._notes()
         lines = [
             "\n      ".join([f"  {_MARKS[one.state]} {_named(one)}", *notes.get(one.key, ())])
@@ -114,7 +114,7 @@ class Course:
         return "terminated"
 
     def _notes(self) -> dict[int, list[str]]:
-        """What there is to say of an element instance, by its key."""
+        """Return remarks on element instances, by key."""
         notes: dict[int, list[str]] = {}
         for job in self.core.jobs(self.key):
             notes.setdefault(job.element_instance_key, []).extend(self._of_job(job))

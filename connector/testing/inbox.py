@@ -1,6 +1,6 @@
-"""The inbox of a process test: every mail that the process sends, ready to be looked at.
+"""The inbox of a process test: every mail that the process sends, parsed.
 
-Mails are parsed by the standard library, with none of the code that wrote them.
+The parser is the standard library's. No code that wrote the mails takes part.
 """
 
 from __future__ import annotations
@@ -69,48 +69,48 @@ class Mail:
 
     @property
     def to(self) -> list[str]:
-        """The addresses in ``To``, whether the server took the mail for them or not."""
+        """Return the addresses in ``To``, including those that the server refused."""
         return self._addresses("To")
 
     @property
     def cc(self) -> list[str]:
-        """The addresses in ``Cc``."""
+        """Return the addresses in ``Cc``."""
         return self._addresses("Cc")
 
     @property
     def bcc(self) -> list[str]:
-        """The recipients that no header names."""
+        """Return the recipients that are in neither ``To`` nor ``Cc``."""
         shown = {address.lower() for address in (*self.to, *self.cc)}
         return [address for address in self.recipients if address.lower() not in shown]
 
     @property
     def recipients(self) -> list[str]:
-        """Those for whom the server took the mail (RCPT), blind copies among them."""
+        """Return the recipients that the server accepted (RCPT), blind copies included."""
         return list(self._received.recipients)
 
     @property
     def sender(self) -> str:
-        """The address in ``From``."""
+        """Return the address in ``From``."""
         return next(iter(self._addresses("From")), "")
 
     @property
     def subject(self) -> str:
-        """The subject; empty when there is none."""
+        """Return the subject; empty when there is none."""
         return self.headers.get("Subject", "")
 
     @property
     def text(self) -> str:
-        """The plain text, with line feeds alone; empty when there is none."""
+        """Return the plain text, with line feeds only; empty when there is none."""
         return self._body("plain")
 
     @property
     def html(self) -> str:
-        """The HTML; empty when there is none."""
+        """Return the HTML; empty when there is none."""
         return self._body("html")
 
     @property
     def attachments(self) -> list[Attachment]:
-        """The files, those shown within the HTML among them."""
+        """Return the attached files, including those shown within the HTML."""
         return [
             Attachment(part.get_filename(""), part.get_content_type(), bytes(part.get_payload(decode=True)))
             for part in self._message.walk()
@@ -119,12 +119,12 @@ class Mail:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The header fields by name, in any case."""
+        """Return the header fields by name, in any case."""
         return Headers(self._message)
 
     @property
     def raw(self) -> bytes:
-        """The message as it went over the wire."""
+        """Return the octets of the message as the server received them."""
         return self._received.data
 
     def __repr__(self) -> str:
@@ -167,7 +167,7 @@ class Inbox(Sequence[Mail]):
 
     @property
     def behaviour(self) -> Behaviour:
-        """The rules of the mail server, for faults beyond :meth:`refuse`."""
+        """Return the rules of the mail server, for faults other than :meth:`refuse`."""
         return self.server.behaviour
 
     def refuse(self, address: str, reply: str, *, times: int | None = None) -> None:
@@ -175,8 +175,8 @@ class Inbox(Sequence[Mail]):
 
         Args:
             address: The recipient, as the process writes it.
-            reply: What the server says, as ``550 5.1.1 no such user``, or ``450 4.2.0 greylisted`` for now.
-            times: How often, before the recipient is taken; for ever without it.
+            reply: The server's reply, as ``550 5.1.1 no such user``, or ``450 4.2.0 greylisted`` for now.
+            times: The number of refusals before the server accepts the recipient; None means always.
 
         Raises:
             ValueError: The reply is no refusal, which begins with 4 or 5.
@@ -188,7 +188,7 @@ class Inbox(Sequence[Mail]):
         self.behaviour.on(Verb.RCPT, Say(int(found[1]), found[2]), containing=_path(address), times=times)
 
     def accept(self, address: str) -> None:
-        """Take mails for a recipient again."""
+        """Accept a recipient again."""
         rules = self.behaviour.rules
         rules[:] = [rule for rule in rules if (rule.verb, rule.containing) != (Verb.RCPT, _path(address))]
 

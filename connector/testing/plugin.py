@@ -1,7 +1,7 @@
-"""The pytest plugin: the fixture ``bpmn``, and the way of the process beside a test that failed.
+"""The pytest plugin: the fixture ``bpmn``, and the path of each process in the report of a failed test.
 
-It is loaded in every test run of an environment that has this package, so it imports the engine and the
-worker only for a test that asks for them.
+pytest loads it in every environment that has this package. So it imports the engine and the worker only for a
+test that uses them.
 """
 
 from __future__ import annotations
@@ -32,15 +32,14 @@ _RUNNING: pytest.StashKey[Bpmn] = pytest.StashKey()
 
 @pytest.fixture
 def bpmn_settings() -> Settings | None:
-    """The worker's settings for :func:`bpmn`; the defaults unless a test module defines this fixture anew."""
+    """The worker's settings for :func:`bpmn`: the defaults, unless a test module overrides this fixture."""
     return None
 
 
 async def _bpmn(request: pytest.FixtureRequest, bpmn_settings: Settings | None) -> AsyncIterator[Bpmn]:
     """A :class:`Bpmn` for one test: an engine in memory, this project's worker, and an inbox.
 
-    Files are looked for beside the test's own file, and then in the directory from which pytest was told to
-    work (``rootdir``).
+    A relative path of a diagram is searched in the directory of the test's file, then in ``rootdir``.
     """
     _check_mode(request)
     from connector.testing.bpmn import Bpmn  # noqa: PLC0415 - see above
@@ -52,7 +51,7 @@ async def _bpmn(request: pytest.FixtureRequest, bpmn_settings: Settings | None) 
 
 
 def _check_mode(request: pytest.FixtureRequest) -> None:
-    """Fail with what to set where nothing would run the test."""
+    """Fail with the missing setting, if pytest-asyncio would not run the test."""
     config, node = request.config, request.node
     mode = config.getoption("asyncio_mode", None) or config.getini("asyncio_mode")
     is_coroutine = inspect.iscoroutinefunction(inspect.unwrap(node.function))
@@ -79,7 +78,7 @@ bpmn = _fixture()
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add to a failed test where its processes went."""
+    """Add the paths of the processes to the report of a failed test."""
     report = yield
     running = item.stash.get(_RUNNING, None)
     if report.failed and running is not None:

@@ -1,7 +1,7 @@
-"""Every mail server is the inbox: what a diagram or an account names is reached in a test's own server.
+"""Deliver every mail to the inbox, although a diagram or an account names another mail server.
 
-Hosts, ports, TLS and logins are those of production, which a test neither has nor may use. Errors, results
-and incidents still name the server of the diagram.
+Hosts, ports, TLS and logins are those of production, which a test must not use. Errors, results and incidents
+still name the server of the diagram.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _NAME = "worker.example.com"
 
 @dataclass(frozen=True, slots=True)
 class _StandIn(Server):
-    """The inbox in the place of another server.
+    """The inbox instead of another server.
 
     Attributes:
-        named: How the other server is called.
+        named: The name of the other server.
     """
 
     named: str = ""
@@ -38,12 +38,12 @@ class _StandIn(Server):
 
 
 class Redirected:
-    """A transport that takes every mail to one server, without TLS or login.
+    """A transport that submits every mail to one server, without TLS or login.
 
     Args:
-        inbox: Where the mails go.
+        inbox: The server that receives the mails.
         settings: Time limits.
-        jobs: How many mails are under way at a time.
+        jobs: The largest number of mails at a time.
     """
 
     def __init__(self, inbox: SmtpServer, settings: SmtpSettings, jobs: int) -> None:
@@ -70,9 +70,9 @@ class Redirected:
 
 
 class StandInSecrets(Mapping[str, str]):
-    """An environment in which every variable is set: as given, or else to a value that stands for one.
+    """An environment in which every variable has a value: the given one, or a stand-in.
 
-    The value is a valid user name, password and host name, since the inbox asks for none of them.
+    A stand-in is valid as a user name, a password and a host name. The inbox asks for none of them.
 
     Args:
         environ: Variables that are set.

@@ -1,4 +1,4 @@
-"""A process instance as a test sees it, and what the test can do to it."""
+"""A process instance in a test: its path, its variables and its incidents."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from connector.testing.course import Course
 
 
 class ProcessTestError(Exception):
-    """A process test cannot do what it asks for; the message says why, and where the process stands."""
+    """A process test asks for something impossible; the message says why, and where the process stands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """What stopped a process instance until a person resolves it.
+    """An open incident, which stops a process instance until a person resolves it.
 
     Attributes:
-        element_id: Where.
+        element_id: The element that it stops.
         kind: Its type, as ``JOB_NO_RETRIES``.
-        text: What Operate shows.
+        text: The message that Operate shows.
     """
 
     element_id: str
@@ -35,11 +35,11 @@ class Incident:
 
 
 class Run:
-    """One process instance; what it tells is always the present.
+    """One process instance. Its properties always show the present state.
 
     Args:
         service: The engine.
-        course: What the instance did.
+        course: The course of the instance.
         settle: Waits until nothing moves any more.
     """
 
@@ -50,40 +50,40 @@ class Run:
 
     @property
     def path(self) -> list[str]:
-        """The ids of all elements in the order in which they were entered, each as often as it was."""
+        """Return the ids of all elements that were entered, in this order; a repeated element is repeated."""
         return [one.element_id for one in self._course.steps()]
 
     @property
     def ended_at(self) -> list[str]:
-        """The ids of the end events that were reached, in this order; empty as long as it has not ended.
+        """Return the ids of the end events that were reached; an empty list until the process has ended.
 
-        A path that ends without an end event is told by its last element.
+        They are in the order of their entry. Where a path has no end event, its last element counts.
         """
         return self._course.ends()
 
     @property
     def waits_at(self) -> list[str]:
-        """The ids of the elements at which it stands; empty when it has ended."""
+        """Return the ids of the elements at which the process stands; an empty list when it has ended."""
         return [one.element_id for one in self._course.standing()]
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The variables of the process, as they are now or were at its end."""
+        """Return the variables of the process, as they are now or were at its end."""
         key = self._course.key
         return {one.name: one.value for one in self._service.core.variables(key) if one.scope_key == key}
 
     @property
     def incidents(self) -> list[Incident]:
-        """The incidents that are open, oldest first, those of called processes too."""
+        """Return the open incidents, oldest first, including those of called processes."""
         return [Incident(one.element_id, one.kind, one.text) for one in self._course.incidents()]
 
     @property
     def incident(self) -> Incident | None:
-        """The first of :attr:`incidents`; None when there is none."""
+        """Return the first of :attr:`incidents`; None when there is none."""
         return next(iter(self.incidents), None)
 
     async def resolve_incident(self) -> None:
-        """Try again what the first open incident stopped, as a person does in Operate.
+        """Resolve the first open incident, as a person does in Operate; a job gets one more attempt.
 
         Raises:
             ProcessTestError: There is no open incident.
@@ -109,11 +109,11 @@ class Run:
         await self._settle()
 
     async def complete_user_task(self, element_id: str, /, **variables: Any) -> None:
-        """Complete a user task, with what a person fills in.
+        """Complete a user task, as a person does.
 
         Args:
             element_id: The task; of several that wait, the oldest.
-            variables: What its form gives.
+            variables: The result of its form.
 
         Raises:
             ProcessTestError: No user task with this id waits, or a value is not JSON.
@@ -127,7 +127,7 @@ class Run:
         await self._settle()
 
     def _waiting_users(self) -> list[ElementView]:
-        """The user tasks at which it stands, those of called processes too."""
+        """Return the user tasks that wait, including those of called processes."""
         core, family = self._service.core, self._course.family()
         elements = [one for course in family for one in core.elements(course.key)]
         return [one for one in elements if one.type == Kind.USER_TASK and one.state == "ACTIVE"]

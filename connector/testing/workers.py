@@ -1,4 +1,4 @@
-"""Who works on the jobs of a process test: this project's worker, and the test's handlers of other types.
+"""The workers of a process test: this project's worker, and the test's handlers of other job types.
 
 A test waits until nothing moves any more. That is when no worker has a job, none waits that a worker would
 take, and nothing is due: from then on only time, a message or a person can move a process.
@@ -36,12 +36,12 @@ _IN_HAND, _WAITING = "ACTIVATED", ("CREATED", "TIMED_OUT")
 
 
 class Workers:
-    """Everything that takes jobs of one engine.
+    """All workers of one engine.
 
     Args:
         service: The engine.
-        settings: Those of this project's worker.
-        inbox: The server that gets its mails.
+        settings: The settings of this project's worker.
+        inbox: The server that receives its mails.
     """
 
     def __init__(self, service: EngineService, settings: Settings, inbox: SmtpServer) -> None:
@@ -53,7 +53,7 @@ class Workers:
         self._ours = frozenset(self._settings.worker.task_types)
 
     def serves(self, job_type: str) -> bool:
-        """Whether a worker or a handler takes jobs of a type."""
+        """Return whether a worker or a handler takes jobs of a type."""
         return job_type in self._ours or job_type in self._handlers
 
     @asynccontextmanager
@@ -92,7 +92,7 @@ class Workers:
         return datetime.fromtimestamp(self._service.clock.now(), UTC)
 
     def serve(self, job_type: str, handler: JobHandler) -> None:
-        """Give the jobs of a type to a handler, in place of one that had them.
+        """Give the jobs of a type to a handler, which replaces an earlier one.
 
         Raises:
             ValueError: This project's worker takes them.
@@ -125,11 +125,11 @@ class Workers:
         """Wait until nothing moves any more.
 
         Args:
-            limit: Seconds to wait at most.
+            limit: The longest wait, in seconds.
 
         Raises:
             TimeoutError: Something still moved.
-            Exception: A handler raised it.
+            Exception: The exception of a handler.
         """
         async with asyncio.timeout(limit):
             await self._service.until(lambda: self._fault is not None or not self._moves())
@@ -164,10 +164,10 @@ async def _outcome(job: Job, handler: JobHandler) -> Outcome:
 
 
 def for_tests(settings: Settings) -> Settings:
-    """Keep what decides about mails and outcomes, and leave out what belongs to the place of a worker.
+    """Keep the settings that decide about mails and outcomes, and replace those of a worker's environment.
 
-    One job at a time makes the order of mails certain. Nothing of production is asked: no ledger, no secret
-    store, no mailbox; and no account makes a test wait in real time.
+    One job at a time makes the order of mails deterministic. No service of production is used: no ledger, no
+    secret or token store, no mailbox. An account's rate would make a test wait in real time.
     """
     types = tuple(one for one in settings.worker.task_types if one != MAILBOX_TASK_TYPE)
     worker = {"stream": True, "max_jobs": 1, "task_types": types}
@@ -182,6 +182,7 @@ def for_tests(settings: Settings) -> Settings:
             },
             "secrets": secrets.model_copy(update=stores),
             "ledger": settings.ledger.model_copy(update=ledger),
+            "tokens": settings.tokens.model_copy(update={"key": None}),
             "health": HealthSettings(),
         }
     )

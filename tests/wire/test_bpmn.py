@@ -538,6 +538,31 @@ async def test_a_lost_connection_is_told_with_the_name_of_the_diagram(bpmn: Bpmn
     assert "127.0.0.1" not in bpmn.describe()
 
 
+@pytest.mark.parametrize("place", ["task", "account"])
+async def test_no_access_token_is_asked_for(save: Save, place: str) -> None:
+    """No authorization server listens at the address."""
+    oauth = {"tokenUrl": "https://127.0.0.1:9/token", "clientId": "shop", "clientSecret": "secrets.CLIENT"}
+    task_server = {
+        **SERVER,
+        "authentication.username": "shop@example.com",
+        **{f"authentication.oauth.{name}": value for name, value in oauth.items()},
+    }
+    settings = {
+        "host": "smtp.example.com",
+        "address": "shop@example.com",
+        "oauth.grant": "client_credentials",
+        "oauth.token_url": "https://127.0.0.1:9/token",
+        "oauth.client_id": "shop",
+        "oauth.client_secret": "secrets.CLIENT",
+    }
+    server = task_server if place == "task" else {"account": "shop"}
+    overrides = {f"accounts.shop.{name}": value for name, value in settings.items()}
+    shape = diagram(start(), send(server=server), end(), path("start", "send", "end"))
+    async with Bpmn(load_settings({}, overrides=overrides)) as bpmn:
+        run = await bpmn.run(save(shape))
+        assert (run.incidents, len(bpmn.inbox)) == ([], 1)
+
+
 async def test_no_mailbox_is_read(bpmn: Bpmn, save: Save) -> None:
     reading = task("read", job_type="smtp-connector:mailbox:1")
     shape = save(diagram(start(), reading, end(), path("start", "read", "end")))
