@@ -39,7 +39,7 @@ class Course:
         return next(one for one in self.core.instances() if one.key == self.key)
 
     def steps(self) -> list[ElementView]:
-        """Return the elements in the order in which they were entered, each round of a multi-instance once."""
+        """Return the elements in the order of their entry, each round of a multi-instance once."""
         elements = [one for one in self.core.elements(self.key) if one.type != Kind.PROCESS]
         around = {one.scope_key for one in elements}
         return [one for one in elements if one.type != Kind.MULTI_INSTANCE_BODY or one.key not in around]

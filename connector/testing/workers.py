@@ -182,7 +182,6 @@ def for_tests(settings: Settings) -> Settings:
             },
             "secrets": secrets.model_copy(update=stores),
             "ledger": settings.ledger.model_copy(update=ledger),
-            "tokens": settings.tokens.model_copy(update={"key": None}),
             "health": HealthSettings(),
         }
     )

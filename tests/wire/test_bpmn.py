@@ -12,7 +12,18 @@ from typing import Any
 import pytest
 
 from connector import Settings, load_settings
-from connector.testing import Bpmn, Complete, Drop, Incident, Job, ProcessTestError, Silence, Throw, Verb
+from connector.testing import (
+    Bpmn,
+    Complete,
+    Delay,
+    Drop,
+    Incident,
+    Job,
+    ProcessTestError,
+    Silence,
+    Throw,
+    Verb,
+)
 from tests.diagrams import (
     TERMINATE,
     Pairs,
@@ -88,6 +99,7 @@ async def test_time_stands_still(bpmn: Bpmn, save: Save) -> None:
     before = bpmn.now
     await asyncio.sleep(0.05)
     assert (bpmn.now, run.waits_at) == (before, ["wait"])
+    assert before.microsecond == 0, "a moment that is reckoned from it is met exactly"
     await bpmn.advance("PT0.01S")
     assert run.ended_at == ["end"]
 
@@ -103,6 +115,14 @@ async def test_time_is_moved_by_a_duration_or_to_a_moment(bpmn: Bpmn, save: Save
     assert run.ended_at == []
     await bpmn.advance(to(bpmn.now) if callable(to) else to)
     assert run.ended_at == ["end"]
+
+
+async def test_what_is_due_at_once_is_waited_for(bpmn: Bpmn, save: Save) -> None:
+    shape = diagram(
+        start(), catch("wait", timer("PT0S")), send(), end(), path("start", "wait", "send", "end")
+    )
+    run = await bpmn.run(save(shape))
+    assert (run.ended_at, len(bpmn.inbox)) == (["end"], 1)
 
 
 @pytest.mark.parametrize(
@@ -326,6 +346,7 @@ async def test_the_ends_of_a_process(bpmn: Bpmn, save: Save) -> None:
 
 async def test_each_round_of_a_loop_is_a_step_and_mails_keep_their_order(bpmn: Bpmn, save: Save) -> None:
     many = send("each", loop("=people", item="to"))
+    bpmn.inbox.behaviour.on(Verb.RCPT, Delay(0.1), containing="<0@example.org>")
     run = await bpmn.run(
         save(diagram(start(), many, end(), path("start", "each", "end"))),
         people=[f"{number}@example.org" for number in range(12)],
@@ -576,6 +597,40 @@ async def test_several_processes_at_once(bpmn: Bpmn, save: Save) -> None:
     runs = await asyncio.gather(*(bpmn.run(file, to=f"{number}@example.org") for number in range(20)))
     assert [run.ended_at for run in runs] == [["end"]] * 20
     assert len({mail.to[0] for mail in bpmn.inbox}) == 20
+
+
+async def test_a_mail_shows_its_parts(bpmn: Bpmn, save: Save) -> None:
+    more: dict[str, Any] = {
+        "smtpEmailCcRecipients": "joe@example.org",
+        "smtpEmailBccRecipients": "boss@example.com",
+        "smtpEmailContent": '="one\ntwo"',
+        "smtpEmailSubject": "Grüße",
+    }
+    await bpmn.run(save(diagram(start(), send(**more), end(), path("start", "send", "end"))))
+    (mail,) = bpmn.inbox
+    assert (mail.to, mail.cc, mail.bcc) == ([JANE], ["joe@example.org"], ["boss@example.com"])
+    assert mail.recipients == [JANE, "joe@example.org", "boss@example.com"]
+    assert (mail.subject, mail.html, mail.attachments) == ("Grüße", "", [])
+    assert mail.text.splitlines(keepends=True)[0] == "one\n"
+    assert mail.headers["SUBJECT"] == mail.headers["subject"] == "Grüße"
+    assert "Subject" in list(mail.headers)
+    assert b"\r\nSubject: =?" in mail.raw
+    assert bpmn.inbox[0:1] == [mail]
+    assert repr(bpmn.inbox) == f"<Inbox of [<Mail to {', '.join(mail.recipients)}: 'Grüße'>]>"
+    with pytest.raises(KeyError):
+        mail.headers["X-Nothing"]
+
+
+async def test_only_the_address_itself_is_refused(bpmn: Bpmn, save: Save) -> None:
+    bpmn.inbox.refuse(JANE, UNKNOWN)
+    run = await bpmn.run(save(SEND), to=f"mary-{JANE}")
+    assert run.ended_at == ["end"]
+
+
+@pytest.mark.parametrize("reply", ["250 Ok", "no such user", ""])
+async def test_a_reply_that_is_no_refusal_is_named(bpmn: Bpmn, reply: str) -> None:
+    with pytest.raises(ValueError, match="is no refusal"):
+        bpmn.inbox.refuse(JANE, reply)
 
 
 async def test_two_inboxes_are_apart(bpmn: Bpmn, save: Save) -> None:

@@ -58,6 +58,18 @@ async def test_a_stream_that_is_ended_gives_what_was_pushed(service: EngineServi
     assert states(service) == ["ACTIVATED", "ACTIVATED", "CREATED"]
 
 
+async def test_the_end_of_a_stream_is_a_change(service: EngineService) -> None:
+    stream = InMemoryEngine(service, "w", LEASE).stream("work")
+    first = asyncio.ensure_future(anext(stream))
+    await service.until(lambda: service.core.open_streams() == 1)
+    begin(service)
+    await first
+    closed = asyncio.create_task(service.until(lambda: service.core.open_streams() == 0))
+    await asyncio.sleep(0)
+    await stream.aclose()
+    await asyncio.wait_for(closed, 5)
+
+
 @pytest.mark.parametrize(("gives_back", "state"), [(True, "CREATED"), (False, "ACTIVATED")])
 async def test_what_was_pushed_and_not_read(service: EngineService, state: str, *, gives_back: bool) -> None:
     stream = InMemoryEngine(service, "w", LEASE, gives_back=gives_back).stream("work")
