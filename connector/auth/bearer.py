@@ -78,7 +78,7 @@ class TokenRefusal:
 
     @classmethod
     def read(cls, challenge: bytes) -> TokenRefusal:
-        """Read the error challenge: JSON, in whatever state a server sends it."""
+        """Read the error challenge: JSON, perhaps malformed."""
         try:
             content = json.loads(challenge)
         except (ValueError, RecursionError):

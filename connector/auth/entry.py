@@ -33,11 +33,11 @@ class AccessToken:
     scopes: tuple[str, ...] = ()
 
     def left(self, now: float) -> float:
-        """Seconds until it ends; never more than its lifetime, whatever the clocks did meanwhile."""
+        """Seconds until it ends; never more than its lifetime, also where a clock was set."""
         return min(self.obtained + self.lifetime - now, self.lifetime)
 
     def fresh(self, now: float) -> bool:
-        """Whether nobody needs to ask for another one yet."""
+        """Whether it still serves."""
         return self.left(now) > min(_AHEAD, self.lifetime / 2)
 
     def usable(self, now: float) -> bool:

@@ -105,7 +105,7 @@ class FileStore:
         return lock
 
     def _read(self, name: str, seal: Seal) -> Kept:
-        # The journal first: whoever ends a turn writes the file before the journal goes.
+        # The journal first: the file is written before the journal goes.
         journal = self.journal_lines(name)
         sealed = self._entries().get(name)
         for line in (*reversed(journal), *([sealed] if sealed else [])):

@@ -30,7 +30,7 @@ _WRITE = """
     ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed
 """
 _REMOVE = "DELETE FROM smtp_connector_tokens WHERE name = $1"
-# Only what nobody has changed meanwhile: a refresh may be under way.
+# Only what has not changed meanwhile: a refresh may be under way.
 _RESEAL = "UPDATE smtp_connector_tokens SET sealed = $3 WHERE name = $1 AND sealed = $2"
 
 
@@ -149,7 +149,7 @@ async def _end_turn(connection: asyncpg.Connection, name: str) -> None:
     try:
         await connection.execute("SELECT pg_advisory_unlock($1)", _number(name))
     except _BROKEN:
-        connection.terminate()  # whatever it still holds ends with it
+        connection.terminate()  # its locks end with it
 
 
 def _number(name: str) -> int:

@@ -45,7 +45,7 @@ def refused(credential: Credential, url: str, answer: Answer, sent: Iterable[str
     Args:
         credential: What was asked for.
         url: Who was asked.
-        answer: With an ``error``, whatever its status.
+        answer: With an ``error``, of any status.
         sent: The secrets in the request, which an answer may repeat.
     """
     error, words = shown(answer.text("error"), sent)[:60], shown(answer.text("error_description"), sent)

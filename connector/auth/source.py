@@ -105,7 +105,7 @@ class Tokens:
             await asyncio.wait({self._request})
 
     async def _shared(self, refused: SecretStr | None) -> SecretStr:
-        """Wait for the request of all; whoever is cancelled here leaves it to the others."""
+        """Wait for the request of all; a caller that is cancelled leaves it to the others."""
         request = self._request or self._begin(refused)
         try:
             return await asyncio.shield(request)
@@ -121,7 +121,7 @@ class Tokens:
     def _ended(self, request: asyncio.Task[SecretStr]) -> None:
         self._request = None
         if not request.cancelled():
-            request.exception()  # looked at, so that asyncio does not report it when nobody waits any more
+            request.exception()  # looked at, so that asyncio does not report it when no caller waits any more
 
     def _failed(self) -> TokenError | None:
         return self._failure[1] if self._failure is not None and monotonic() < self._failure[0] else None

@@ -83,7 +83,7 @@ async def _answered(
 
 
 class _Waiting:
-    """A request for consent until its answer is there, whichever way it comes."""
+    """A request for consent until its answer is there, by redirect or pasted."""
 
     def __init__(
         self, client: OAuthClient, store: TokenStore, expected: tuple[str, ...], request: ConsentRequest

@@ -1,8 +1,8 @@
 """The engine as a process: both doors on one event loop, until it is told to stop.
 
 ``python -m connector.devengine.process --help`` lists its options. When it is ready it prints one line of
-JSON with its addresses. With ``--with-parent`` it ends when its standard input does, which is when whoever
-started it closes the other end *or dies, however it dies*.
+JSON with its addresses. With ``--with-parent`` it ends when its standard input does: when the process that
+started it closes the other end, or dies in any way.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ class RestApi:
         target = urlsplit(request.path)
         try:
             return await self._answer(request, target.path, target.query)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+        except Exception as error:  # noqa: BLE001 - the client always gets an answer
             return _problem(error, target.path)
 
     async def _answer(self, request: Request, path: str, query: str) -> Response:

@@ -357,7 +357,7 @@ def _same(value: Any, operand: Any) -> bool:
 
 
 def _comparable(value: Any) -> Any:
-    """A moment as such: times are compared as times, in whatever zone they are written."""
+    """A moment as such: times are compared as times, in any zone."""
     if isinstance(value, str) and _MOMENT.match(value):
         try:
             return datetime.fromisoformat(value)

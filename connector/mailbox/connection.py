@@ -192,7 +192,7 @@ class Door:
         self.connection.settimeout(limits.command)
 
     def cut(self) -> None:
-        """End the connection, whatever it waits for; a name look-up ends later, and nothing follows it."""
+        """End the connection at once; a name look-up ends later, and nothing follows it."""
         self.closed = True
         connection = self.connection
         if connection is None:

@@ -12,7 +12,7 @@ from connector.mailbox.reading.summary import Summary
 
 
 class Role(StrEnum):
-    """What a folder is for, whatever its name (RFC 6154)."""
+    """What a folder is for, independent of its name (RFC 6154)."""
 
     INBOX = "inbox"
     SENT = "sent"
@@ -137,7 +137,7 @@ Change = Mark | Transfer | Deletion
 
 
 class Mailbox(Protocol):
-    """A mailbox that somebody is logged in to.
+    """A mailbox with an open login.
 
     Every method raises :class:`~connector.errors.MailboxError`; each may be called again after a failure.
     """

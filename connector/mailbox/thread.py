@@ -79,7 +79,7 @@ def _settle(
 ) -> None:
     try:
         result = call()
-    except BaseException as error:  # noqa: BLE001 - carried to the event loop, whatever it is
+    except BaseException as error:  # noqa: BLE001 - carried to the event loop
         _tell(loop, done, partial(done.set_exception, error))
     else:
         _tell(loop, done, partial(done.set_result, result))

@@ -1,6 +1,6 @@
 """Look after the OAuth credentials of the accounts: warn before one of them ends, and keep grants in use.
 
-Providers end a grant that nobody uses (Microsoft after 90 days). A process that sends one mail a year would
+Providers end an unused grant (Microsoft after 90 days). A process that sends one mail a year would
 need a person each time, so a grant that lies idle is used now and then without a mail.
 """
 

@@ -36,7 +36,7 @@ class _Wire(imaplib.IMAP4):
         super().__init__()
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
-        del timeout  # set by whoever made the connection
+        del timeout  # set where the connection was made
         return self._connection
 
     def allow(self, octets: int) -> None:
@@ -120,7 +120,7 @@ class Client(IMAPClient):  # type: ignore[misc]  # the library has no type hints
         return _Wire(self._connection)
 
     def _set_read_timeout(self) -> None:
-        """Leave the time limit to whoever made the connection."""
+        """Leave the time limit as it was set with the connection."""
 
     @property
     def preauthenticated(self) -> bool:

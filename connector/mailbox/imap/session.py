@@ -96,7 +96,7 @@ class ImapSession:
             MailboxError: ``FOLDER_NOT_FOUND``: there is none, and it is not to be created.
         """
         found = find_folder(self.folders(), wanted, self._prefix)
-        if found is None:  # somebody may have created it since
+        if found is None:  # another client may have created it since
             self._list()
             found = find_folder(self._folders, wanted, self._prefix)
         if found is None and create:

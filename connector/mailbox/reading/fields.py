@@ -39,7 +39,7 @@ class Fields:
     items: tuple[tuple[str, bytes], ...]
 
     def all(self, name: str) -> Iterator[bytes]:
-        """The raw values of every field of a name, whatever its case."""
+        """The raw values of every field of a name, in any case."""
         wanted = name.lower()
         return (value for found, value in self.items if found.lower() == wanted)
 
