@@ -58,7 +58,9 @@ def _of_body(kind: ContentType, content: LoadedContent) -> Iterator[str]:
 
 
 def _of_images(content: LoadedContent) -> Iterator[str]:
-    shown = {unquote(found[1]) for found in _REFERENCE.finditer(content.body)}
+    # Most mails show no picture, and the expression takes a tenth of what the whole mail costs.
+    found = _REFERENCE.finditer(content.body) if "cid:" in content.body.lower() else ()
+    shown = {unquote(reference[1]) for reference in found}
     there = {attachment.content_id for attachment in content.attachments}
     for name in sorted(shown - there):
         yield f"{BODY_FIELD} shows cid:{_short(name)}, and no attachment has that contentId"
