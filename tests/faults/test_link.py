@@ -154,8 +154,16 @@ def _refusals() -> list[Any]:
     }
     cases = [(verb, name) for verb in VERBS for name in ("4xx", "421", "5xx")]
     cases += [(Verb.STARTTLS, "454"), (Verb.AUTH, "454"), (Verb.RCPT, "450 greylisted")]
+    # A security code at RCPT whose words do not speak of the recipient is about this worker.
+    of_the_worker = {("5xx", Verb.RCPT, "enhanced"): ErrorCode.CLIENT_REJECTED}
     return [
-        pytest.param(verb, replies[name][0], replies[name][1][verb], text, id=f"{name} {verb} {kind}")
+        pytest.param(
+            verb,
+            replies[name][0],
+            of_the_worker.get((name, verb, kind), replies[name][1][verb]),
+            text,
+            id=f"{name} {verb} {kind}",
+        )
         for verb, name in cases
         for kind, text in (
             ("enhanced", f"{str(replies[name][0])[0]}.7.0 Not this one"),

@@ -109,7 +109,7 @@ async def test_credentials_do_not_travel_in_clear(
         (400, {"error": "invalid_scope"}, ErrorCode.AUTH_FAILED, "accounts.sales.oauth.scopes (sent: mail)"),
         (400, {"error": "unauthorized_client"}, ErrorCode.AUTH_FAILED, "accounts.sales.oauth.client_id"),
         (400, {"error": "nothing_we_know"}, ErrorCode.AUTH_FAILED, "check accounts.sales.oauth."),
-        (200, {"error": "invalid_client"}, ErrorCode.AUTH_FAILED, "said: invalid_client"),
+        (200, {"error": "invalid_client"}, ErrorCode.AUTH_FAILED, "said: 200 invalid_client"),
         (
             401,
             {
