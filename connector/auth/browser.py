@@ -20,7 +20,8 @@ import structlog
 
 _log = structlog.get_logger(__name__)
 
-_SECONDS = 15.0
+_SECONDS = 15.0  # for a request to come, and for a page to be taken
+_PAGE_SECONDS = 180.0  # for a page to be made: one may test a mail server
 _LONGEST_HEAD = 32_768  # a provider's error in the query has some kilobytes
 _LONGEST_BODY = 65_536
 _CONNECTIONS = 32
@@ -123,12 +124,8 @@ class BrowserServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_LONGEST_HEAD)
         try:
+            page = await self._answered(connection, reader)
             async with asyncio.timeout(_SECONDS):
-                try:
-                    request = await _read(connection, reader)
-                    page = await self._page(request)
-                except h11.RemoteProtocolError:
-                    page = note("Bad request", "", good=False, status=HTTPStatus.BAD_REQUEST)
                 writer.write(_written(connection, page))
                 await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, h11.LocalProtocolError):
@@ -137,9 +134,18 @@ class BrowserServer:
             with suppress(OSError):
                 writer.close()
 
+    async def _answered(self, connection: h11.Connection, reader: asyncio.StreamReader) -> Page:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                request = await _read(connection, reader)
+        except h11.RemoteProtocolError:
+            return note("Bad request", "", good=False, status=HTTPStatus.BAD_REQUEST)
+        return await self._page(request)
+
     async def _page(self, request: BrowserRequest) -> Page:
         try:
-            return await self._answer(request)
+            async with asyncio.timeout(_PAGE_SECONDS):
+                return await self._answer(request)
         except Exception:  # noqa: BLE001 - the browser waits for a page
             _log.exception("page not made", path=request.path)
             text = "The worker failed; its log has the details."

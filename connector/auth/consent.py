@@ -25,6 +25,7 @@ from connector.auth.store import TokenStore, Turn
 from connector.errors import ErrorCode, TokenError
 from connector.model.credential import Credential
 
+UNNAMED = "Someone whom the provider does not name"
 # Providers do not name these among what they have granted.
 _UNNAMED = frozenset({"openid", "profile", "email", "offline_access"})
 _OF_OPENID = {
@@ -72,6 +73,23 @@ class ConsentResult:
     def by_another(self) -> bool:
         """Whether someone else has consented than the mailbox belongs to, as for a shared mailbox."""
         return another_person(self.person, self.expected)
+
+    @property
+    def told(self) -> str:
+        """The consent in a sentence, and a warning where someone else has given it."""
+        what = " ".join(self.scopes) or "what was asked for"
+        sentence = f"{self.person or UNNAMED} consented to {what}."
+        if self.by_another:
+            sentence = f"{sentence} Attention: {another_login(self.person, self.expected)}"
+        return sentence
+
+
+def another_login(person: str | None, expected: tuple[str, ...]) -> str:
+    """What it means that another person has consented."""
+    return (
+        f"the account logs in as {', '.join(expected)}. That is right only where {person} may use that "
+        f"mailbox, as a shared one; otherwise consent again as {expected[0]}."
+    )
 
 
 def another_person(person: str | None, expected: tuple[str, ...]) -> bool:

@@ -56,15 +56,24 @@ def receiver(url: str = USUAL) -> Receiver:
         NotListeningError: The port is taken, or the address not this machine's.
     """
     parts = urlsplit(url)
-    bound = _bound(parts.hostname or "", parts.port)
+    bound = sockets_at(parts.hostname or "", parts.port)
     port = bound[0].getsockname()[1]
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     complete = urlunsplit((parts.scheme, f"{host}:{port}", parts.path, parts.query, ""))
     return Receiver(complete, parts.path or "/", bound)
 
 
-def _bound(host: str, port: int | None) -> tuple[socket.socket, ...]:
-    families = _ADDRESSES[host]
+def sockets_at(host: str, port: int | None) -> tuple[socket.socket, ...]:
+    """Bind sockets for a host and port, of both address families where the host is localhost.
+
+    Args:
+        host: A name or an address of this machine.
+        port: None or 0 for any that is free.
+
+    Raises:
+        NotListeningError: The port is taken, or the address not this machine's.
+    """
+    families = _ADDRESSES.get(host) or ((socket.AF_INET6 if ":" in host else socket.AF_INET, host),)
     for _ in range(1 if port else _TRIES):
         bound: list[socket.socket] = []
         try:

@@ -104,7 +104,7 @@ class _Waiting:
             result = await self.take(asked.query)
         except (ConsentError, ConnectorError, StoreUnavailableError) as error:
             return note("No consent", str(error), good=False, status=HTTPStatus.BAD_REQUEST)
-        return note("Done", grant_texts.page(result), good=True)
+        return note("Done", f"{result.told} You can close this page.", good=True)
 
     async def take(self, query: Mapping[str, str]) -> ConsentResult:
         """Redeem what came back; an answer to another request changes nothing."""

@@ -8,10 +8,11 @@ from datetime import datetime
 
 from connector.accounts.credential_status import CredentialStatus, State, days_left
 from connector.accounts.credentials import ConfiguredCredential
-from connector.auth.consent import ConsentResult
+from connector.auth.consent import UNNAMED, ConsentResult, another_login
 from connector.auth.device import DeviceRequest
 from connector.auth.loopback import USUAL
 from connector.model.credential import Grant
+from connector.settings.pages import PageSettings
 
 _MICROSOFT_REMOVAL = (
     "Microsoft has no address to give a grant back: remove the application's access at "
@@ -19,13 +20,15 @@ _MICROSOFT_REMOVAL = (
 )
 
 
-def to_enter(chosen: ConfiguredCredential) -> str:
+def to_enter(chosen: ConfiguredCredential, pages: PageSettings) -> str:
     """What to enter at the provider, before anything is opened."""
     credential = chosen.credential
     lines = [f"{credential.place} ({credential.provider}), used by {_listed(chosen.accounts)}", ""]
     lines.append(f"  application (client) id   {credential.client_id or 'that of the key file'}")
     if credential.grant is Grant.AUTHORIZATION_CODE:
         lines.append(f"  redirect address          {credential.redirect_url or USUAL}")
+        if pages.listen is not None and credential.redirect_url is None:
+            lines.append(f"  and for the worker's page {pages.address(pages.port)}/oauth2")
     if credential.grant.needs_consent:
         lines.append(f"  kind of application       {_kind(credential.client_secret is not None)}")
     lines += [f"  scope                     {scope}" for scope in credential.scopes]
@@ -58,29 +61,12 @@ def device(request: DeviceRequest) -> str:
 
 def kept(chosen: ConfiguredCredential, result: ConsentResult, place: str) -> str:
     """How a consent went."""
-    lines = [f"{_who(result.person)} consented to {' '.join(result.scopes) or 'what was asked for'}."]
-    if result.by_another:
-        lines.append(f"Warning: {_another(result.person, result.expected)}")
+    lines = [result.told]
     if result.person is None and result.expected:
         lines.append(f"The provider does not say who; it should be {_listed(result.expected)}.")
     lines.append(f"Kept encrypted in {place}. It serves {_listed(chosen.accounts)} from the next mail on.")
     lines.append(f"Try it: smtp-connector check {chosen.accounts[0]}")
     return "\n".join(lines)
-
-
-def page(result: ConsentResult) -> str:
-    """The same for the page that the browser ends at."""
-    text = f"{_who(result.person)} consented to {' '.join(result.scopes) or 'what was asked for'}."
-    if result.by_another:
-        text = f"{text} Attention: {_another(result.person, result.expected)}"
-    return f"{text} You can close this page."
-
-
-def _another(person: str | None, expected: tuple[str, ...]) -> str:
-    return (
-        f"the account logs in as {_listed(expected)}. That is right only where {person} may use that "
-        f"mailbox, as a shared one; otherwise consent again as {expected[0]}."
-    )
 
 
 def revoke_question(chosen: ConfiguredCredential) -> str:
@@ -122,9 +108,9 @@ def _status(status: CredentialStatus, now: datetime) -> Iterator[str]:
         if credential.grant.needs_consent and status.state is not State.UNKNOWN:
             yield f"  run            smtp-connector authorize {credential.command}"
     if status.consented:
-        yield f"  consented      {_who(status.person)}, {_moment(status.consented)}"
+        yield f"  consented      {status.person or UNNAMED}, {_moment(status.consented)}"
     if status.by_another:
-        yield f"  warning        {_another(status.person, status.configured.mailboxes)}"
+        yield f"  warning        {another_login(status.person, status.configured.mailboxes)}"
     if status.scopes:
         yield f"  scopes         {' '.join(status.scopes)}"
     if status.access_expires:
@@ -133,10 +119,6 @@ def _status(status: CredentialStatus, now: datetime) -> Iterator[str]:
         yield f"  refresh token  used {days_left(now, status.refreshed)} days ago"
     for what, at in status.endings:
         yield f"  {what.value} ends in {days_left(at, now)} days{' unless used' if what == 'grant' else ''}"
-
-
-def _who(person: str | None) -> str:
-    return person or "Someone whom the provider does not name"
 
 
 def _moment(moment: datetime) -> str:

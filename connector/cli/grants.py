@@ -78,7 +78,7 @@ def run(order: Order, settings: Settings, environ: Mapping[str, str] = os.enviro
             raise UsageError("which account? Give its name, or --status for all")
         one = _chosen(order.name, found, settings)
         if order.what == "--show":
-            typer.echo(grant_texts.to_enter(one))
+            typer.echo(grant_texts.to_enter(one, settings.pages))
             return 0
         work = _Work(order, one, settings).done(masker, environ)
     code = asyncio.run(until_interrupted(work))

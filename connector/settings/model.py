@@ -18,6 +18,7 @@ from connector.settings.accounts import AccountSettings, name_faults, tag_faults
 from connector.settings.incoming import MailboxSettings
 from connector.settings.ledger import LedgerSettings
 from connector.settings.oauth import CredentialSettings
+from connector.settings.pages import PageSettings
 from connector.settings.secrets import SecretSettings
 from connector.settings.tokens import TokenSettings, credential_faults
 from connector.settings.values import (
@@ -354,12 +355,13 @@ class Settings(Section):
     secrets: SecretSettings = SecretSettings()
     ledger: LedgerSettings = LedgerSettings()
     health: HealthSettings = HealthSettings()
+    pages: PageSettings = PageSettings()
     log: LogSettings = LogSettings()
 
     @property
     def confidential(self) -> tuple[str, ...]:
-        """The secrets of the engine, the ledger and the token store, which no log may show."""
-        secrets = (self.engine.client_secret, self.tokens.key)
+        """The secrets of the engine, the ledger, the token store and the pages, which no log may show."""
+        secrets = (self.engine.client_secret, self.tokens.key, self.pages.token)
         return (*self.ledger.passwords, *(secret.get_secret_value() for secret in secrets if secret))
 
     @model_validator(mode="after")

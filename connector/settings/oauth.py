@@ -29,7 +29,7 @@ from connector.settings.providers import (
 )
 from connector.settings.values import ReadableFile, Section, from_json, text_schema
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _TENANT = r"[A-Za-z0-9][A-Za-z0-9.-]*"
 # What the protocol itself says; extra must not say it again.
@@ -48,7 +48,7 @@ def _provider_url(url: str) -> str:
         raise ValueError("expected a URL, as https://login.example.com/oauth2/token")
     if "@" in parts.netloc:
         raise ValueError("must not hold a user name or password")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise ValueError("credentials would travel in clear: it must start with https://")
     return url
 

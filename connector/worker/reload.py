@@ -28,6 +28,7 @@ _FIXED: Mapping[str, frozenset[str] | None] = MappingProxyType(
     {
         "engine": None,
         "health": None,
+        "pages": None,
         "worker": frozenset(
             {
                 *("name", "task_types", "processes", "max_jobs", "lease", "stream"),
@@ -54,6 +55,11 @@ class Reloadable:
         self._settings = settings
         self._generations: set[_Generation] = set()
         self._current: _Generation
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Reloadable]:

@@ -22,6 +22,7 @@ from typing import Any, Self
 
 import structlog
 
+from connector.auth.loopback import NotListeningError
 from connector.engine.grpc import GrpcEngine
 from connector.engine.port import Engine, EngineRefusedError, EngineUnavailableError
 from connector.ledger import LedgerUnavailableError, Upkeep, open_upkeep
@@ -98,7 +99,7 @@ class Worker:
 
         Raises:
             LedgerUnavailableError: The settings describe a ledger that this worker cannot have.
-            OSError: The address of ``health.listen`` cannot be listened on.
+            OSError: The address of ``health.listen`` or ``pages.listen`` cannot be listened on.
         """
         async with self._open() as parts:
             return await parts.work(stop or asyncio.Event(), hurry)
@@ -156,9 +157,12 @@ async def _opened(
     environ: Mapping[str, str],
     engine: Engine | None = None,
     *,
-    probes: bool = True,
+    process: int | None = None,
 ) -> AsyncIterator[_Parts]:
-    """Open engine, ledger, pipeline and probes, and close them at the end."""
+    """Open engine, ledger, pipeline, probes and pages, and close them at the end.
+
+    Of several processes each has its number: the supervisor answers probes, and the first serves the pages.
+    """
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         if engine is None:
@@ -173,10 +177,12 @@ async def _opened(
             lambda current: open_pipeline(current, masker, environ, shared=shared), settings
         )
         await stack.enter_async_context(pipelines.running())
-        if probes and settings.health.listen is not None:
+        if process is None and settings.health.listen is not None:
             await stack.enter_async_context(
                 _answering_probes(settings.health.listen, _checks(engine, upkeep), masker, metrics)
             )
+        if process in {None, 1} and settings.pages.listen is not None:
+            await stack.enter_async_context(_serving_pages(pipelines, environ, masker))
         yield _Parts(settings, engine, upkeep, pipelines, metrics)
 
 
@@ -190,7 +196,7 @@ def _checks(engine: Engine, upkeep: Upkeep) -> dict[str, Check]:
 
 
 class CannotListenError(OSError):
-    """The address of ``health.listen`` is taken, or not this host's."""
+    """The address of ``health.listen`` or ``pages.listen`` is taken, or not this host's."""
 
 
 @asynccontextmanager
@@ -210,6 +216,19 @@ async def _answering_probes(
         yield
     finally:
         await health.aclose()
+
+
+@asynccontextmanager
+async def _serving_pages(
+    pipelines: Reloadable, environ: Mapping[str, str], masker: Masker
+) -> AsyncIterator[None]:
+    from connector.pages.server import serving_pages  # noqa: PLC0415 - loads libraries
+
+    try:
+        async with serving_pages(lambda: pipelines.settings, environ, masker):
+            yield
+    except NotListeningError as error:
+        raise CannotListenError(f"pages.listen: {error}") from error
 
 
 async def _announce(engine: Engine) -> None:
@@ -276,7 +295,8 @@ async def _serve(
     _compare_limits(settings)
     log.info("worker starting", **_surroundings(settings))
     with _Signals(settings.worker.grace_period.total_seconds()) as signals:
-        async with _opened(settings, masker, environ, probes=link is None) as parts:
+        process = None if link is None else int(os.environ.get(PROCESS_NUMBER, "0"))
+        async with _opened(settings, masker, environ, process=process) as parts:
             duties = [_reload(parts.pipelines, loaded, again, masker, signals.hangup)]
             if link is not None:
                 checks = _checks(parts.engine, parts.upkeep)

@@ -80,6 +80,7 @@ _COMMON = (
     "ledger.path",
     "ledger.url",
     "health.listen",
+    "pages.listen",
     "log.level",
 )
 

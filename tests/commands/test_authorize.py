@@ -154,7 +154,7 @@ async def test_a_consent_by_another_person_is_a_warning(
         page = await come_back(authorization_server.consent(url, OTHER_USER))
         ended = await run.ended()
     assert ended.code == 0
-    assert f"Warning: the account logs in as {USER}" in ended.stdout
+    assert f"Attention: the account logs in as {USER}" in ended.stdout
     assert f"otherwise consent again as {USER}" in ended.stdout
     assert "Attention" in page.text
     status = await command("authorize", "sales", "--status", "-c", config)

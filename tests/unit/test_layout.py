@@ -37,9 +37,21 @@ ALLOWED: dict[str, set[str]] = {
     "engine": _VALUES | {"auth", "tls"},
     "inbound": _TO_SERVERS | {"accounts", "engine", "feel", "ledger", "mailbox", "observe", "tasks"},
     "worker": _TO_SERVERS
-    | {"accounts", "engine", "inbound", "ledger", "mailbox", "observe", "send", "tasks", "transport"},
+    | {
+        "accounts",
+        "engine",
+        "inbound",
+        "ledger",
+        "mailbox",
+        "observe",
+        "pages",
+        "send",
+        "tasks",
+        "transport",
+    },
     "check": _TO_SERVERS
     | {"accounts", "engine", "ledger", "mailbox", "message", "observe", "signing", "tasks", "transport"},
+    "pages": _TO_SERVERS | {"accounts", "check"},
     "modeler": {"model", "settings", "tasks"},
     "testing": _VALUES | {"devengine", "engine", "ledger", "secrets", "send", "transport", "worker"},
     "devengine": {"engine", "errors", "feel", "model", "settings"},

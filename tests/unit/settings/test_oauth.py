@@ -296,3 +296,37 @@ def test_a_consent_needs_a_key_and_an_applications_own_tokens_do_not() -> None:
 def test_tokens_in_a_database_need_a_ledger_there() -> None:
     assert "tokens.kind" in refusal({"tokens": {"kind": "postgres"}})
     assert "tokens.hosts" in refusal({"tokens": {"hosts": ["not a host"]}})
+
+
+# --- the pages --------------------------------------------------------------------------------------
+
+PAGES: dict[str, Any] = {"listen": "localhost:8091", "token": "0123456789abcdef"}
+
+
+def test_the_pages_have_an_address() -> None:
+    pages = loaded({"pages": PAGES}).settings.pages
+    assert (pages.host, pages.port, pages.address(8091)) == ("localhost", 8091, "http://localhost:8091")
+    outside = loaded({"pages": {**PAGES, "listen": "0.0.0.0:8091", "url": "https://w.example.com/mail/"}})
+    assert outside.settings.pages.address(8091) == "https://w.example.com/mail"
+
+
+@pytest.mark.parametrize(
+    ("pages", "said"),
+    [
+        (without(PAGES, "token"), "needs token: everyone who opens the pages can use the accounts"),
+        (without(PAGES, "listen"), "needs listen, as 127.0.0.1:8091"),
+        ({**PAGES, "token": "short"}, "token is shorter than 16 characters: openssl rand -hex 16"),
+        ({**PAGES, "listen": "0.0.0.0:8091"}, "needs url, by which browsers reach the pages"),
+        ({**PAGES, "url": "http://worker.example.com"}, "credentials would travel in clear"),
+    ],
+)
+def test_pages_that_nobody_or_everybody_could_open(pages: dict[str, Any], said: str) -> None:
+    message = refusal({"pages": pages})
+    assert said in message
+    assert "short" not in message.replace("shorter", "")
+
+
+def test_the_token_of_the_pages_is_not_shown() -> None:
+    shown = loaded({"pages": PAGES})
+    assert PAGES["token"] not in as_json(shown) + as_table(shown) + repr(shown.settings)
+    assert PAGES["token"] in shown.settings.confidential

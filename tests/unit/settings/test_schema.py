@@ -24,7 +24,7 @@ VALUES: list[Any] = [None, True, 3, 0, -1, 0.5, "x", "", "PT1M", [], ["x"], {}, 
 # What a file does not show by itself: files of this machine, other settings, what a word means.
 BEYOND = re.compile(
     r"cannot read|must be set together|trust_store_password needs"
-    r"|needs? (address|client_cert|role_id|protocol|username)"
+    r"|needs? (address|client_cert|role_id|protocol|username|listen|token|url)"
     r"|is for the presets"
     r"|expected 1 day or more|expected (success|smtp-connector)|give one value at least"
     r"|no host name|no(t a)? mail address|not an IANA time zone|postgresql://"

@@ -1,0 +1,1 @@
+"""The worker's web pages: accounts, consent, and a test of each account."""

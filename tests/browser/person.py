@@ -1,0 +1,83 @@
+"""A person at a browser, who logs in at the provider, consents or refuses, and uses the worker's pages."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import Locator, Page, async_playwright
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_QUIET = ("--disable-background-networking", "--disable-component-update", "--no-first-run")
+_MILLISECONDS = 30_000  # a deadline, for machines that do much else
+
+
+class Person:
+    """One window."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    async def open(self, url: str) -> None:
+        """Go to an address."""
+        await self._page.goto(url)
+
+    async def log_in(self, user: str, password: str) -> None:
+        """Log in at the provider."""
+        await self._page.get_by_label("User").fill(user)
+        await self._page.get_by_label("Password").fill(password)
+        await self.press("Next")
+
+    async def type(self, label: str, text: str) -> None:
+        """Fill in a field."""
+        await self._page.get_by_label(label, exact=False).fill(text)
+
+    async def press(self, button: str) -> None:
+        """Press a button, and wait for the page that follows."""
+        async with self._page.expect_navigation():
+            await self._page.get_by_role("button", name=button, exact=True).click()
+
+    async def press_in(self, row: str, button: str) -> None:
+        """Press a button in the row of a table that begins with this text."""
+        async with self._page.expect_navigation():
+            await self._row(row).get_by_role("button", name=button, exact=True).click()
+
+    async def follow(self, link: str) -> None:
+        """Click on a link."""
+        async with self._page.expect_navigation():
+            await self._page.get_by_role("link", name=link, exact=True).click()
+
+    async def sees(self) -> str:
+        """The text of the page."""
+        return await self._page.locator("body").inner_text()
+
+    async def sees_in(self, row: str) -> str:
+        """The text of a row."""
+        return await self._row(row).inner_text()
+
+    def _row(self, text: str) -> Locator:
+        first = self._page.locator("td:first-child").filter(has_text=re.compile(rf"^\s*{re.escape(text)}"))
+        return self._page.locator("tr").filter(has=first)
+
+
+@asynccontextmanager
+async def browsing() -> AsyncIterator[Person]:
+    """Start a browser; skipped where there is none, but never in CI."""
+    executable = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if executable is None:
+        reason = "no Chromium; install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must have a browser: {reason}")
+        pytest.skip(reason)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable, args=list(_QUIET))
+        try:
+            page = await (await browser.new_context()).new_page()
+            page.set_default_timeout(_MILLISECONDS)
+            yield Person(page)
+        finally:
+            await browser.close()
