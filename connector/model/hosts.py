@@ -125,7 +125,7 @@ class HostList:
         """Whether a connection may be made to this address, which a listed host resolved to."""
         if is_public(address) or self.lists(str(address), port, usual):
             return True
-        return address.is_loopback and self.lists("localhost", port, usual)
+        return address in _LOOPBACK[address.version] and self.lists("localhost", port, usual)
 
 
 @lru_cache(maxsize=16)
@@ -150,6 +150,8 @@ def _read_entry(position: int, entry: str) -> tuple[str, int | None]:
 # Attachments fetched by URL
 
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291: all that is handed out
+# Not `is_loopback`: from Python 3.13 on, it is also true for ::ffff:127.0.0.1.
+_LOOPBACK = {4: ipaddress.ip_network("127.0.0.0/8"), 6: ipaddress.ip_network("::1")}
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last 32 bits
 _NEVER_PUBLIC = (
     ipaddress.IPv4Network("192.0.0.0/24"),  # RFC 6890: protocol assignments, 192.0.0.192 among them
