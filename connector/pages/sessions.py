@@ -93,7 +93,7 @@ class Sessions:
     async def opened(self, given: str, token: str) -> tuple[str, str] | None:
         """Open a session for the right token; the header that sets its cookie, or None.
 
-        One attempt at a time, and a wrong one takes a second, so that nobody tries many.
+        One attempt at a time, and a wrong one takes a second, so that a guesser cannot try many.
         """
         async with self._asking:
             if not hmac.compare_digest(given.strip().encode(), token.encode()):

@@ -88,10 +88,7 @@ async def succeeded(described: Mapping[str, Any], job: Job, headers: TaskHeaders
     elif _is_blind(decision, headers):
         _log_warnings("errorExpression", (_BLIND,), job)
         warnings = (*warnings, _BLIND)
-    variables = found
-    if headers.result_variable:
-        shown = {**described, "warnings": [*described["warnings"], *warnings]}
-        variables = {headers.result_variable: shown} | variables
+    variables = _with_response(found, described, warnings, headers)
     match decision:
         case BpmnError(code, message, more):
             return Throw(code, message, more, mail_sent=True)
@@ -122,6 +119,16 @@ async def _result_variables(
     variables, warnings = await variables_of(headers.result_expression, _success_context(described))
     _log_warnings("resultExpression", warnings, job)
     return variables, warnings
+
+
+def _with_response(
+    found: dict[str, Any], described: Mapping[str, Any], warnings: Iterable[str], headers: TaskHeaders
+) -> dict[str, Any]:
+    """Add the response under the result variable's name, which a variable of the expression may take."""
+    if not headers.result_variable:
+        return found
+    shown = {**described, "warnings": [*described["warnings"], *warnings]}
+    return {headers.result_variable: shown} | found
 
 
 def _success_context(described: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,10 +174,7 @@ async def performed(described: Mapping[str, Any], job: Job, headers: TaskHeaders
         return Fail(f"{error.code}: {error.message}", retries=0, error=describe(error))
     if isinstance(found, BpmnError):
         decision, found = decision or found, {}
-    variables = found
-    if headers.result_variable:
-        shown = {**described, "warnings": [*described["warnings"], *warnings]}
-        variables = {headers.result_variable: shown} | variables
+    variables = _with_response(found, described, warnings, headers)
     match decision:
         case BpmnError(code, message, more):
             return Throw(code, message, more)

@@ -89,7 +89,7 @@ SECURITY: MappingProxyType[str, Security | None] = MappingProxyType(
     {"auto": None, **{way.value: way for way in Security}}
 )
 
-OAUTH = Definitions(
+_OAUTH_MEMBERS = Definitions(
     Definition(
         "provider",
         Kind.CHOICE,
@@ -103,4 +103,11 @@ OAUTH = Definitions(
     Definition("clientSecret", Kind.TEXT, "Its secret, best as secrets.NAME.", required=True),
     Definition("scopes", Kind.LIST, "What is asked for, where the provider does not fix it."),
     Definition("parameters", Kind.CONTEXT, "Further parameters of the request, as {audience: …}."),
+)
+
+OAUTH = Definition(
+    "oauth",
+    Kind.CONTEXT,
+    "OAuth client credentials in place of a password; username is the mailbox.",
+    members=_OAUTH_MEMBERS,
 )

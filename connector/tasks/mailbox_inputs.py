@@ -57,12 +57,7 @@ AUTHENTICATION = Definitions(
         allowed=tuple(SECURITY),
         default="auto",
     ),
-    Definition(
-        "oauth",
-        Kind.CONTEXT,
-        "OAuth client credentials in place of a password; username is the mailbox.",
-        members=OAUTH,
-    ),
+    OAUTH,
 )
 
 SEARCH = Definitions(
