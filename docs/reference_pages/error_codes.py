@@ -213,8 +213,8 @@ EXPLANATIONS = {
     ),
     ErrorCode.MESSAGE_NOT_FOUND: Explanation(
         "The mail that `mailboxMessage` names is not there, or no longer.",
-        "Somebody else has moved or deleted it, or the id is of another mailbox. A process that expects this "
-        "catches it as a BPMN error.",
+        "Another mail program or process has moved or deleted it, or the id is of another mailbox. A process "
+        "that expects this catches it as a BPMN error.",
     ),
     ErrorCode.FOLDER_NOT_FOUND: Explanation(
         "The mailbox has no such folder; the message names the nearest one.",
