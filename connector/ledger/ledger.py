@@ -56,8 +56,15 @@ class Ledger:
         self._queue: list[_Queued] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def begin(
-        self, key: str, request_hash: str, lease: float, *, resend: bool = False, task: str = ""
+    async def begin(  # noqa: PLR0913 - what a caller knows of the mail, always given by name
+        self,
+        key: str,
+        request_hash: str,
+        lease: float,
+        *,
+        resend: bool = False,
+        suspect_after: int | None = None,
+        task: str = "",
     ) -> Decision:
         """Ask whether a mail may be sent, and reserve it if so.
 
@@ -68,6 +75,7 @@ class Ledger:
             request_hash: Of what is to be sent, the same at every attempt: without dates and the like.
             lease: Seconds for which it is reserved; extend it for a slow send.
             resend: Take over a mail in doubt, at the risk of a second copy.
+            suspect_after: Do not reserve a mail at which so many attempts in a row have crashed.
             task: The element instance that asks; see :class:`~connector.ledger.port.Acknowledged`.
 
         Raises:
@@ -76,7 +84,7 @@ class Ledger:
         """
         require_storable(key)
         require_storable(request_hash)
-        request = rules.Request(key, request_hash, self._owner, lease, resend, task)
+        request = rules.Request(key, request_hash, self._owner, lease, resend, suspect_after, task)
         future = self._enqueue(Operation(key, partial(rules.begin, request), durable=False))
         try:
             answer = await asyncio.shield(future)

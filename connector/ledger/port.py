@@ -119,6 +119,11 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspect:
+    """Attempts at this mail keep crashing. It stays unreserved, so that waiting counts as no crash."""
+
+
+@dataclass(frozen=True, slots=True)
 class AlreadySent:
     """The mail is out; answer with the recorded response."""
 
@@ -163,7 +168,7 @@ class DifferentRequest:
     state: State
 
 
-Decision = Granted | AlreadySent | HeldElsewhere | Uncertain | DifferentRequest
+Decision = Granted | Suspect | AlreadySent | HeldElsewhere | Uncertain | DifferentRequest
 
 
 # --- what became of an attempt ----------------------------------------------------------------------
@@ -192,12 +197,10 @@ class Released:
     """It ended, and certainly nothing was delivered but what is recorded as *delivered*.
 
     Attributes:
-        crashes: The count of crashes to go on from; an attempt that was really made begins it anew.
         refused: Recipients that were refused for good while others have the mail: the next attempt leaves
             them out.
     """
 
-    crashes: int = 0
     refused: tuple[Mapping[str, Any], ...] = ()
 
 

@@ -30,6 +30,7 @@ from connector.ledger.port import (
     Sent,
     Settlement,
     State,
+    Suspect,
     Unanswered,
     Uncertain,
     damaged,
@@ -47,6 +48,7 @@ class Request:
     Attributes:
         lease: Seconds.
         resend: Take over a mail in doubt, at the risk of a second copy.
+        suspect_after: Do not reserve a mail at which so many attempts in a row have crashed.
         task: The element instance that asks.
     """
 
@@ -55,6 +57,7 @@ class Request:
     owner: str
     lease: float
     resend: bool = False
+    suspect_after: int | None = None
     task: str = ""
 
 
@@ -73,8 +76,14 @@ def begin(request: Request, entry: Entry | None, now: float) -> tuple[Entry | No
         return entry, DifferentRequest(entry.state)
     if doubt and not request.resend:
         return _doubt(entry, progress, request.lease)
+    return _again(request, entry, now, replace(progress, pending=(), reference="") if same else NO_PROGRESS)
+
+
+def _again(request: Request, entry: Entry, now: float, progress: Progress) -> tuple[Entry, Decision]:
+    """Reserve a mail that an earlier attempt had, unless too many of these have crashed."""
     crashes = entry.crashes + (entry.state in _UNSETTLED)
-    progress = replace(progress, pending=(), reference="") if same else NO_PROGRESS
+    if request.suspect_after is not None and crashes >= request.suspect_after:
+        return entry, Suspect()
     return _grant(request, now, entry.attempt + 1, crashes, progress)
 
 
@@ -201,11 +210,11 @@ def _settle_latest(
     settlement: Released | Assumed | Unanswered | Acknowledged, entry: Entry, now: float
 ) -> Entry:
     match settlement:
-        case Released(crashes, refused) if entry.state in _UNSETTLED | _DOUBTFUL:
+        case Released(refused) if entry.state in _UNSETTLED | _DOUBTFUL:
             progress = Progress.read(entry.progress)
             progress = replace(progress, pending=(), reference="", refused=progress.refused + refused)
             entry = entry._replace(progress=_kept(progress))
-            return _settled(entry, State.RELEASED, now)._replace(crashes=crashes)
+            return _settled(entry, State.RELEASED, now)
         case Assumed() if entry.state in _DOUBTFUL:
             progress = Progress.read(entry.progress)
             progress = replace(

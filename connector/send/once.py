@@ -49,6 +49,7 @@ from connector.ledger.port import (
     Released,
     Sent,
     State,
+    Suspect,
     Unanswered,
     Uncertain,
     damaged,
@@ -108,11 +109,9 @@ class Once:
             ConnectorError: Nothing was delivered, except under ``DELIVERY_UNCERTAIN``.
             asyncio.CancelledError: Nothing was delivered.
         """
-        decision = await self._begin(mail, resend=resend)
+        decision = await self._begin(mail, resend=resend, alone=alone)
         if not isinstance(decision, Granted):
             return await self._not_granted(decision, mail, submission, context)
-        if not alone and _SUSPECT_AFTER <= decision.crashes < self._settings.max_crashes:
-            return await self._alone(decision, mail, submission, context)
         attempt = decision.attempt
         if decision.crashes >= self._settings.max_crashes:
             await self._upkeep.recorded(attempt, Released())  # counted anew: a person looks at it now
@@ -131,22 +130,29 @@ class Once:
 
     # Before the attempt
 
-    async def _begin(self, mail: Identity, *, resend: bool) -> Decision:
+    async def _begin(self, mail: Identity, *, resend: bool, alone: bool) -> Decision:
         try:
             return await self._ledger.begin(
-                mail.key, mail.request_hash, self._upkeep.lease, resend=resend, task=mail.task
+                mail.key,
+                mail.request_hash,
+                self._upkeep.lease,
+                resend=resend,
+                suspect_after=None if alone else _SUSPECT_AFTER,
+                task=mail.task,
             )
         except LedgerUnavailableError as error:
             raise LedgerError(str(error)) from error
 
     async def _not_granted(
         self,
-        decision: AlreadySent | HeldElsewhere | DifferentRequest | Uncertain,
+        decision: Suspect | AlreadySent | HeldElsewhere | DifferentRequest | Uncertain,
         mail: Identity,
         submission: Submission,
         context: JobContext,
     ) -> Response:
         match decision:
+            case Suspect():
+                return await self._alone(mail, submission, context)
             case AlreadySent(response):
                 return {**_recorded(response, mail.key), "duplicate": True}
             case HeldElsewhere(remaining):
@@ -156,14 +162,11 @@ class Once:
             case Uncertain():
                 return await self._in_doubt(decision, mail, submission, context)
 
-    async def _alone(
-        self, granted: Granted, mail: Identity, submission: Submission, context: JobContext
-    ) -> Response:
+    async def _alone(self, mail: Identity, submission: Submission, context: JobContext) -> Response:
         """Try a suspect when no other one is under way: a poisonous job must not take those beside it along.
 
         Another suspect is not waited for: its server may be silent, and the slot serves others meanwhile.
         """
-        await self._upkeep.recorded(granted.attempt, Released(granted.crashes))
         if self._one_suspect.locked():
             reason = "After the worker died several times, the jobs that it had are tried one at a time."
             raise PostponedError(reason, timedelta(seconds=_HELD_PAUSE), CancelReason.AFTER_CRASHES)

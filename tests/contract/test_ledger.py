@@ -22,6 +22,7 @@ from connector.ledger.port import (
     Released,
     Sent,
     State,
+    Suspect,
     Unanswered,
     Uncertain,
 )
@@ -87,6 +88,17 @@ async def test_a_lease_that_ends_while_attempting_is_taken_over_and_counted(
     await begun(ledger, OVER)
     await begun(open_one(), OVER)
     decision = await ledger.begin(KEY, OTHER, LONG)
+    assert isinstance(decision, Granted)
+    assert (decision.attempt.number, decision.crashes) == (3, 2)
+
+
+async def test_a_suspect_is_not_reserved(ledger: Ledger, open_one: Open) -> None:
+    """Whoever only waits for its turn when the worker dies has not crashed once more."""
+    for one in (ledger, open_one()):
+        await begun(one, OVER)
+    for _ in range(2):
+        assert await ledger.begin(KEY, HASH, LONG, suspect_after=2) == Suspect()
+    decision = await ledger.begin(KEY, HASH, LONG)
     assert isinstance(decision, Granted)
     assert (decision.attempt.number, decision.crashes) == (3, 2)
 
