@@ -130,9 +130,7 @@ class _Work:
     def __init__(self, order: Order, chosen: ConfiguredCredential, settings: Settings) -> None:
         if not chosen.credential.grant.needs_consent:
             place, grant = chosen.credential.place, chosen.credential.grant.value
-            raise UsageError(
-                f"{place} has grant {grant}, for which nobody consents; try: smtp-connector check"
-            )
+            raise UsageError(f"{place} has grant {grant}, which needs no consent; try: smtp-connector check")
         self._order = order
         self._chosen = chosen
         self._settings = settings
