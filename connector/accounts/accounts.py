@@ -19,11 +19,13 @@ from connector.model.addresses import Mailbox
 from connector.model.credential import Credential
 from connector.model.incoming import Incoming
 from connector.model.mail import WhenUncertain
-from connector.model.server import Quota, Route, Server, TimeLimits, TlsPolicy
+from connector.model.server import Quota, Route, Server, Switches, TimeLimits, TlsPolicy
 from connector.model.signing import UNPROTECTED, DomainKeyFile, KeyFile, SigningPolicy
 from connector.secrets.resolve import SecretResolver, Use
 from connector.settings.accounts import DEFAULT_ACCOUNT, AccountSettings, AccountTimeouts, MessageDefaults
+from connector.settings.advanced import AdvancedSettings
 from connector.settings.model import Settings, TimeoutSettings
+from connector.settings.process_ids import any_matches, chosen
 from connector.settings.signing import KeySettings, SigningSettings
 
 _MOST_NAMES = 10
@@ -99,11 +101,12 @@ class Accounts:
 
         Raises:
             AccountError: There is none of that name, or the job may not use it. The error does not tell
-                which: otherwise a diagram could find out the names of other people's accounts.
+                which: otherwise a diagram could find out the names of other people's accounts. Or it may,
+                and the account is disabled.
         """
         allowed = self._allowed(origin)
         if name in allowed:
-            return self._accounts[name]
+            return self._in_use(name)
         nearest = get_close_matches(name, allowed, n=1)
         names = ", ".join(sorted(allowed)[:_MOST_NAMES]) + (", …" if len(allowed) > _MOST_NAMES else "")
         hint = f"did you mean {nearest[0]}?" if nearest else f"it may use {names or 'none'}."
@@ -115,10 +118,24 @@ class Accounts:
         )
 
     def usual(self, origin: Origin) -> Account | None:
-        """The account of a task that names none: the one tagged with its process id, else the default."""
+        """The account of a task that names none: by its process id, else by its tenant, else the default.
+
+        Raises:
+            AccountError: It is disabled; another account would send under another name.
+        """
         allowed = self._allowed(origin)
-        tagged = (name for name, account in allowed.items() if origin.process_id in account.process_ids)
-        return self._accounts.get(next(tagged, DEFAULT_ACCOUNT if DEFAULT_ACCOUNT in allowed else ""))
+        tagged = chosen({name: account.process_ids for name, account in allowed.items()}, origin.process_id)
+        tenants = (name for name, account in allowed.items() if origin.tenant in account.tenants)
+        name = tagged or next(tenants, DEFAULT_ACCOUNT)
+        return self._in_use(name) if name in allowed else None
+
+    def _in_use(self, name: str) -> Account:
+        if self._settings[name].enabled:
+            return self._accounts[name]
+        raise AccountError(
+            f"account: {name} is disabled; an operator enables it with accounts.{name}.enabled, or the task "
+            "names another account."
+        )
 
     def _allowed(self, origin: Origin) -> Mapping[str, AccountSettings]:
         return {name: account for name, account in self._settings.items() if _allows(account, origin)}
@@ -126,7 +143,9 @@ class Accounts:
 
 def _allows(account: AccountSettings, origin: Origin) -> bool:
     processes, tenants = account.allowed_process_ids, account.allowed_tenants
-    return (not processes or origin.process_id in processes) and (not tenants or origin.tenant in tenants)
+    return (not processes or any_matches(processes, origin.process_id)) and (
+        not tenants or origin.tenant in tenants
+    )
 
 
 def _account(
@@ -156,6 +175,9 @@ def _incoming(server: Server, settings: AccountSettings) -> Incoming | None:
             password=own.password or server.password,
             credential=None if own.password else server.credential,
         ),
+        settings.advanced.imap_auth_mechanisms,
+        frozenset(settings.advanced.disable_extensions),
+        settings.advanced.imap_namespace,
     )
 
 
@@ -203,6 +225,16 @@ def _server(name: str, settings: AccountSettings, timeouts: TimeoutSettings) -> 
             settings.max_connections,
             settings.effective_max_recipients,
         ),
+        switches=_switches(settings.advanced),
+    )
+
+
+def _switches(settings: AdvancedSettings) -> Switches:
+    return Switches(
+        settings.auth_mechanisms,
+        frozenset(settings.disable_extensions),
+        settings.source_address,
+        round(settings.keepalive.total_seconds()) if settings.keepalive else None,
     )
 
 

@@ -34,15 +34,17 @@ class Exchange:
     initial: bool
 
 
-def mechanism(offered: Collection[str], *, token: bool = False) -> str | None:
+def mechanism(offered: Collection[str], allowed: tuple[str, ...] = (), *, token: bool = False) -> str | None:
     """The mechanism to log in with; None when the server offers none that we speak.
 
     Args:
         offered: Mechanisms in any case.
+        allowed: Those that an operator allows, in upper case and in order of preference; empty for all.
         token: Log in with an access token in place of a password.
     """
     names = {name.upper() for name in offered}
-    return next((name for name in (BEARER_MECHANISMS if token else MECHANISMS) if name in names), None)
+    possible = BEARER_MECHANISMS if token else MECHANISMS
+    return next((name for name in allowed or possible if name in possible and name in names), None)
 
 
 def is_sendable(username: str, password: str) -> bool:

@@ -126,7 +126,9 @@ def _limited(client: Client, trial: Trial) -> Client:
 def _logged_in(server: Server, course: Course) -> Finding:
     if not server.username:
         return Finding(CheckStep.AUTH, Status.SKIPPED, "no user name: mail is relayed without a login")
-    chosen = mechanism(course.capabilities.auth, token=server.credential is not None)
+    chosen = mechanism(
+        course.capabilities.auth, server.switches.mechanisms, token=server.credential is not None
+    )
     message, facts = f"logged in with {chosen}", {"mechanism": chosen}
     return Finding(CheckStep.AUTH, Status.OK, message, seconds=course.lap(), facts=facts)
 

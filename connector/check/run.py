@@ -128,6 +128,9 @@ class _Checks:
         return found
 
     async def _account(self, account: Account) -> Report:
+        if not self._settings.accounts[account.name].enabled:
+            note = Finding(CheckStep.SETTINGS, Status.SKIPPED, "disabled (enabled: false): not checked")
+            return Report("account", account.name, str(account.route), (note,))
         report, more = await asyncio.gather(self._route(account), self._signing(account))
         return replace(report, findings=(*report.findings, *more))
 

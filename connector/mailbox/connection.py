@@ -15,7 +15,8 @@ from typing import Any
 
 from connector.auth.bearer import TokenRefusal
 from connector.errors import ErrorCode, MailboxError, Phase
-from connector.model.server import Server
+from connector.model.server import Server, Switches
+from connector.net.sockets import family_of, keep_alive
 from connector.tls.faults import explain
 from connector.tls.trust import host_to_verify
 
@@ -135,23 +136,29 @@ class Door:
         with watch.step("connect"):
             host = server.hostname.removeprefix("[").removesuffix("]")
             failure: OSError = ConnectionRefusedError()
+            source = server.switches.source_address
             for family, kind, protocol, _, address in socket.getaddrinfo(
-                host, server.port, type=socket.SOCK_STREAM
+                host, server.port, family_of(source) if source else 0, socket.SOCK_STREAM
             ):
                 connection = socket.socket(family, kind, protocol)
                 try:
-                    return self._connected(connection, address, limits)
+                    return self._connected(connection, address, limits, server.switches)
                 except OSError as error:
                     connection.close()
                     failure = error
             raise failure
 
-    def _connected(self, connection: socket.socket, address: Any, limits: Limits) -> socket.socket:
+    def _connected(
+        self, connection: socket.socket, address: Any, limits: Limits, switches: Switches
+    ) -> socket.socket:
         self.connection = connection
         if self.closed:
             raise ConnectionAbortedError
         connection.settimeout(limits.connect)
+        if switches.source_address:
+            connection.bind((switches.source_address, 0))
         connection.connect(address)
+        keep_alive(connection, switches.keepalive)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.settimeout(limits.command)
         return connection

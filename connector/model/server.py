@@ -89,6 +89,23 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
+class Switches:
+    """What an operator has switched for a server that needs something out of the ordinary.
+
+    Attributes:
+        mechanisms: Ways to log in that are allowed, in order of preference; empty for all.
+        disabled: Extensions of SMTP that are not used although the server offers them, in upper case.
+        source_address: The IP address of this machine that connections start from.
+        keepalive: Seconds without traffic after which TCP asks whether the other side still is there.
+    """
+
+    mechanisms: tuple[str, ...] = ()
+    disabled: frozenset[str] = frozenset()
+    source_address: str | None = None
+    keepalive: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """A mail server and how to log in; anonymous relay when there is no username.
 
@@ -99,6 +116,7 @@ class Server:
         helo_name: Our name for EHLO; the transport's own by default.
         timeouts: Time limits; the transport's own by default.
         credential: What gives access tokens to log in with, in place of the password.
+        switches: What is out of the ordinary.
         transport: What carries a mail to it, as the response names it.
     """
 
@@ -115,6 +133,7 @@ class Server:
     timeouts: TimeLimits | None = None
     quota: Quota = Quota()
     credential: Credential | None = None
+    switches: Switches = Switches()
 
     def __str__(self) -> str:
         return f"{self.hostname}:{self.port}"

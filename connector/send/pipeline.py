@@ -318,7 +318,9 @@ async def _watch_keys(accounts: Accounts, secrets: SecretResolver, metrics: Metr
 async def _watch_grants(settings: Settings, tokens: TokenSources, metrics: Metrics) -> None:
     from connector.send.grant_watch import GrantWatch  # noqa: PLC0415 - loads libraries
 
-    if credentials := configured_credentials(settings):
+    enabled = {name for name, account in settings.accounts.items() if account.enabled}
+    credentials = [one for one in configured_credentials(settings) if enabled.intersection(one.accounts)]
+    if credentials:
         await GrantWatch(credentials, tokens, metrics, settings.tokens.warn, _now).run()
 
 

@@ -7,20 +7,19 @@ set. :mod:`connector.accounts.accounts` decides which account a job uses.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import pairwise
-from types import MappingProxyType
-from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 
 from connector.model.incoming import MailProtocol
 from connector.model.mail import DeliveryReceipt, Importance, Sensitivity, WhenUncertain
 from connector.model.server import Security
+from connector.settings.advanced import AdvancedSettings
 from connector.settings.incoming import IncomingSettings
+from connector.settings.presets import PRESETS, Preset
+from connector.settings.process_ids import any_matches
 from connector.settings.signing import SigningSettings
 from connector.settings.tokens import OAuthSettings
 from connector.settings.values import (
@@ -37,92 +36,6 @@ from connector.settings.values import (
 DEFAULT_ACCOUNT = "default"
 # No dot, which separates the parts of a setting's path.
 NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
-
-
-# Presets: where well-known providers take mail, as their documentation says. Every preset but `custom` uses
-# the port for submission (RFC 6409) or for implicit TLS (RFC 8314), never 25, which clouds block.
-
-Preset = Literal["office365", "outlook", "gmail", "ses", "sendgrid", "mailgun", "postmark", "azure", "custom"]
-
-_AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """The values of a preset.
-
-    Attributes:
-        host: The mail server; ``{region}`` stands for the region.
-        regions: The host of each region, if there are few; the first is the default.
-        max_recipients: The documented limit of recipients in one message.
-    """
-
-    host: str | None = None
-    port: int | None = None
-    security: Security | None = None
-    regions: tuple[tuple[str, str], ...] = ()
-    max_recipients: int | None = None
-    imap: str | None = None
-    pop3: str | None = None
-
-    def host_in(self, region: str | None) -> str:
-        """Return the mail server of a valid region; empty if the preset has none."""
-        if self.regions:
-            return dict(self.regions)[region or self.regions[0][0]]
-        return (self.host or "").format(region=region)
-
-    def region_fault(self, region: str | None) -> str | None:
-        """Return what is wrong with the region, or None."""
-        if self.regions:
-            names = [name for name, _ in self.regions]
-            return None if region in {None, *names} else f"region must be {' or '.join(names)}"
-        if "{region}" not in (self.host or ""):
-            return "region is for the presets ses and mailgun" if region else None
-        return None if region and _AWS_REGION.fullmatch(region) else "needs region, as eu-central-1"
-
-
-PRESETS: MappingProxyType[Preset, Provider] = MappingProxyType(
-    {
-        "office365": Provider(
-            "smtp.office365.com",
-            587,
-            Security.STARTTLS,
-            max_recipients=500,
-            imap="outlook.office365.com",
-            pop3="outlook.office365.com",
-        ),
-        "outlook": Provider(
-            "smtp-mail.outlook.com",
-            587,
-            Security.STARTTLS,
-            imap="outlook.office365.com",
-            pop3="outlook.office365.com",
-        ),
-        "gmail": Provider(
-            "smtp.gmail.com",
-            465,
-            Security.TLS,
-            max_recipients=100,
-            imap="imap.gmail.com",
-            pop3="pop.gmail.com",
-        ),
-        "ses": Provider("email-smtp.{region}.amazonaws.com", 587, Security.STARTTLS, max_recipients=50),
-        "sendgrid": Provider("smtp.sendgrid.net", 587, Security.STARTTLS, max_recipients=1000),
-        "mailgun": Provider(
-            "smtp.mailgun.org",
-            587,
-            Security.STARTTLS,
-            regions=(("us", "smtp.mailgun.org"), ("eu", "smtp.eu.mailgun.org")),
-            max_recipients=1000,
-        ),
-        "postmark": Provider("smtp.postmarkapp.com", 587, Security.STARTTLS, max_recipients=50),
-        "azure": Provider("smtp.azurecomm.net", 587, Security.STARTTLS, max_recipients=50),
-        "custom": Provider(),
-    }
-)
-
-
-# Accounts
 
 
 class AccountTimeouts(Section):
@@ -163,6 +76,9 @@ class MessageDefaults(Section):
 class AccountSettings(Section):
     """One account."""
 
+    enabled: bool = Field(
+        True, description="`false` takes the account out of use: a task that would use it fails and says so."
+    )
     preset: Preset = Field(
         "custom", description="Provider, which sets host, port and security; `custom` sets nothing."
     )
@@ -203,8 +119,8 @@ class AccountSettings(Section):
     username: str | None = Field(
         None,
         description=(
-            "User name, or secrets.NAME; with `oauth` the mailbox, by default the address. "
-            "Without one mail is relayed without a login."
+            "User name, or secrets.NAME; with `oauth` the mailbox. Default: the address, where there is a "
+            "password or `oauth`; otherwise mail is relayed without a login."
         ),
     )
     password: SecretStr | None = Field(
@@ -238,15 +154,23 @@ class AccountSettings(Section):
     defaults: MessageDefaults = MessageDefaults()
     signing: SigningSettings = SigningSettings()
     process_ids: tuple[str, ...] = Field(
-        (), description="BPMN process ids whose tasks use this account when they name none."
+        (),
+        description="BPMN process ids, or patterns such as mortgage-*, whose tasks use this account when "
+        "they name none.",
+    )
+    tenants: tuple[str, ...] = Field(
+        (),
+        description="Tenants whose tasks use this account when they name none and no account has their "
+        "process id.",
     )
     allowed_process_ids: tuple[str, ...] = Field(
-        (), description="BPMN process ids that may use this account; empty for all."
+        (), description="BPMN process ids, or patterns, that may use this account; empty for all."
     )
     allowed_tenants: tuple[str, ...] = Field(
         (), description="Tenants that may use this account; empty for all."
     )
     uncertain: WhenUncertain | None = Field(None, description="Instead of ledger.uncertain.")
+    advanced: AdvancedSettings = AdvancedSettings()
 
     @model_validator(mode="after")
     def _complete(self) -> AccountSettings:
@@ -262,12 +186,25 @@ class AccountSettings(Section):
             yield "needs host, or a preset such as office365"
         if self.oauth.given:
             yield from self._oauth_faults()
-        elif (self.username is None) != (self.password is None):
+        elif self.username and self.password is None:
             yield "username and password must be set together"
+        elif self.password is not None and self.effective_username is None:
+            yield "password needs username, or address, which is then the user name"
         elif self.incoming.username and not self.incoming.password:
             yield "incoming: username and password must be set together"
+        if fault := self._mechanism_fault():
+            yield fault
         if self.password is not None and "\0" in self.password.get_secret_value():
             yield "password has a NUL character, which AUTH cannot carry (RFC 4616)"
+
+    def _mechanism_fault(self) -> str | None:
+        allowed, tokens = self.advanced.auth_mechanisms, {"XOAUTH2", "OAUTHBEARER"}
+        fitting = tokens if self.oauth.given else {"PLAIN", "LOGIN"}
+        if not allowed or fitting & set(allowed) or self.effective_username is None:
+            return None
+        return (
+            f"advanced.auth_mechanisms allows neither of {' and '.join(sorted(fitting))}: the login needs one"
+        )
 
     def _oauth_faults(self) -> Iterator[str]:
         if self.password is not None:
@@ -292,14 +229,17 @@ class AccountSettings(Section):
     def _identity_faults(self) -> Iterator[str]:
         if self.display_name and self.address is None:
             yield "display_name needs address"
-        strangers = set(self.process_ids) - set(self.allowed_process_ids or self.process_ids)
+        allowed = self.allowed_process_ids
+        strangers = {tag for tag in self.process_ids if allowed and not any_matches(allowed, tag)}
         if strangers:
             yield f"process_ids has {min(strangers)}, which allowed_process_ids does not allow"
+        if outside := set(self.tenants) - set(self.allowed_tenants or self.tenants):
+            yield f"tenants has {min(outside)}, which allowed_tenants does not allow"
 
     @property
     def effective_username(self) -> str | None:
-        """The login name: as set, or with OAuth the address."""
-        return self.username or (self.address if self.oauth.given else None)
+        """The login name: as set, or with a password or OAuth the address."""
+        return self.username or (self.address if self.oauth.given or self.password is not None else None)
 
     @property
     def effective_host(self) -> str:
@@ -359,11 +299,3 @@ def name_faults(names: Iterable[str], section: str = "accounts") -> Iterator[str
                 f"{section}.{one} and {section}.{other} have the same environment variables: "
                 "rename one of them"
             )
-
-
-def tag_faults(accounts: Mapping[str, AccountSettings]) -> Iterator[str]:
-    """Yield a line for each BPMN process id that leads to several accounts."""
-    tags = Counter(tag for account in accounts.values() for tag in set(account.process_ids))
-    for tag in sorted(tag for tag, times in tags.items() if times > 1):
-        names = ", ".join(sorted(name for name, account in accounts.items() if tag in account.process_ids))
-        yield f"the process id {tag} is in process_ids of several accounts ({names}): keep one"

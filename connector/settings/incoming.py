@@ -49,8 +49,6 @@ class IncomingSettings(Section):
     def _complete(self) -> IncomingSettings:
         if self.protocol is None and self.model_fields_set:
             raise ValueError("needs protocol, imap or pop3")
-        if self.password is not None and self.username is None:
-            raise ValueError("username and password must be set together")
         return self
 
     @property

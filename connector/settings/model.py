@@ -14,11 +14,12 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, model_validator
 
 from connector.model.server import TimeLimits
-from connector.settings.accounts import AccountSettings, name_faults, tag_faults
+from connector.settings.accounts import AccountSettings, name_faults
 from connector.settings.incoming import MailboxSettings
 from connector.settings.ledger import LedgerSettings
 from connector.settings.oauth import CredentialSettings
 from connector.settings.pages import PageSettings
+from connector.settings.process_ids import process_id_faults, tenant_faults
 from connector.settings.secrets import SecretSettings
 from connector.settings.tokens import TokenSettings, credential_faults
 from connector.settings.values import (
@@ -370,7 +371,8 @@ class Settings(Section):
         faults = [
             *name_faults(self.accounts),
             *name_faults(self.credentials, "credentials"),
-            *tag_faults(self.accounts),
+            *process_id_faults({name: account.process_ids for name, account in self.accounts.items()}),
+            *tenant_faults({name: account.tenants for name, account in self.accounts.items()}),
             *credential_faults(oauths, self.credentials),
             *self.tokens.faults(self.ledger.kind, oauths, self.credentials),
         ]

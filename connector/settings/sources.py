@@ -29,6 +29,7 @@ from connector.settings.environment import (
     interpret,
     kubernetes_wrote,
 )
+from connector.settings.java_properties import java_property
 from connector.settings.model import Settings
 from connector.settings.nearest import nearest
 from connector.settings.oauth import CredentialSettings
@@ -359,6 +360,8 @@ def _read(
 
 
 def _unknown(path: str, paths: set[str]) -> str:
+    if instead := java_property(path):
+        return instead
     return f"no such setting{nearest(path, paths | _sections(paths))}"
 
 

@@ -14,19 +14,20 @@ CHECKOUT = Path(__file__).parents[2]
 # What each package may import, lowest first; "" is `connector` itself, the public names. A new package
 # needs a line here.
 _VALUES = {"errors", "model", "settings"}
-_TO_SERVERS = _VALUES | {"secrets", "tls", "auth"}
+_TO_SERVERS = _VALUES | {"net", "secrets", "tls", "auth"}
 _STAGES = {"tasks", "ledger", "secrets", "accounts", "message", "mailtemplates", "signing", "transport"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "feel": set(),
     "model": {"errors"},
     "settings": {"errors", "model"},
-    "secrets": _VALUES,
+    "net": _VALUES,
+    "secrets": _VALUES | {"net"},
     "ledger": _VALUES,
     "tls": _VALUES,
-    "auth": _VALUES | {"secrets", "tls", "ledger"},  # tokens may be kept in the ledger's PostgreSQL
+    "auth": _VALUES | {"net", "secrets", "tls", "ledger"},  # tokens may be kept in the ledger's PostgreSQL
     "accounts": _TO_SERVERS,
-    "message": _VALUES | {"tls"},
+    "message": _VALUES | {"net", "tls"},
     "mailtemplates": _VALUES,
     "signing": _VALUES | {"message", "secrets", "tls"},
     "transport": _TO_SERVERS,

@@ -25,6 +25,16 @@ from tests.servers.postfix import PASSWORD, USERNAME, Postfix
 from tests.wire import smtp_submission as given
 from tests.wire.checks import LOGIN, USERS, checked, finding, order, sales, statuses
 
+
+async def test_a_disabled_account_is_skipped_with_a_note() -> None:
+    async with SmtpServer() as server:
+        report = await sales(server, enabled=False)
+        assert server.connections == []
+    assert statuses(report) == {"settings": "skipped"}
+    assert "disabled" in report.findings[0].message
+    assert report.status is Status.OK
+
+
 # --- what is right -----------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Callable
 
 from connector.errors import Phase, Reply, TransportError
-from connector.model.server import TimeLimits
+from connector.model.server import Server, TimeLimits
 from connector.tls.faults import ClearTextBeforeTlsError
 from connector.tls.trust import host_to_verify
 from connector.transport.smtp import failures
@@ -73,22 +73,33 @@ class Conversation(Wire):
 
     # --- its beginning and its end ------------------------------------------------------------------
 
-    async def connect(self, hostname: str, port: int) -> None:
+    async def connect(self, server: Server) -> None:
         """Connect to the first of the host's addresses that answers.
 
         Raises:
             TransportError: ``CONNECTION_TIMEOUT``, ``CONNECTION_FAILED`` or ``DNS_FAILED``.
         """
+        source = server.switches.source_address
         try:
             connecting = asyncio.get_running_loop().create_connection(
-                lambda: self, host_to_verify(hostname), port, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS
+                lambda: self,
+                host_to_verify(server.hostname),
+                server.port,
+                local_addr=(source, 0) if source else None,
+                happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
             )
             # asyncio forgets to close the winner's socket when this race is cancelled at its end. So it is
             # left to end by itself, and its connection, aborted by then, is closed as soon as it is made.
             async with asyncio.timeout(self._seconds(Phase.CONNECT)):
                 await asyncio.shield(connecting)
+            self.keep_alive(server.switches.keepalive)
         except BaseException as error:
-            self._end(Phase.CONNECT, error)
+            try:
+                self._end(Phase.CONNECT, error)
+            except TransportError as told:
+                if source:
+                    told.add(f"It starts from {source} (advanced.source_address).")
+                raise
             raise
 
     async def encrypt(self, context: ssl.SSLContext, hostname: str) -> None:

@@ -102,7 +102,7 @@ async def _opened(server: Server, client: Client, secret: SecretStr | None) -> S
         if client.tokens is not None:
             await _log_in_with_token(talk, capabilities, server, SecretStr(password))
         elif username:
-            await _log_in(talk, capabilities, username, password)
+            await _log_in(talk, capabilities, server, password)
     except BaseException:
         talk.farewell()
         raise
@@ -119,19 +119,19 @@ async def _prepare(talk: Conversation, server: Server, client: Client) -> Capabi
 
 
 async def _set_up(talk: Conversation, server: Server, client: Client) -> Capabilities:
-    await talk.connect(server.hostname, server.port)
+    await talk.connect(server)
     client.witness.connected(talk)
     if server.security is Security.TLS:
         await _encrypt(talk, client, server, Phase.TLS)
     _demand(talk, Phase.GREETING, await talk.receive(Phase.GREETING), 220)
-    capabilities = await _greet(talk, client, server.security)
+    capabilities = await _greet(talk, client, server)
     if server.security is Security.STARTTLS and not capabilities.starttls:
         raise _tls_not_offered(talk)
     if server.security in (Security.STARTTLS, Security.STARTTLS_OPTIONAL) and capabilities.starttls:
         _demand(talk, Phase.STARTTLS, await talk.ask(Phase.STARTTLS, "STARTTLS"), 220)
         await _encrypt(talk, client, server, Phase.STARTTLS)
         # RFC 3207 section 4.2: what was announced in clear is forgotten; an attacker may have written it.
-        capabilities = await _greet(talk, client, server.security)
+        capabilities = await _greet(talk, client, server)
     return capabilities
 
 
@@ -143,8 +143,8 @@ async def _encrypt(talk: Conversation, client: Client, server: Server, phase: Ph
     client.witness.encrypted(talk)
 
 
-async def _greet(talk: Conversation, client: Client, security: Security) -> Capabilities:
-    capabilities = await _introduce(talk, client, security)
+async def _greet(talk: Conversation, client: Client, server: Server) -> Capabilities:
+    capabilities = (await _introduce(talk, client, server.security)).without(server.switches.disabled)
     client.witness.announced(capabilities)
     return capabilities
 
@@ -214,21 +214,23 @@ def _tls_failed(server: Server, fault: str) -> TransportError:
 # --- login ------------------------------------------------------------------------------------------
 
 
-async def _log_in(talk: Conversation, capabilities: Capabilities, username: str, password: str) -> None:
+async def _log_in(talk: Conversation, capabilities: Capabilities, server: Server, password: str) -> None:
     """Log in once.
 
     Raises:
         TransportError: ``AUTH_FAILED`` when credentials, server and mechanism do not fit each other,
             ``AUTH_UNAVAILABLE`` when the server cannot check them now.
     """
+    username = server.username or ""
     if not sasl.is_sendable(username, password):
         raise _impossible(
             talk,
             "User name or password holds a NUL character or is not UTF-8 text: no mechanism can carry it.",
         )
-    mechanism = sasl.mechanism(capabilities.auth)
+    allowed = server.switches.mechanisms
+    mechanism = sasl.mechanism(capabilities.auth, allowed)
     if mechanism is None:
-        raise _impossible(talk, _not_offered(talk, capabilities))
+        raise _impossible(talk, _not_offered(talk, capabilities, allowed))
     reply = await _authenticate(talk, sasl.exchange(mechanism, username, password))
     if reply.code == 334:  # it wants more than the mechanism has; RFC 4954 section 4: "*" calls it off
         reply = await talk.ask(Phase.AUTH, "*")
@@ -260,9 +262,10 @@ async def _log_in_with_token(
     Raises:
         TransportError: As for :func:`_log_in`.
     """
-    mechanism = sasl.mechanism(capabilities.auth, token=True)
+    allowed = server.switches.mechanisms
+    mechanism = sasl.mechanism(capabilities.auth, allowed, token=True)
     if mechanism is None:
-        raise _impossible(talk, _no_bearer_offered(talk, capabilities))
+        raise _impossible(talk, _no_bearer_offered(talk, capabilities, allowed))
     login = BearerLogin(mechanism, server.username or "", token, server.hostname, server.port)
     try:
         exchange = sasl.bearer_exchange(login)
@@ -308,17 +311,28 @@ def _token_refused(error: TransportError) -> bool:
     return error.phase is Phase.AUTH and error.reply is not None and error.reply.code == 535
 
 
-def _no_bearer_offered(talk: Conversation, capabilities: Capabilities) -> str:
+def _no_bearer_offered(talk: Conversation, capabilities: Capabilities, allowed: tuple[str, ...]) -> str:
     if not capabilities.auth:
         return "The server offers no login: check port and security."
     offered = talk.concealment.shown_text(", ".join(mechanism.upper() for mechanism in capabilities.auth))
+    if allowed:
+        return _not_allowed(offered, allowed)
     return f"The server offers only {offered} to log in, not XOAUTH2 or OAUTHBEARER: use a password there."
 
 
-def _not_offered(talk: Conversation, capabilities: Capabilities) -> str:
+def _not_allowed(offered: str, allowed: tuple[str, ...]) -> str:
+    return (
+        f"The server offers {offered} to log in, and advanced.auth_mechanisms allows {', '.join(allowed)}: "
+        "none of them can be used with this login."
+    )
+
+
+def _not_offered(talk: Conversation, capabilities: Capabilities, allowed: tuple[str, ...]) -> str:
     if not capabilities.auth:
         return "The server offers no login: leave out user name and password, or check port and security."
     offered = talk.concealment.shown_text(", ".join(mechanism.upper() for mechanism in capabilities.auth))
+    if allowed:
+        return _not_allowed(offered, allowed)
     return f"The server offers only {offered} to log in, not PLAIN or LOGIN: a password cannot be used there."
 
 

@@ -123,6 +123,13 @@ class Capabilities:
                 auth += parameters.lower().split()
         return cls(extensions, tuple(dict.fromkeys(auth)))
 
+    def without(self, disabled: frozenset[str]) -> Capabilities:
+        """Take away the extensions that are not to be used, named in upper case."""
+        if not disabled:
+            return self
+        kept = {name: value for name, value in self.extensions.items() if name.upper() not in disabled}
+        return Capabilities(kept, self.auth)
+
     @property
     def starttls(self) -> bool:
         """RFC 3207."""

@@ -13,6 +13,7 @@ from collections import deque
 from typing import cast
 
 from connector.errors import Reply
+from connector.net.sockets import keep_alive
 from connector.tls.faults import ClearTextBeforeTlsError
 from connector.transport.smtp.replies import MalformedReplyError, ReplyParser
 
@@ -126,6 +127,11 @@ class Wire(asyncio.Protocol):
     def quiet(self) -> bool:
         """Whether it is whole and every octet that came has been read."""
         return self._failure is None and not self._replies and not self._parser.pending
+
+    def keep_alive(self, seconds: int | None) -> None:
+        """Have TCP ask for a sign of life after so long without traffic; None for never."""
+        if self._transport is not None:
+            keep_alive(self._transport.get_extra_info("socket"), seconds)
 
     def address(self, end: str) -> str:
         """The IP address of one end: ``peername`` or ``sockname``."""

@@ -52,6 +52,52 @@ def test_another_tenants_account_is_never_the_usual_one() -> None:
     assert usual(restricted) is None
 
 
+def test_the_closest_of_id_pattern_tenant_and_default() -> None:
+    configured = accounts(
+        default={},
+        exact={"process_ids": ["loan-car"]},
+        family={"process_ids": ["loan-*"]},
+        tenant={"tenants": ["a"]},
+    )
+    assert usual(configured, Origin("loan-car", "a")) == "exact"
+    assert usual(configured, Origin("loan-house", "a")) == "family"
+    assert usual(configured, Origin("order", "a")) == "tenant"
+    assert usual(configured, Origin("order", "b")) == "default"
+
+
+def test_a_pattern_may_say_who_is_allowed() -> None:
+    configured = accounts(loans={"allowed_process_ids": ["loan-*"], "process_ids": ["loan-car-*"]})
+    assert usual(configured, Origin("loan-car-new", "a")) == "loans"
+    assert configured.named("loans", Origin("loan-house", "a")).name == "loans"
+    assert "has no account named 'loans'" in refusal(configured, "loans")
+
+
+def test_a_disabled_account_is_named_and_replaced_by_none() -> None:
+    configured = accounts(default={}, sales={"process_ids": ["order"], "enabled": False})
+    told = "sales is disabled; an operator enables it with accounts.sales.enabled"
+    assert told in refusal(configured, "sales")
+    with pytest.raises(AccountError, match="sales is disabled"):
+        configured.usual(ORDER)
+    assert usual(configured, Origin("holiday", "a")) == "default"
+    hidden = accounts(sales={"enabled": False, "allowed_process_ids": ["invoice"]})
+    assert "has no account named 'sales'" in refusal(hidden, "sales")
+
+
+def test_a_password_without_a_user_name_logs_in_with_the_address() -> None:
+    configured = accounts(
+        sales={
+            "address": "s@example.com",
+            "password": "out",
+            "incoming": {"protocol": "imap", "password": "in"},
+        }
+    )
+    account = configured.named("sales", ORDER)
+    assert (account.route.username, account.route.password) == ("s@example.com", SecretStr("out"))
+    assert account.incoming is not None
+    server = account.incoming.server
+    assert (server.username, server.password) == ("s@example.com", SecretStr("in"))
+
+
 def refusal(configured: Accounts, name: str, origin: Origin = ORDER) -> str:
     with pytest.raises(AccountError) as caught:
         configured.named(name, origin)

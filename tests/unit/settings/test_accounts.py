@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from connector.model.server import Security
-from connector.settings.accounts import PRESETS, AccountSettings, AccountTimeouts
+from connector.settings.accounts import AccountSettings, AccountTimeouts
 from connector.settings.model import TimeoutSettings
+from connector.settings.presets import PRESETS
 from connector.settings.show import as_json, as_table
 from connector.settings.sources import SettingsError, load
 from tests.providers import DOCUMENTED
@@ -50,6 +51,22 @@ def test_port_and_security_follow_each_other(given: dict[str, Any], port: int, s
     assert effective(**given)[1:] == (port, security)
 
 
+@pytest.mark.parametrize(
+    ("preset", "protocol", "host", "port"),
+    [
+        ("office365", "imap", "outlook.office365.com", 993),
+        ("office365", "pop3", "outlook.office365.com", 995),
+        ("outlook", "imap", "outlook.office365.com", 993),
+        ("gmail", "imap", "imap.gmail.com", 993),
+        ("gmail", "pop3", "pop.gmail.com", 995),
+    ],
+)
+def test_a_preset_knows_its_mailbox(preset: str, protocol: str, host: str, port: int) -> None:
+    account = AccountSettings.model_validate({"preset": preset, "incoming": {"protocol": protocol}})
+    found = account.incoming.effective_port, account.incoming.effective_security
+    assert (account.incoming_host, *found) == (host, port, Security.TLS)
+
+
 def test_a_host_of_ones_own_goes_before_the_presets() -> None:
     endpoint = "vpce-1.email-smtp.eu-central-1.vpce.amazonaws.com"
     assert effective(preset="ses", region="eu-central-1", host=endpoint)[0] == endpoint
@@ -67,6 +84,11 @@ FAULTS = {
     "a region too many": ({"preset": "gmail", "region": "eu"}, "region is for the presets ses and mailgun"),
     "unknown preset": ({"preset": "hotmail"}, "accounts.a.preset"),
     "half a login": ({"host": "x", "username": "u"}, "username and password must be set together"),
+    "a password without a name": ({"host": "x", "password": "p"}, "password needs username, or address"),
+    "a tenant that is not allowed": (
+        {"host": "x", "tenants": ["a"], "allowed_tenants": ["b"]},
+        "tenants has a, which allowed_tenants does not allow",
+    ),
     "no security": ({"host": "x", "security": "ssl"}, "accounts.a.security"),
     "an old TLS": ({"host": "x", "min_tls": 1.1}, "accounts.a.min_tls"),
     "no host": ({"host": "mail example"}, "accounts.a.host: is no host name or IP address"),
@@ -144,6 +166,11 @@ def test_two_accounts_for_one_process(tmp_path: Path) -> None:
     told = fault(tmp_path, {"a": tagged, "b": tagged | {"process_ids": ["order"]}})
     assert "the process id order is in process_ids of several accounts (a, b): keep one" in told
     assert "invoice" not in told
+
+
+def test_two_accounts_for_one_tenant(tmp_path: Path) -> None:
+    told = fault(tmp_path, {"a": {"host": "x", "tenants": ["t"]}, "b": {"host": "x", "tenants": ["t"]}})
+    assert "the tenant t is in tenants of several accounts (a, b): keep one" in told
 
 
 def test_every_source_sets_a_part(tmp_path: Path) -> None:
