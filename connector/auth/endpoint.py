@@ -19,6 +19,9 @@ from urllib.parse import quote, urlsplit
 
 import httpx2
 
+from connector.net.http_clients import open_client
+from connector.net.outbound import DIRECT, Outbound
+
 _CONNECT_SECONDS = 10.0
 _SECONDS = 30.0  # the whole request
 _LONGEST_ANSWER = 1_000_000
@@ -86,11 +89,11 @@ class EndpointClient:
 
     Args:
         trust: Whom to trust.
+        way: Which proxy is for which address.
     """
 
-    def __init__(self, trust: ssl.SSLContext) -> None:
-        timeout = httpx2.Timeout(_SECONDS, connect=_CONNECT_SECONDS)
-        self._client = httpx2.AsyncClient(verify=trust, timeout=timeout)
+    def __init__(self, trust: ssl.SSLContext, way: Outbound = DIRECT) -> None:
+        self._client = open_client(trust, way, httpx2.Timeout(_SECONDS, connect=_CONNECT_SECONDS))
 
     async def post(self, url: str, form: Form) -> Answer:
         """Send a form.

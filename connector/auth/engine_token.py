@@ -16,6 +16,7 @@ from connector.auth.endpoint import EndpointClient
 from connector.auth.memory_store import MemoryStore
 from connector.auth.source import Tokens
 from connector.model.credential import Credential, Endpoints, Grant
+from connector.net.outbound import DIRECT, Outbound
 from connector.settings.model import EngineSettings
 
 SAAS_TOKEN_URL = "https://login.cloud.camunda.io/oauth/token"  # noqa: S105 - an address, not a secret
@@ -43,17 +44,18 @@ class EngineTokens:
 
     Args:
         settings: With client id and secret.
+        way: Which proxy is for the token endpoint.
 
     Raises:
         OSError: ``ca_file`` cannot be read.
     """
 
-    def __init__(self, settings: EngineSettings) -> None:
+    def __init__(self, settings: EngineSettings, way: Outbound = DIRECT) -> None:
         # The gateway may have a private authority while the identity provider is a public one.
         trust = ssl.create_default_context()
         if settings.ca_file:
             trust.load_verify_locations(cafile=settings.ca_file)
-        self._endpoints = EndpointClient(trust)
+        self._endpoints = EndpointClient(trust, way)
         client = OAuthClient(engine_credential(settings), self._endpoints, None, lambda _: None)
         self._tokens = Tokens(client, MemoryStore())
 

@@ -20,6 +20,7 @@ from connector.auth.source import Observe, Tokens, observe_nothing
 from connector.auth.store import StoreUnavailableError, TokenStore
 from connector.errors import ErrorCode, TokenError
 from connector.model.credential import Credential
+from connector.net.outbound import DIRECT, Outbound, outbound
 from connector.secrets.resolve import SecretResolver
 from connector.settings.model import Settings
 
@@ -35,17 +36,21 @@ class TokenSources:
         remember: Told every token and secret of theirs, so that logs and results mask it.
         remember_of_tasks: The same for those of tasks.
         observe: Counts the requests.
+        way: Which proxy is for which token endpoint.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what every source of tokens shares
         self,
         store: TokenStore,
         secrets: SecretResolver | None,
         remember: Callable[[str], None],
         remember_of_tasks: Callable[[str], None] | None = None,
         observe: Observe = observe_nothing,
+        *,
+        way: Outbound = DIRECT,
     ) -> None:
         self.store = store
+        self._way = way
         self._secrets = secrets
         self._remember = remember
         self._remember_of_tasks = remember_of_tasks or remember
@@ -92,7 +97,7 @@ class TokenSources:
                 setting = credential.setting("ca_file")
                 reason = f"{setting} {file} cannot be used: {error.strerror or error}."
                 raise TokenError(ErrorCode.AUTH_FAILED, reason, credential=credential.place) from None
-            self._endpoints[file] = EndpointClient(trust)
+            self._endpoints[file] = EndpointClient(trust, self._way)
         return self._endpoints[file]
 
 
@@ -110,7 +115,7 @@ async def open_sources(
     back.
     """
     store = _store(settings, _sealing(settings, secrets))
-    sources = TokenSources(store, secrets, remember, remember_of_tasks, observe)
+    sources = TokenSources(store, secrets, remember, remember_of_tasks, observe, way=outbound(settings.http))
     try:
         yield sources
     finally:

@@ -29,6 +29,7 @@ from connector.errors import ConnectorError, ErrorCode
 from connector.ledger import LedgerUnavailableError, open_ledger
 from connector.model.addresses import Mailbox
 from connector.model.server import Server
+from connector.net.outbound import outbound
 from connector.secrets.masker import Masker
 from connector.secrets.port import UnusableSecretError
 from connector.secrets.providers import open_secrets
@@ -78,7 +79,9 @@ async def reports(
 ) -> AsyncGenerator[Report, None]:
     """Run all requested checks at the same time, and yield each report as soon as it is complete."""
     async with AsyncExitStack() as stack:
-        secrets = await stack.enter_async_context(open_secrets(settings.secrets, environ, masker.remember))
+        secrets = await stack.enter_async_context(
+            open_secrets(settings.secrets, environ, masker.remember, outbound(settings.http))
+        )
         sources = await stack.enter_async_context(open_sources(settings, secrets, masker.remember))
         transport = SmtpTransport(settings.smtp, tokens=sources.of)
         stack.push_async_callback(transport.aclose)
@@ -217,7 +220,10 @@ async def check_engine(settings: Settings, seconds: float) -> Report:
     credentials = settings.engine.client_id is not None
     facts: dict[str, Any] = {"credentials": credentials, "tls": _encrypted(settings.engine)}
     try:
-        async with asyncio.timeout(seconds), GrpcEngine(settings.engine, settings.worker) as engine:
+        async with (
+            asyncio.timeout(seconds),
+            GrpcEngine(settings.engine, settings.worker, outbound(settings.http)) as engine,
+        ):
             version = await engine.version()
     except TimeoutError:
         message = f"{target} did not answer within {seconds:g} s."

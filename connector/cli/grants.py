@@ -32,6 +32,7 @@ from connector.cli.interrupt import until_interrupted
 from connector.cli.options import UsageError, read_object
 from connector.errors import ConnectorError
 from connector.model.credential import Grant
+from connector.net.outbound import outbound
 from connector.observe.logs import configure_logging
 from connector.secrets.masker import Masker
 from connector.secrets.providers import open_secrets
@@ -102,7 +103,7 @@ async def _sources(
     settings: Settings, masker: Masker, environ: Mapping[str, str]
 ) -> AsyncIterator[TokenSources]:
     async with (
-        open_secrets(settings.secrets, environ, masker.remember) as secrets,
+        open_secrets(settings.secrets, environ, masker.remember, outbound(settings.http)) as secrets,
         open_sources(settings, secrets, masker.remember) as sources,
     ):
         yield sources

@@ -129,6 +129,7 @@ async def _of_account(
     shown: _Shown, settings: Settings, environ: Mapping[str, str], now: datetime
 ) -> list[KeyState]:
     from connector.accounts.accounts import Accounts, with_key_passwords
+    from connector.net.outbound import outbound
     from connector.secrets.providers import open_secrets
     from connector.signing.keys import Keys
     from connector.signing.state import account_states
@@ -138,7 +139,7 @@ async def _of_account(
     account = Accounts(settings).configured(shown.what)
     if not (account.signing.keys or account.signing.dkim):
         raise UsageError(f"{account.name}: the account has no keys; set signing.keys or signing.dkim.keys")
-    async with open_secrets(settings.secrets, environ, _forget) as secrets:
+    async with open_secrets(settings.secrets, environ, _forget, outbound(settings.http)) as secrets:
         policy = await with_key_passwords(account.signing, account.route, secrets)
     return account_states(Keys(), policy, account.sender.address if account.sender else None, now)
 
@@ -180,9 +181,10 @@ def _asked_for(file: Path) -> str:
 
 
 async def _secret(name: str, settings: Settings, environ: Mapping[str, str]) -> str:
+    from connector.net.outbound import outbound
     from connector.secrets.providers import open_secrets
 
-    async with open_secrets(settings.secrets, environ, _forget) as secrets:
+    async with open_secrets(settings.secrets, environ, _forget, outbound(settings.http)) as secrets:
         return (await secrets.resolve_text(f"secrets.{name}", "--password-secret", "", 0)).value
 
 

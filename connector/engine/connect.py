@@ -31,6 +31,7 @@ from connector.engine.port import (
     StreamingUnsupportedError,
 )
 from connector.errors import TokenError
+from connector.net.outbound import DIRECT, Outbound
 from connector.settings.model import EngineSettings
 
 LOCAL_ADDRESS = "localhost:26500"
@@ -77,16 +78,20 @@ class Channels:
             await self.authorization.aclose()
 
 
-def connect(settings: EngineSettings) -> Channels:
+def connect(settings: EngineSettings, way: Outbound = DIRECT) -> Channels:
     """Create the channels; they connect at the first call, and again after each failure.
 
     Must be called in the event loop that uses them.
+
+    Args:
+        settings: Where the gateway is.
+        way: Which proxy is for the token endpoint.
 
     Raises:
         OSError: ``ca_file`` cannot be read.
     """
     address = gateway_address(settings)
-    authorization = Authorization(EngineTokens(settings)) if settings.client_id else None
+    authorization = Authorization(EngineTokens(settings, way)) if settings.client_id else None
     credentials = _credentials(settings, authorization)
 
     def channel(options: tuple[tuple[str, int], ...]) -> grpc.aio.Channel:

@@ -28,6 +28,7 @@ from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 from connector.engine.connect import Channels, connect, port_error
 from connector.engine.port import EngineRefusedError, EngineUnavailableError, LeaseLostError
 from connector.model.job import Complete, Fail, Job, Outcome, Throw
+from connector.net.outbound import DIRECT, Outbound
 from connector.settings.model import EngineSettings, WorkerSettings
 
 if TYPE_CHECKING:
@@ -54,18 +55,19 @@ class GrpcEngine:
     Args:
         settings: How to reach it, and whose tenants' jobs to take.
         worker: The worker's name, and for how long to take jobs.
+        way: Which proxy is for the token endpoint.
 
     Raises:
         OSError: ``ca_file`` cannot be read.
     """
 
-    def __init__(self, settings: EngineSettings, worker: WorkerSettings) -> None:
+    def __init__(self, settings: EngineSettings, worker: WorkerSettings, way: Outbound = DIRECT) -> None:
         self._settings = settings
         self._worker = worker
         self._lease = worker.lease.total_seconds()
         # A late answer to an extension is useless; the next attempt must start in time.
         self._extend_timeout = min(_CALL_TIMEOUT, self._lease / 4)
-        self._channels: Channels = connect(settings)
+        self._channels: Channels = connect(settings, way)
         # One generated class serves both kinds of channel; its types tell them apart.
         self._commands = cast("GatewayAsyncStub", GatewayStub(self._channels.commands))
         self._streams = cast("GatewayAsyncStub", GatewayStub(self._channels.stream))

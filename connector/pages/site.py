@@ -29,6 +29,7 @@ from connector.check.run import CheckRequest, reports
 from connector.errors import ConnectorError, InputError
 from connector.model.addresses import Mailbox, parse_mailbox
 from connector.model.credential import Grant
+from connector.net.outbound import outbound
 from connector.pages import views
 from connector.pages.sessions import Session, Sessions
 from connector.secrets.masker import Masker
@@ -117,7 +118,9 @@ class AccountPages:
         settings = self._settings()
         token = settings.pages.token
         assert token is not None  # noqa: S101 - the pages are there with a token only
-        async with open_secrets(settings.secrets, self._environ, self._masker.remember) as secrets:
+        async with open_secrets(
+            settings.secrets, self._environ, self._masker.remember, outbound(settings.http)
+        ) as secrets:
             return await secrets.resolve_here(token.get_secret_value(), "pages.token")
 
     async def _log_out(self, _: BrowserRequest, session: Session) -> Page:
@@ -238,7 +241,7 @@ class AccountPages:
     async def _sources(self, settings: Settings) -> AsyncIterator[TokenSources]:
         remember = self._masker.remember
         async with (
-            open_secrets(settings.secrets, self._environ, remember) as secrets,
+            open_secrets(settings.secrets, self._environ, remember, outbound(settings.http)) as secrets,
             open_sources(settings, secrets, remember) as sources,
         ):
             yield sources

@@ -13,6 +13,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from connector.net.outbound import DIRECT, Outbound
 from connector.secrets.port import (
     ProviderUnavailableError,
     UnusableSecretError,
@@ -45,11 +46,19 @@ class AwsSecrets:
     Args:
         settings: With a region.
         timeout: Seconds for connecting, and for an answer.
+        way: Which proxy is for which address.
     """
 
-    def __init__(self, settings: AwsSettings, timeout: float) -> None:
+    def __init__(self, settings: AwsSettings, timeout: float, way: Outbound = DIRECT) -> None:
         self._settings = settings
-        self._client = botocore.session.get_session().create_client(
+        session = botocore.session.get_session()
+        address = settings.endpoint or f"https://secretsmanager.{settings.region}.amazonaws.com"
+        proxy = way.proxy_for(address)
+        # An empty map, not None, which would stand for the environment's. For the session: it asks for
+        # credentials elsewhere.
+        proxies = {"http": proxy.with_login, "https": proxy.with_login} if proxy else {}
+        session.set_default_client_config(Config(proxies=proxies))
+        self._client = session.create_client(
             "secretsmanager",
             region_name=settings.region,
             endpoint_url=settings.endpoint,

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
+from urllib.parse import urlsplit
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import (
@@ -20,10 +22,12 @@ from azure.core.exceptions import (
 from azure.identity import DefaultAzureCredential
 from azure.keyvault.secrets import SecretClient
 
+from connector.net.outbound import DIRECT, Outbound
 from connector.secrets.port import ProviderUnavailableError, UnusableSecretError, usable
 from connector.settings.secrets import AzureSettings
 
 _NOT_IN_NAMES = re.compile(r"[/._]")
+_LOGIN = "https://login.microsoftonline.com"
 _LONGEST = 127  # characters of a name
 
 
@@ -34,22 +38,28 @@ class AzureSecrets:
         settings: With a vault.
         timeout: Seconds for connecting, and for an answer.
         credential: The worker's identity; if None, the one that ``azure-identity`` finds.
+        way: Which proxy is for which address.
     """
 
     def __init__(
-        self, settings: AzureSettings, timeout: float, credential: TokenCredential | None = None
+        self,
+        settings: AzureSettings,
+        timeout: float,
+        credential: TokenCredential | None = None,
+        way: Outbound = DIRECT,
     ) -> None:
         if settings.vault_url is None:
             message = "secrets.azure.vault_url is not set"
             raise ValueError(message)
         self._settings = settings
-        self._credential = credential or DefaultAzureCredential()
+        self._credential = credential or DefaultAzureCredential(**_way_to(_LOGIN, way))
         self._client = SecretClient(
             settings.vault_url,
             self._credential,
             connection_timeout=timeout,
             read_timeout=timeout,
             retry_total=1,
+            **_way_to(settings.vault_url, way),
         )
 
     @property
@@ -83,6 +93,16 @@ class AzureSecrets:
             reason = f"it cannot be reached: {type(error).__name__}"
             raise ProviderUnavailableError(reason) from None
         return usable(value or "", "its value")
+
+
+def _way_to(url: str, way: Outbound) -> dict[str, Any]:
+    """Options of Azure's clients; a managed identity is asked over http, on this machine's network.
+
+    ``no_proxy`` keeps the environment's proxies out, and lets it name authorities (REQUESTS_CA_BUNDLE).
+    """
+    proxy = way.proxy_for(url)
+    own = {urlsplit(url).scheme: proxy.with_login} if proxy else {}
+    return {"proxies": {**own, "no_proxy": "*"}}
 
 
 def _refusal(error: HttpResponseError, secret: str) -> Exception:

@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import re
+import ssl
 from collections.abc import Callable
 
 import google.auth
 import google.auth.exceptions
 import google.auth.transport.requests
+import requests
 from google.auth.credentials import Credentials
 
-from connector.secrets.http import JsonReply, ask, open_client
+from connector.net.http_clients import open_client
+from connector.net.outbound import DIRECT, Outbound
+from connector.secrets.http import JsonReply, ask
 from connector.secrets.port import ProviderUnavailableError, UnusableSecretError, usable
 from connector.settings.secrets import GcpSettings
 
+_TOKENS = "https://oauth2.googleapis.com/token"
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _NOT_IN_NAMES = re.compile(r"[/.]")
 _LONGEST = 255  # characters of a name
@@ -34,6 +40,7 @@ class GcpSecrets:
         timeout: Seconds for each step of a request.
         remember: Called with the tokens, so that logs mask them.
         credentials: The worker's identity; if None, found by ``google-auth`` at the first look-up.
+        way: Which proxy is for which address.
     """
 
     def __init__(
@@ -42,11 +49,13 @@ class GcpSecrets:
         timeout: float,
         remember: Callable[[str], None],
         credentials: Credentials | None = None,
+        way: Outbound = DIRECT,
     ) -> None:
         self._settings = settings
         self._remember = remember
         self._credentials = credentials
-        self._client = open_client(settings.endpoint, timeout)
+        self._client = open_client(ssl.create_default_context(), way, timeout, settings.endpoint)
+        self._way = way
         self._lock = asyncio.Lock()
 
     @property
@@ -87,15 +96,24 @@ class GcpSecrets:
 
     def _fresh_token(self) -> str:
         try:
+            request = google.auth.transport.requests.Request(self._session())
             if self._credentials is None:
-                self._credentials, _ = google.auth.default(scopes=[_SCOPE])
+                self._credentials, _ = google.auth.default(scopes=[_SCOPE], request=request)
             if not self._credentials.valid:
-                request = google.auth.transport.requests.Request()
                 self._credentials.refresh(request)  # type: ignore[no-untyped-call]
         except google.auth.exceptions.GoogleAuthError as error:
             reason = f"no access token: {type(error).__name__}; check the worker's credentials"
             raise ProviderUnavailableError(reason) from None
         return str(self._credentials.token)
+
+    def _session(self) -> requests.Session:
+        """A session for the library's own requests, which goes the same way as ours."""
+        session = requests.Session()
+        session.trust_env = False  # its proxies; authorities it may name
+        session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
+        if proxy := self._way.proxy_for(_TOKENS):
+            session.proxies = {"https": proxy.with_login}
+        return session
 
 
 def _value(reply: JsonReply) -> str:

@@ -8,10 +8,8 @@ token, which must not go to another host.
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -37,18 +35,6 @@ class JsonReply:
         for key in path:
             node = node.get(key) if isinstance(node, Mapping) else None
         return node if isinstance(node, Mapping) else {}
-
-
-def open_client(base_url: str, timeout: float, ca_file: Path | None = None) -> httpx2.AsyncClient:
-    """Create a client for one service; the caller closes it.
-
-    Args:
-        base_url: The prefix of all paths.
-        timeout: Seconds for each of connecting, sending and waiting for an answer.
-        ca_file: PEM bundle of the authorities to trust instead of the system's.
-    """
-    trust = ssl.create_default_context(cafile=ca_file)
-    return httpx2.AsyncClient(base_url=base_url, verify=trust, timeout=timeout)
 
 
 async def ask(

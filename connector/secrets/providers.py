@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from connector.net.outbound import DIRECT, Outbound
 from connector.secrets.cache import CachedSecrets
 from connector.secrets.port import SecretProvider, UnusableSecretError, usable
 from connector.secrets.resolve import SecretResolver
@@ -33,7 +34,10 @@ class _RemoteProvider(SecretProvider, Protocol):
 
 @asynccontextmanager
 async def open_secrets(
-    settings: SecretSettings, environ: Mapping[str, str], remember: Callable[[str], None]
+    settings: SecretSettings,
+    environ: Mapping[str, str],
+    remember: Callable[[str], None],
+    way: Outbound = DIRECT,
 ) -> AsyncIterator[SecretResolver]:
     """Open the providers that the settings name, and close them at the end.
 
@@ -44,12 +48,13 @@ async def open_secrets(
         settings: Providers, fields and bindings.
         environ: The environment, read when a secret is resolved.
         remember: Called with every resolved value, and with the tokens that providers are asked with.
+        way: Which proxy is for which provider.
     """
     async with AsyncExitStack() as stack:
         providers: list[SecretProvider] = [EnvironmentSecrets(environ, settings.prefix)]
         if settings.directory is not None:
             providers.append(FileSecrets(settings.directory))
-        for remote in _remote_providers(settings, remember):
+        for remote in _remote_providers(settings, remember, way):
             stack.push_async_callback(remote.aclose)
             cached = CachedSecrets(remote, settings)
             stack.push_async_callback(cached.aclose)
@@ -57,25 +62,27 @@ async def open_secrets(
         yield SecretResolver(providers, settings, remember)
 
 
-def _remote_providers(settings: SecretSettings, remember: Callable[[str], None]) -> Iterator[_RemoteProvider]:
+def _remote_providers(
+    settings: SecretSettings, remember: Callable[[str], None], way: Outbound
+) -> Iterator[_RemoteProvider]:
     """Make the configured ones; their libraries are extras, and slow to load."""
     timeout = settings.timeout.total_seconds()
     if settings.vault.address is not None:
         from connector.secrets.vault import VaultSecrets  # noqa: PLC0415 - loaded where it is used
 
-        yield VaultSecrets(settings.vault, timeout, remember)
+        yield VaultSecrets(settings.vault, timeout, remember, way)
     if settings.aws.region is not None:
         from connector.secrets.aws import AwsSecrets  # noqa: PLC0415 - an extra
 
-        yield AwsSecrets(settings.aws, timeout)
+        yield AwsSecrets(settings.aws, timeout, way)
     if settings.azure.vault_url is not None:
         from connector.secrets.azure import AzureSecrets  # noqa: PLC0415 - an extra
 
-        yield AzureSecrets(settings.azure, timeout)
+        yield AzureSecrets(settings.azure, timeout, way=way)
     if settings.gcp.project is not None:
         from connector.secrets.gcp import GcpSecrets  # noqa: PLC0415 - an extra
 
-        yield GcpSecrets(settings.gcp, timeout, remember)
+        yield GcpSecrets(settings.gcp, timeout, remember, way=way)
 
 
 class EnvironmentSecrets:

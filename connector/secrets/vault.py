@@ -7,13 +7,16 @@ The name ``mail/relay/password`` is the field ``password`` of the secret ``mail/
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import httpx2
 
-from connector.secrets.http import JsonReply, ask, open_client
+from connector.net.http_clients import open_client
+from connector.net.outbound import DIRECT, Outbound
+from connector.secrets.http import JsonReply, ask
 from connector.secrets.port import ProviderUnavailableError, UnusableSecretError, refuse_detours, text_in
 from connector.settings.secrets import VaultSettings
 
@@ -32,7 +35,13 @@ class VaultSecrets:
         remember: Called with the tokens, so that logs mask them.
     """
 
-    def __init__(self, settings: VaultSettings, timeout: float, remember: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: VaultSettings,
+        timeout: float,
+        remember: Callable[[str], None],
+        way: Outbound = DIRECT,
+    ) -> None:
         if settings.address is None:
             message = "secrets.vault.address is not set"
             raise ValueError(message)
@@ -44,7 +53,8 @@ class VaultSecrets:
         for credential in (settings.token, settings.secret_id):
             if credential is not None:
                 remember(credential.get_secret_value())
-        self._client = open_client(settings.address, timeout, settings.ca_file)
+        trust = ssl.create_default_context(cafile=settings.ca_file)
+        self._client = open_client(trust, way, timeout, settings.address)
         self._tokens = _Tokens(settings, self._client, self._headers, remember)
 
     @property

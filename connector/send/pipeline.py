@@ -26,6 +26,7 @@ from connector.ledger.upkeep import cancellations
 from connector.message.content.reader import ContentReader
 from connector.model.job import Fail, Job, JobContext, Outcome, Throw
 from connector.model.server import Server
+from connector.net.outbound import outbound
 from connector.observe.job_facts import failed_facts, sent_facts
 from connector.observe.metrics import Metrics
 from connector.secrets.masker import MaskedError, Masker, masked
@@ -233,11 +234,14 @@ async def open_pipeline(
         if shared is None:
             opening = open_upkeep(settings.ledger, settings.worker.lease)
             shared = Shared(await stack.enter_async_context(opening))
-        content = ContentReader(settings.attachments)
+        way = outbound(settings.http)
+        content = ContentReader(settings.attachments, way=way)
         stack.push_async_callback(content.aclose)
         masks = Masker()
         remember = _remembering(masker, masks)
-        secrets = await stack.enter_async_context(open_secrets(settings.secrets, environ, remember))
+        for password in way.passwords:
+            remember(password)
+        secrets = await stack.enter_async_context(open_secrets(settings.secrets, environ, remember, way))
         tokens = await stack.enter_async_context(
             open_sources(settings, secrets, remember, masker.remember, shared.metrics.token_requested)
         )

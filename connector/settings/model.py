@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from connector.model.server import TimeLimits
 from connector.settings.accounts import AccountSettings, name_faults
+from connector.settings.http import HttpSettings
 from connector.settings.incoming import MailboxSettings
 from connector.settings.ledger import LedgerSettings
 from connector.settings.oauth import CredentialSettings
@@ -350,6 +351,7 @@ class Settings(Section):
         description="Named OAuth credentials, for accounts that share one grant.",
     )
     tokens: TokenSettings = TokenSettings()
+    http: HttpSettings = HttpSettings()
     attachments: AttachmentSettings = AttachmentSettings()
     message: MessageSettings = MessageSettings()
     templates: TemplateSettings = TemplateSettings()
@@ -361,8 +363,8 @@ class Settings(Section):
 
     @property
     def confidential(self) -> tuple[str, ...]:
-        """The secrets of the engine, the ledger, the token store and the pages, which no log may show."""
-        secrets = (self.engine.client_secret, self.tokens.key, self.pages.token)
+        """The worker's own secrets, of the engine, the ledger and the like, which no log may show."""
+        secrets = (self.engine.client_secret, self.tokens.key, self.pages.token, self.http.proxy_password)
         return (*self.ledger.passwords, *(secret.get_secret_value() for secret in secrets if secret))
 
     @model_validator(mode="after")

@@ -28,6 +28,7 @@ from connector.engine.port import Engine, EngineRefusedError, EngineUnavailableE
 from connector.ledger import LedgerUnavailableError, Upkeep, open_upkeep
 from connector.model import VERSION
 from connector.model.backoff import Backoff
+from connector.net.outbound import outbound
 from connector.observe.health import Check, Health
 from connector.observe.logs import configure_logging
 from connector.observe.metrics import MeasuredStore, Metrics
@@ -166,7 +167,9 @@ async def _opened(
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         if engine is None:
-            engine = await stack.enter_async_context(GrpcEngine(settings.engine, settings.worker))
+            engine = await stack.enter_async_context(
+                GrpcEngine(settings.engine, settings.worker, outbound(settings.http))
+            )
         measured = partial(MeasuredStore, metrics=metrics)
         upkeep = await stack.enter_async_context(
             open_upkeep(settings.ledger, settings.worker.lease, measured)

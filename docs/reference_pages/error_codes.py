@@ -61,8 +61,8 @@ EXPLANATIONS = {
         "Wait if it is a short outage. Otherwise check the store and the worker's login to it.",
     ),
     ErrorCode.ACCOUNT_NOT_FOUND: Explanation(
-        "The account does not exist, is disabled, or this process may not use it; or the task gives neither `account` "
-        "nor `authentication`, and there is no default account.",
+        "The account does not exist, is disabled, or this process may not use it; or the task gives neither "
+        "`account` nor `authentication`, and there is no default account.",
         "Correct the name, [set up the account](../how-to/accounts.md), or permit it for the process "
         "(`allowed_process_ids`, `allowed_tenants`).",
     ),

@@ -196,7 +196,7 @@ def azure(store: SecretStore, request: Request) -> Reply:
     """Get Secret of Azure Key Vault, with its challenge for a token."""
     if "authorization" not in request.headers:
         # A resource whose subdomain the vault is, as the library demands: 127.0.0.1 ends in ".0.0.1".
-        resource = f"https://0.0.1:{store.port}"
+        resource = f"https://{request.headers['host'].partition('.')[2]}"
         challenge = f'Bearer authorization="https://login.example/tenant", resource="{resource}"'
         return Reply(401, {"error": {"code": "Unauthorized"}}, {"WWW-Authenticate": challenge})
     name = request.path.split("/")[2]

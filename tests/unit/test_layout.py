@@ -34,8 +34,8 @@ ALLOWED: dict[str, set[str]] = {
     "mailbox": _TO_SERVERS | {"message"},
     "observe": _VALUES | {"secrets", "ledger"},
     "tasks": _VALUES | {"accounts", "feel", "message", "mailbox", "secrets"},
-    "send": _VALUES | _STAGES | {"auth", "feel", "mailbox", "observe", "tls"},
-    "engine": _VALUES | {"auth", "tls"},
+    "send": _VALUES | _STAGES | {"auth", "feel", "mailbox", "net", "observe", "tls"},
+    "engine": _VALUES | {"auth", "net", "tls"},
     "inbound": _TO_SERVERS | {"accounts", "engine", "feel", "ledger", "mailbox", "observe", "tasks"},
     "worker": _TO_SERVERS
     | {

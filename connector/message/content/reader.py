@@ -32,6 +32,7 @@ from connector.model.mail import (
     UrlSource,
 )
 from connector.model.text import base_name
+from connector.net.outbound import DIRECT, Outbound
 from connector.settings.model import AttachmentSettings
 
 ATTACHMENTS_FIELD = "smtpEmailAttachments"
@@ -56,6 +57,7 @@ class ContentReader:
         settings: Roots, hosts and limits.
         resolve: Finds the addresses of a host; tests replace it.
         tls: What https servers are checked against; the system's authorities when None.
+        way: Which proxy is for which URL.
 
     Raises:
         ValueError: ``attachments.urls`` has an entry that is no host.
@@ -67,10 +69,11 @@ class ContentReader:
         *,
         resolve: Resolve = resolve_host,
         tls: ssl.SSLContext | None = None,
+        way: Outbound = DIRECT,
     ) -> None:
         self._settings = settings
         self._files = RootedFiles(settings.roots)
-        self._urls = UrlFetcher(settings, resolve=resolve, tls=tls)
+        self._urls = UrlFetcher(settings, resolve=resolve, tls=tls, way=way)
 
     async def load(self, request: SendRequest) -> LoadedContent:
         """Read the body and every attachment.

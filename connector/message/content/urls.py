@@ -4,9 +4,10 @@ A URL enters, octets with their name and type leave. Apart, because here process
 machine connects to; which destinations are allowed is said by :mod:`connector.message.content.destinations`.
 
 The host is resolved here, once, and the connection goes to the very address that was checked: the request
-names the address, while TLS (SNI and certificate) and the Host header keep the name. Every redirect passes
-the same gate. Nothing of the environment is used: no proxy, no netrc, and no cookie is ever kept. Neither
-path nor query of a URL is repeated in an error, since either may hold a token.
+names the address, while TLS (SNI and certificate) and the Host header keep the name. A proxy, which looks the
+host up by itself, gets the name, after the check. Every redirect passes the same gate. Nothing of the
+environment is used unless an operator says so, and no cookie is ever kept. Neither path nor query of a URL is
+repeated in an error, since either may hold a token.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -27,6 +28,7 @@ from urllib.parse import unquote
 from connector.errors import AttachmentError, ErrorCode
 from connector.message.content.rooted_files import Portion
 from connector.model.hosts import Address, HostList
+from connector.net.outbound import DIRECT, Outbound
 from connector.settings.model import AttachmentSettings
 
 if TYPE_CHECKING:  # a worker that fetches nothing does not load it
@@ -80,6 +82,7 @@ class UrlFetcher:
         settings: Hosts and time limit.
         resolve: Finds the addresses of a host.
         tls: What an https server is checked against; the system's authorities when None.
+        way: Which proxy is for which URL.
 
     Raises:
         ValueError: An entry of ``attachments.urls`` is no host.
@@ -91,12 +94,14 @@ class UrlFetcher:
         *,
         resolve: Resolve = resolve_host,
         tls: ssl.SSLContext | None = None,
+        way: Outbound = DIRECT,
     ) -> None:
+        self._way = way
         self._hosts = HostList(settings.urls)
         self._timeout = settings.url_timeout.total_seconds()
         self._resolve = resolve
         self._tls = tls
-        self._transport: httpx2.AsyncHTTPTransport | None = None
+        self._transport: httpx2.AsyncBaseTransport | None = None
 
     async def fetch(self, url: str, portion: Portion) -> Fetched:
         """Fetch one URL within ``attachments.url_timeout``, redirects included.
@@ -174,7 +179,9 @@ class UrlFetcher:
         """Connect to the first of the host's allowed addresses that can be reached, and ask."""
         import httpx2  # noqa: PLC0415 - see above
 
-        addresses = await self._addresses(target)
+        addresses: Sequence[Address | None] = await self._addresses(target)
+        if self._way.proxy_for(str(target.url)) is not None:
+            addresses = [None]
         failure: Exception | None = None
         for address in addresses:
             try:
@@ -182,10 +189,13 @@ class UrlFetcher:
                 break
             except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
                 failure = error
+            except httpx2.ProxyError as error:
+                reason = f"cannot be fetched: the proxy (http.proxy) refuses it ({error})"
+                raise target.failure(ErrorCode.CONNECTION_FAILED, reason) from error
             except httpx2.TransportError as error:
                 raise target.failure(ErrorCode.CONNECTION_FAILED, "could not be fetched") from error
         else:
-            raise _connect_failure(target, failure)
+            raise _connect_failure(target, failure, proxied=addresses == [None])
         try:
             yield response
         except httpx2.TransportError as error:
@@ -209,28 +219,28 @@ class UrlFetcher:
             )
         return admitted
 
-    async def _ask(self, target: _Target, address: Address, connect_timeout: float) -> httpx2.Response:
+    async def _ask(self, target: _Target, address: Address | None, connect_timeout: float) -> httpx2.Response:
         import httpx2  # noqa: PLC0415 - see above
 
         request = httpx2.Request(
             "GET",
-            target.url.copy_with(host=str(address), fragment=None),
+            target.url.copy_with(host=str(address or target.host), fragment=None),
             headers={**_HEADERS, "Host": target.url.netloc.decode("ascii")},
             extensions={"sni_hostname": target.host, "timeout": {"connect": connect_timeout}},
         )
         return await self._connections().handle_async_request(request)
 
-    def _connections(self) -> httpx2.AsyncHTTPTransport:
+    def _connections(self) -> httpx2.AsyncBaseTransport:
         """The bare transport: a client would keep cookies, and log whole URLs."""
         if self._transport is None:
             import httpx2  # noqa: PLC0415 - see above
 
+            from connector.net.http_clients import OutboundTransport  # noqa: PLC0415 - see above
+
             # No connection is kept: one that was verified for one name must not serve another on its address.
-            self._transport = httpx2.AsyncHTTPTransport(
-                verify=self._tls or ssl.create_default_context(),
-                trust_env=False,
-                limits=httpx2.Limits(max_keepalive_connections=0),
-            )
+            limits = httpx2.Limits(max_keepalive_connections=0)
+            trust = self._tls or ssl.create_default_context()
+            self._transport = OutboundTransport(trust, self._way, limits)
         return self._transport
 
 
@@ -250,14 +260,15 @@ class _Target:
         return AttachmentError(code, f"{self.field}: the URL at {place} {reason}", field=self.field)
 
 
-def _connect_failure(target: _Target, error: Exception | None) -> AttachmentError:
+def _connect_failure(target: _Target, error: Exception | None, *, proxied: bool) -> AttachmentError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
             reason = f"cannot be fetched safely: {getattr(cause, 'verify_message', None) or cause.reason}"
             return target.failure(ErrorCode.TLS_FAILED, reason)
         cause = cause.__cause__ or cause.__context__
-    return target.failure(ErrorCode.CONNECTION_FAILED, "cannot be fetched: no connection to its host")
+    where = "the proxy (http.proxy)" if proxied else "its host"
+    return target.failure(ErrorCode.CONNECTION_FAILED, f"cannot be fetched: no connection to {where}")
 
 
 async def _taken(response: httpx2.Response, target: _Target, portion: Portion) -> Fetched:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from connector.secrets.http import ask, open_client
+from connector.net.http_clients import open_client
+from connector.net.outbound import DIRECT
+from connector.secrets.http import ask
 from connector.secrets.port import ProviderUnavailableError
 from tests.servers.web import WebServer, web_server
 
@@ -34,7 +37,7 @@ async def test_what_is_no_answer_is_refused(
     web: WebServer, body: bytes, headers: Mapping[str, Any], reason: str
 ) -> None:
     web.serve("/v1/secret", body, **headers)
-    client = open_client(f"http://{web.host}", 5)
+    client = open_client(ssl.create_default_context(), DIRECT, 5, f"http://{web.host}")
     try:
         with pytest.raises(ProviderUnavailableError, match=reason):
             await ask(client, "/v1/secret", headers={})
