@@ -30,7 +30,7 @@ BEYOND = re.compile(
     r"|no host name|no(t a)? mail address|not an IANA time zone|postgresql://"
     r"|expected keys with values"
     r"|32 random bytes|needs (username|grant)|there are no credentials|is none that is known"
-    r"|is not known here|from 1 to 32767 seconds"
+    r"|is not known here|from 1 to 32767 seconds|need proxy, the address of one|expected http://proxy|is no host"
 )
 
 
