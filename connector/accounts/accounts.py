@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from typing import TypeVar, cast
 
 from pydantic import SecretStr
 
@@ -19,11 +20,12 @@ from connector.model.addresses import Mailbox
 from connector.model.credential import Credential
 from connector.model.incoming import Incoming
 from connector.model.mail import WhenUncertain
-from connector.model.server import Quota, Route, Server, Switches, TimeLimits, TlsPolicy
+from connector.model.server import GraphRoute, Quota, Route, Server, Switches, TimeLimits, TlsPolicy
 from connector.model.signing import UNPROTECTED, DomainKeyFile, KeyFile, SigningPolicy
 from connector.secrets.resolve import SecretResolver, Use
 from connector.settings.accounts import DEFAULT_ACCOUNT, AccountSettings, AccountTimeouts, MessageDefaults
 from connector.settings.advanced import AdvancedSettings
+from connector.settings.graph import effective_base_url
 from connector.settings.model import Settings, TimeoutSettings
 from connector.settings.process_ids import any_matches, chosen
 from connector.settings.signing import KeySettings, SigningSettings
@@ -153,8 +155,11 @@ def _account(
 ) -> Account:
     sender = Mailbox(settings.address, settings.display_name or "") if settings.address else None
     reply_to = tuple(Mailbox(address) for address in settings.reply_to)
-    server = replace(_server(name, settings, timeouts), credential=credential)
     signing = _signing(name, settings.signing)
+    if settings.transport == "graph" and credential is not None:
+        mailbox = _graph(name, settings, credential)
+        return Account(name, mailbox, sender, reply_to, settings.uncertain, settings.defaults, signing)
+    server = replace(_server(name, settings, timeouts), credential=credential)
     incoming = _incoming(server, settings)
     return Account(name, server, sender, reply_to, settings.uncertain, settings.defaults, signing, incoming)
 
@@ -200,6 +205,21 @@ def _key_file(settings: KeySettings) -> KeyFile:
     return KeyFile(settings.file, settings.key, settings.password, settings.key_password, settings.alias)
 
 
+def _graph(name: str, settings: AccountSettings, credential: Credential) -> GraphRoute:
+    own = None if credential.grant.needs_consent else settings.address
+    return GraphRoute(
+        effective_base_url(settings),
+        name,
+        credential,
+        settings.graph.user or own,
+        settings.graph.mode == "exact",
+        settings.graph.save_to_sent_items,
+        tuple(settings.http_headers.items()),
+        _trusted(settings),
+        _quota(settings),
+    )
+
+
 def _server(name: str, settings: AccountSettings, timeouts: TimeoutSettings) -> Server:
     return Server(
         settings.effective_host,
@@ -208,24 +228,32 @@ def _server(name: str, settings: AccountSettings, timeouts: TimeoutSettings) -> 
         settings.effective_username,
         settings.password,
         account=name,
-        tls=TlsPolicy(
-            settings.min_tls,
-            settings.ca_file,
-            settings.trust_store,
-            settings.trust_store_password,
-            settings.client_cert,
-            settings.client_key,
-            settings.client_key_password,
-        ),
+        tls=_trusted(settings),
         helo_name=settings.helo_name,
         timeouts=_completed(settings.timeouts, timeouts),
-        quota=Quota(
-            settings.rate,
-            settings.max_wait.total_seconds(),
-            settings.max_connections,
-            settings.effective_max_recipients,
-        ),
+        quota=_quota(settings),
         switches=_switches(settings.advanced),
+    )
+
+
+def _trusted(settings: AccountSettings) -> TlsPolicy:
+    return TlsPolicy(
+        settings.min_tls,
+        settings.ca_file,
+        settings.trust_store,
+        settings.trust_store_password,
+        settings.client_cert,
+        settings.client_key,
+        settings.client_key_password,
+    )
+
+
+def _quota(settings: AccountSettings) -> Quota:
+    return Quota(
+        settings.rate,
+        settings.max_wait.total_seconds(),
+        settings.max_connections,
+        settings.effective_max_recipients,
     )
 
 
@@ -242,9 +270,12 @@ def _completed(own: AccountTimeouts, general: TimeoutSettings) -> TimeLimits:
     return general.model_copy(update=own.model_dump(exclude_none=True)).limits
 
 
+AnyRoute = TypeVar("AnyRoute", bound=Route)
+
+
 async def with_secrets(
-    server: Route, secrets: SecretResolver, section: str = ""
-) -> tuple[Route, tuple[Use, ...]]:
+    server: AnyRoute, secrets: SecretResolver, section: str = ""
+) -> tuple[AnyRoute, tuple[Use, ...]]:
     """Put the values of secrets in the place of their references.
 
     A server that a task gives is left as it is: its secrets are resolved before it is read, and what they
@@ -265,20 +296,22 @@ async def with_secrets(
     if server.account is None:
         return server, ()
     lookup = _Lookup(server, secrets)
-    username = await lookup.value(
-        f"{section}username", SecretStr(server.username) if server.username else None
+    complete: Route = server
+    if isinstance(complete, Server):
+        username = await lookup.value(
+            f"{section}username", SecretStr(complete.username) if complete.username else None
+        )
+        complete = replace(
+            complete,
+            username=username.get_secret_value() if username else None,
+            password=await lookup.value(f"{section}password", complete.password),
+        )
+    tls = replace(
+        server.tls,
+        trust_store_password=await lookup.value("trust_store_password", server.tls.trust_store_password),
+        client_key_password=await lookup.value("client_key_password", server.tls.client_key_password),
     )
-    complete = replace(
-        server,
-        username=username.get_secret_value() if username else None,
-        password=await lookup.value(f"{section}password", server.password),
-        tls=replace(
-            server.tls,
-            trust_store_password=await lookup.value("trust_store_password", server.tls.trust_store_password),
-            client_key_password=await lookup.value("client_key_password", server.tls.client_key_password),
-        ),
-    )
-    return complete, tuple(lookup.uses)
+    return cast("AnyRoute", replace(complete, tls=tls)), tuple(lookup.uses)
 
 
 async def with_key_passwords(policy: SigningPolicy, server: Route, secrets: SecretResolver) -> SigningPolicy:

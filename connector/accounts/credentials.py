@@ -30,13 +30,13 @@ class ConfiguredCredential:
 
 def credential_of(name: str, settings: Settings) -> Credential | None:
     """The credential of an account; None where it logs in otherwise."""
-    oauth = settings.accounts[name].oauth
+    oauth, service = settings.accounts[name].oauth, settings.accounts[name].service
     if oauth.credential is not None:
         shared = oauth.credential
         return settings.credentials[shared].as_credential(
-            f"credentials.{shared}", _users(shared, settings)[0]
+            f"credentials.{shared}", _users(shared, settings)[0], service
         )
-    return oauth.as_credential(f"accounts.{name}.oauth", name) if oauth.given else None
+    return oauth.as_credential(f"accounts.{name}.oauth", name, service) if oauth.given else None
 
 
 def configured_credentials(settings: Settings) -> tuple[ConfiguredCredential, ...]:

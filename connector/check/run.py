@@ -28,7 +28,7 @@ from connector.engine.port import EngineDeniedError, EngineRefusedError, EngineU
 from connector.errors import ConnectorError, ErrorCode
 from connector.ledger import LedgerUnavailableError, open_ledger
 from connector.model.addresses import Mailbox
-from connector.model.server import Server
+from connector.model.server import GraphRoute, Server, smtp_server
 from connector.net.outbound import outbound
 from connector.secrets.masker import Masker
 from connector.secrets.port import UnusableSecretError
@@ -142,9 +142,11 @@ class _Checks:
         server, sender = account.route, self._request.sender or account.sender
         configured = self._credentials.get(account.name)
         if configured is None:
-            return await self._server("account", account.name, server, sender)
+            return await self._server("account", account.name, smtp_server(server), sender)
         warn, seconds = self._settings.tokens.warn, self._request.seconds
         findings = await check_credential(configured, self._means.sources, warn, seconds)
+        if isinstance(server, GraphRoute):
+            return Report("account", account.name, str(server), findings)
         if all(finding.status in {Status.OK, Status.WARNING} for finding in findings):
             report = await self._server("account", account.name, server, sender)
         else:

@@ -68,7 +68,8 @@ def build(
         raw = _content(request.content_type, content, digest, events, eight_bit=True)
         other = EightBit(_octets(header, raw), data, content_part.lowered)
     warnings = (*content_warnings(request, content), *content_part.warnings)
-    return Message(envelope, data, name, request.require_all_recipients, warnings, other)
+    visible = tuple(dict.fromkeys(map(attrgetter("address"), (*request.to, *request.cc))))
+    return Message(envelope, data, name, request.require_all_recipients, warnings, other, visible=visible)
 
 
 def _message_id(request: SendRequest, digest: str, settings: MessageSettings) -> str:

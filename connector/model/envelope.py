@@ -65,6 +65,7 @@ class Message:
         warnings: What the modeler should know about its content.
         eight_bit: Its form for servers with 8BITMIME, where it has one.
         private: The recipients who get octets of their own, each by a delivery of its own.
+        visible: The recipients whom To and Cc name, also where they are none of the envelope's any more.
     """
 
     envelope: Envelope
@@ -74,6 +75,7 @@ class Message:
     warnings: tuple[str, ...] = ()
     eight_bit: EightBit | None = None
     private: tuple[PrivateCopy, ...] = ()
+    visible: tuple[str, ...] = ()
 
     def to(self, recipients: tuple[str, ...]) -> Message:
         """The same octets for some of the recipients."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote, urlsplit
 
 from pydantic import SecretStr
 
@@ -139,9 +140,68 @@ class Server:
         return f"{self.hostname}:{self.port}"
 
 
-Route = Server
+@dataclass(frozen=True, slots=True)
+class GraphRoute:
+    """A mailbox behind Microsoft Graph; only an account leads to one.
+
+    Attributes:
+        base_url: Of the API, with its version, as ``https://graph.microsoft.com/v1.0``.
+        user: The mailbox: a user principal name or an id; None for that of the person who consented.
+        exact: Send a mail by a draft, so that it can be found again after a lost answer.
+        save_to_sent_items: Whether the service files what was sent.
+        headers: What is added to every request.
+        tls: Whom to trust.
+    """
+
+    transport: ClassVar[str] = "graph"
+
+    base_url: str
+    account: str
+    credential: Credential
+    user: str | None = None
+    exact: bool = True
+    save_to_sent_items: bool = True
+    headers: tuple[tuple[str, str], ...] = ()
+    tls: TlsPolicy = TlsPolicy()
+    quota: Quota = Quota()
+    username: None = None
+    password: None = None
+
+    @property
+    def hostname(self) -> str:
+        """The host of the API."""
+        return urlsplit(self.base_url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """Its port."""
+        parts = urlsplit(self.base_url)
+        return parts.port or (443 if parts.scheme == "https" else 80)
+
+    @property
+    def mailbox(self) -> str:
+        """What the paths of its requests begin with."""
+        return "/me" if self.user is None else f"/users/{quote(self.user, safe='@')}"
+
+    def __str__(self) -> str:
+        return f"{self.hostname}:{self.port}"
+
+
+Route = Server | GraphRoute
 """The way that a mail takes: what its transport is handed beside the message.
 
 Every member of this union has a ``transport`` (the name under which the pipeline finds what carries it), an
-``account`` and a ``quota``. A transport without an SMTP server adds a class of its own here.
+``account``, a ``quota``, the trust of its ``tls``, and the ``credential`` and the ``username`` and
+``password`` that its login may need. A transport without an SMTP server adds a class of its own here.
 """
+
+
+def smtp_server(route: Route) -> Server:
+    """Take a route for what leads to a mail server.
+
+    Raises:
+        TypeError: It leads elsewhere; who calls this has mixed up transports.
+    """
+    if not isinstance(route, Server):
+        raise TypeError(f"{route} is no mail server")
+    return route

@@ -209,6 +209,8 @@ class Once:
         self, doubt: Uncertain, mail: Identity, submission: Submission, context: JobContext
     ) -> Response:
         """Deal with a delivery whose attempt ended between the final dot and the reply."""
+        if (reply := await submission.found(doubt.progress)) is not None:
+            return await self._found(doubt, str(reply), mail, submission, context)
         policy = await submission.policy(doubt.progress)
         if policy is WhenUncertain.ASSUME_SENT:
             return await self._assume(doubt.attempt, mail, submission, context)
@@ -218,6 +220,15 @@ class Once:
         error.reached(doubt.progress.delivered, len(doubt.progress.recipients))
         self._apply(policy, doubt.attempt, error, context, mail.task)
         raise error
+
+    async def _found(
+        self, doubt: Uncertain, reply: str, mail: Identity, submission: Submission, context: JobContext
+    ) -> Response:
+        """Record a delivery that the transport has found, and send to those who are left."""
+        now = datetime.now(UTC).isoformat()
+        await self._upkeep.recorded(doubt.attempt, Delivered(doubt.progress.pending, reply, now))
+        heed_cancellation(context.cancellations)
+        return await self.send(mail, submission, context, alone=True)
 
     async def _assume(
         self, attempt: Attempt, mail: Identity, submission: Submission, context: JobContext

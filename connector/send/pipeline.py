@@ -21,12 +21,13 @@ from connector.accounts.accounts import Accounts
 from connector.accounts.credentials import configured_credentials
 from connector.auth.sources import TokenSources, open_sources
 from connector.errors import CancelledBeforeSendError, CancelReason, ConnectorError
+from connector.graph.allowance import Allowances
 from connector.ledger import Upkeep, open_upkeep
 from connector.ledger.upkeep import cancellations
 from connector.message.content.reader import ContentReader
 from connector.model.job import Fail, Job, JobContext, Outcome, Throw
-from connector.model.server import Server
-from connector.net.outbound import outbound
+from connector.model.server import GraphRoute, Server
+from connector.net.outbound import Outbound, outbound
 from connector.observe.job_facts import failed_facts, sent_facts
 from connector.observe.metrics import Metrics
 from connector.secrets.masker import MaskedError, Masker, masked
@@ -66,6 +67,7 @@ class Shared:
         upkeep: Where mails are remembered.
         metrics: Where they are counted.
         pacing: The turns of accounts with a rate, which new settings do not begin anew.
+        allowances: The same for the limits of Microsoft Graph.
         smtp: Kept connections and refused logins; None for a pipeline that stands alone.
         clock: Gives the present with its zone, for what the mails say.
     """
@@ -73,6 +75,7 @@ class Shared:
     upkeep: Upkeep
     metrics: Metrics = field(default_factory=Metrics)
     pacing: Pacing = field(default_factory=Pacing)
+    allowances: Allowances = field(default_factory=Allowances)
     smtp: SmtpTransport | None = None
     clock: Callable[[], datetime] = _now
 
@@ -245,13 +248,17 @@ async def open_pipeline(
         tokens = await stack.enter_async_context(
             open_sources(settings, secrets, remember, masker.remember, shared.metrics.token_requested)
         )
+        accounts = Accounts(settings)
+        transports = _instead(transport)
         if transport is None:
             smtp = shared.smtp
             if smtp is None:
                 smtp = await stack.enter_async_context(open_smtp(settings, shared.metrics))
             smtp.use(settings.smtp, tokens.of)
-            transport = smtp
-        accounts = Accounts(settings)
+            transports = {Server.transport: smtp}
+            if any(isinstance(account.route, GraphRoute) for account in accounts.all):
+                graph = await stack.enter_async_context(_open_graph(tokens, way, shared.allowances))
+                transports[GraphRoute.transport] = graph
         if lasting:
             await stack.enter_async_context(_beside(_watch_grants(settings, tokens, shared.metrics)))
         if any(account.signing.keys or account.signing.dkim for account in accounts.all):
@@ -264,7 +271,7 @@ async def open_pipeline(
             _protector(),
             _templates(settings),
             shared.pacing,
-            {Server.transport: transport},
+            transports,
             tokens.of,
             masker,
             masks,
@@ -300,6 +307,24 @@ async def open_smtp(settings: Settings, metrics: Metrics) -> AsyncIterator[SmtpT
             yield smtp
     finally:
         await smtp.aclose()
+
+
+def _instead(transport: Transport | None) -> dict[str, Transport]:
+    """Take one transport for all that a route may name."""
+    return {} if transport is None else dict.fromkeys((Server.transport, GraphRoute.transport), transport)
+
+
+@asynccontextmanager
+async def _open_graph(
+    tokens: TokenSources, way: Outbound, allowances: Allowances
+) -> AsyncIterator[Transport]:
+    from connector.transport.graph.graph_transport import GraphTransport  # noqa: PLC0415 - loads a library
+
+    graph = GraphTransport(tokens.of, way, allowances)
+    try:
+        yield graph
+    finally:
+        await graph.aclose()
 
 
 @asynccontextmanager

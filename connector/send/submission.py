@@ -19,7 +19,7 @@ import structlog
 
 from connector.accounts.accounts import Accounts, Origin, with_key_passwords, with_secrets
 from connector.auth.port import TokenSource
-from connector.errors import ConnectorError, ErrorCode, InputError, Phase, TransportError
+from connector.errors import ConnectorError, ErrorCode, InputError, Phase, Reply, TransportError
 from connector.ledger.progress import Progress
 from connector.message.build import build
 from connector.message.content.reader import ContentReader
@@ -46,7 +46,7 @@ from connector.settings.model import Settings
 from connector.tasks.port import ReadContext, SendTask
 from connector.tasks.token_login import token_server
 from connector.transport.pacing import Pacing
-from connector.transport.port import Transport
+from connector.transport.port import Finder, Transport
 
 if TYPE_CHECKING:
     from connector.mailtemplates.render import Templates
@@ -138,6 +138,21 @@ class Submission:
             ConnectorError: The task cannot be read.
         """
         return (await self._read(progress)).when_uncertain or self._stages.settings.ledger.uncertain
+
+    async def found(self, progress: Progress) -> Reply | None:
+        """Look whether a delivery of an earlier attempt, whose reply is not known, was made.
+
+        Returns:
+            The reply that stands for the lost one; None where the transport cannot look, or does not see it.
+
+        Raises:
+            ConnectorError: The task cannot be read.
+        """
+        if not progress.reference:
+            return None
+        route = (await self._read(progress)).route
+        transport = self._stages.transports.get(route.transport)
+        return await transport.find(progress.reference, route) if isinstance(transport, Finder) else None
 
     async def submit(self, progress: Progress, record: Record, *, again: bool = True) -> Response:
         """Send the mail to those who do not have it yet, and describe what became of it.

@@ -17,9 +17,11 @@ from connector.model.incoming import MailProtocol
 from connector.model.mail import DeliveryReceipt, Importance, Sensitivity, WhenUncertain
 from connector.model.server import Security
 from connector.settings.advanced import AdvancedSettings
+from connector.settings.graph import GraphSettings, HttpHeaders, TransportName, graph_faults
 from connector.settings.incoming import IncomingSettings
 from connector.settings.presets import PRESETS, Preset
 from connector.settings.process_ids import any_matches
+from connector.settings.providers import Service
 from connector.settings.signing import SigningSettings
 from connector.settings.tokens import OAuthSettings
 from connector.settings.values import (
@@ -82,6 +84,9 @@ class AccountSettings(Section):
     preset: Preset = Field(
         "custom", description="Provider, which sets host, port and security; `custom` sets nothing."
     )
+    transport: TransportName = Field(
+        "smtp", description="What carries its mails: `smtp`, or `graph` for Microsoft Graph."
+    )
     region: str | None = Field(
         None, description="Region of the provider: with `ses` as eu-central-1, with `mailgun` us or eu."
     )
@@ -127,6 +132,12 @@ class AccountSettings(Section):
         None, description="Password, or secrets.NAME, which is looked up for every mail."
     )
     oauth: OAuthSettings = OAuthSettings()
+    graph: GraphSettings = GraphSettings()
+    http_headers: HttpHeaders = Field(
+        default_factory=dict,
+        description="Headers that are added to every request to Microsoft Graph, as {X-Gateway-Tenant: "
+        "finance}. In the environment as JSON.",
+    )
     incoming: IncomingSettings = IncomingSettings()
     address: Address | None = Field(None, description="Sender where a task has no smtpEmailMailBoxName.")
     display_name: str | None = Field(None, description="Name beside that address.")
@@ -179,6 +190,9 @@ class AccountSettings(Section):
         return self
 
     def _server_faults(self) -> Iterator[str]:
+        yield from graph_faults(self)
+        if self.transport != "smtp":
+            return
         provider = PRESETS[self.preset]
         if fault := provider.region_fault(self.region):
             yield fault
@@ -211,7 +225,7 @@ class AccountSettings(Section):
             yield "oauth and password are different ways to log in: keep one of them"
         if self.username is None and self.address is None:
             yield "oauth needs username, the mailbox to log in to, or address"
-        if fault := self.oauth.smtp_fault:
+        if fault := self.oauth.service_fault(Service.MAIL):
             yield f"oauth: {fault}"
 
     def _trust_faults(self) -> Iterator[str]:
@@ -239,7 +253,13 @@ class AccountSettings(Section):
     @property
     def effective_username(self) -> str | None:
         """The login name: as set, or with a password or OAuth the address."""
-        return self.username or (self.address if self.oauth.given or self.password is not None else None)
+        own = (self.oauth.given and self.graph.user is None) or self.password is not None
+        return self.username or (self.address if own else None)
+
+    @property
+    def service(self) -> Service:
+        """What its tokens have to be good for."""
+        return Service.GRAPH if self.transport == "graph" else Service.MAIL
 
     @property
     def effective_host(self) -> str:
@@ -275,6 +295,8 @@ class AccountSettings(Section):
     @property
     def effective(self) -> dict[str, str | int]:
         """Host, port and security in force, as an operator would write them."""
+        if self.transport != "smtp":
+            return {}
         return {
             "host": self.effective_host,
             "port": self.effective_port,

@@ -375,7 +375,10 @@ class Settings(Section):
             *name_faults(self.credentials, "credentials"),
             *process_id_faults({name: account.process_ids for name, account in self.accounts.items()}),
             *tenant_faults({name: account.tenants for name, account in self.accounts.items()}),
-            *credential_faults(oauths, self.credentials),
+            *credential_faults(
+                {name: (account.oauth, account.service) for name, account in self.accounts.items()},
+                self.credentials,
+            ),
             *self.tokens.faults(self.ledger.kind, oauths, self.credentials),
         ]
         if faults:

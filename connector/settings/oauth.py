@@ -148,7 +148,7 @@ class CredentialSettings(Section):
         (),
         description=(
             "What is asked for, as a list or with blanks; Microsoft's without their prefix, as SMTP.Send. "
-            "Default: that for SMTP."
+            "Default: what the account's transport needs."
         ),
     )
     subject: str | None = Field(None, description="With `jwt_bearer`: the user whose mailbox it is.")
@@ -269,29 +269,31 @@ class CredentialSettings(Section):
     @property
     def services(self) -> frozenset[Service]:
         """What its tokens are good for, where its scopes tell."""
-        if self.provider != "microsoft" or self.grant is None:
+        if self.provider != "microsoft" or self.grant is None or self.scopes in {(), (".default",)}:
             return frozenset()
         scopes = microsoft_scopes(self.scopes, self._cloud, self.grant)
         return frozenset(filter(None, (service_of(scope, self._cloud) for scope in scopes)))
 
-    @property
-    def smtp_fault(self) -> str | None:
-        """Why its tokens are not good for SMTP, or None."""
-        if self.services - {Service.MAIL}:
-            return f"scopes are for {Service.GRAPH}, and this account speaks SMTP: ask for SMTP.Send"
-        return None
+    def service_fault(self, wanted: Service) -> str | None:
+        """Say why its tokens are not good for a service, or None."""
+        if not self.services - {wanted}:
+            return None
+        if wanted is Service.GRAPH:
+            return f"scopes are for {Service.MAIL}, and this account uses {wanted}: ask for Mail.Send"
+        return f"scopes are for {Service.GRAPH}, and this account speaks SMTP: ask for SMTP.Send"
 
-    def as_credential(self, place: str, command: str) -> Credential:
+    def as_credential(self, place: str, command: str, service: Service = Service.MAIL) -> Credential:
         """Give it as a value.
 
         Args:
             place: Where it is configured, as ``accounts.sales.oauth``.
             command: The account that ``smtp-connector authorize`` is told.
+            service: What its tokens have to be good for; decides about scopes that are not given.
         """
         assert self.grant is not None  # noqa: S101 - validated
         scopes = self.scopes
         if self.provider == "microsoft":
-            scopes = microsoft_scopes(scopes, self._cloud, self.grant)
+            scopes = microsoft_scopes(scopes, self._cloud, self.grant, service)
         elif self.provider == "google":
             scopes = google_scopes(scopes, self.grant)
         return Credential(

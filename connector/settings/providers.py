@@ -100,16 +100,20 @@ _GRAPH_SCOPES = frozenset(
         *("Mail.ReadWrite.Shared", "MailboxSettings.Read", "User.Read"),
     }
 )
+# What a consent is asked for where no scopes are given: for Graph, what exact mode needs.
+_USUAL = MappingProxyType({Service.MAIL: ("SMTP.Send",), Service.GRAPH: ("Mail.ReadWrite", "Mail.Send")})
 # Permissions of an application, which are no scopes: asking for them is refused as invalid_scope.
 _PERMISSIONS = frozenset({"SMTP.SendAsApp", "IMAP.AccessAsApp", "POP.AccessAsApp"})
 
 
-def microsoft_scopes(scopes: tuple[str, ...], cloud: Cloud, grant: Grant) -> tuple[str, ...]:
+def microsoft_scopes(
+    scopes: tuple[str, ...], cloud: Cloud, grant: Grant, service: Service = Service.MAIL
+) -> tuple[str, ...]:
     """Complete Microsoft's scopes: their prefix, and what a consent needs beside them."""
+    usual = _USUAL[service] if grant.needs_consent else (".default",)
+    given = tuple(_completed(scope, cloud, service) for scope in scopes or usual)
     if not grant.needs_consent:
-        given = scopes or (".default",)
-        return tuple(_completed(scope, cloud) for scope in given)
-    given = tuple(_completed(scope, cloud) for scope in scopes or ("SMTP.Send",))
+        return given
     return tuple(dict.fromkeys((*given, "offline_access", "openid", "profile")))
 
 
@@ -119,9 +123,9 @@ def google_scopes(scopes: tuple[str, ...], grant: Grant) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*given, "openid", "email"))) if grant.needs_consent else given
 
 
-def _completed(scope: str, cloud: Cloud) -> str:
+def _completed(scope: str, cloud: Cloud, service: Service) -> str:
     if scope == ".default":
-        return f"{cloud.mail_application}/.default"
+        return f"{cloud.graph if service is Service.GRAPH else cloud.mail_application}/.default"
     if scope in _MAIL_SCOPES:
         return f"{cloud.mail}/{scope}"
     return f"{cloud.graph}/{scope}" if scope in _GRAPH_SCOPES else scope

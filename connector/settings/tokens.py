@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from connector.model.hosts import HostList
 from connector.settings.oauth import CredentialSettings
+from connector.settings.providers import Service
 from connector.settings.values import Duration, Section
 
 
@@ -46,18 +47,24 @@ class OAuthSettings(CredentialSettings):
 
 
 def credential_faults(
-    accounts: Mapping[str, OAuthSettings], credentials: Mapping[str, CredentialSettings]
+    accounts: Mapping[str, tuple[OAuthSettings, Service]], credentials: Mapping[str, CredentialSettings]
 ) -> Iterator[str]:
     """Yield a line for each account that names credentials which it cannot use."""
-    for name, oauth in accounts.items():
+    services: dict[str, Service] = {}
+    for name, (oauth, service) in accounts.items():
         wanted = oauth.credential
         if wanted is not None and wanted not in credentials:
             nearest = get_close_matches(wanted, credentials, n=1)
             listed = ", ".join(credentials) or "none"
             hint = f"did you mean {nearest[0]}?" if nearest else f"there are: {listed}"
             yield f"accounts.{name}.oauth: there are no credentials {wanted}; {hint}"
-        elif wanted is not None and (fault := credentials[wanted].smtp_fault):
+        elif wanted is not None and (fault := credentials[wanted].service_fault(service)):
             yield f"accounts.{name}.oauth: the credentials {wanted} do not fit: {fault}"
+        elif wanted is not None and services.setdefault(wanted, service) is not service:
+            yield (
+                f"accounts.{name}.oauth: the credentials {wanted} are used for {services[wanted]} and for "
+                f"{service}, and a token is good for one of them: make two"
+            )
 
 
 # 32 octets in base64, in either alphabet.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from connector.errors import Reply
 from connector.model.envelope import Message
@@ -51,5 +51,23 @@ class Transport(Protocol):
             TransportError: Nothing was delivered but what ``deliveries`` heard of as delivered, and perhaps
                 the last delivery, under ``DELIVERY_UNCERTAIN``.
             PostponedError: A limit of our own leaves no room now; nothing was sent.
+        """
+        ...
+
+
+@runtime_checkable
+class Finder(Protocol):
+    """A transport that can look for a delivery whose reply was lost."""
+
+    async def find(self, reference: str, route: Route) -> Reply | None:
+        """Look whether a delivery was made.
+
+        Args:
+            reference: What the delivery was recorded with at *committing*.
+            route: Where the mail of the delivery goes today.
+
+        Returns:
+            The reply that stands for the lost one; None where it does not show that the delivery was made.
+            Never raises for a service that cannot be asked.
         """
         ...

@@ -11,7 +11,7 @@ import trustme
 from connector.accounts.accounts import Accounts, Origin
 from connector.errors import TransportError
 from connector.model.receipt import Receipt
-from connector.model.server import Server
+from connector.model.server import Server, smtp_server
 from connector.settings.model import Settings
 from connector.testing.smtp import SmtpServer
 from connector.transport.smtp.transport import SmtpTransport
@@ -27,7 +27,7 @@ def account(server: SmtpServer | None = None, **settings: Any) -> Server:
     """The server of an account called sales, as the transport gets it."""
     where = {"host": "localhost", "port": server.port} if server else {}
     configured = Settings.model_validate({"accounts": {"sales": where | LOGIN | settings}})
-    return Accounts(configured).named("sales", Origin("order", "<default>")).route
+    return smtp_server(Accounts(configured).named("sales", Origin("order", "<default>")).route)
 
 
 async def submit(server: Server) -> Receipt:

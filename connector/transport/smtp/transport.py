@@ -18,7 +18,7 @@ from connector.errors import ErrorCode, Phase, Rejection, Reply, TransportError
 from connector.model.credential import Credential
 from connector.model.envelope import Message
 from connector.model.receipt import Delivery, Receipt
-from connector.model.server import Route, Server, TlsPolicy
+from connector.model.server import Route, Server, TlsPolicy, smtp_server
 from connector.settings.model import SmtpSettings
 from connector.tls.trust import Contexts, Trust, UnusableTrustError
 from connector.transport.port import UNRECORDED, Deliveries
@@ -75,13 +75,14 @@ class SmtpTransport:
                 ``DELIVERY_UNCERTAIN``; earlier ones stand.
             PostponedError: A limit of our own leaves no room now; nothing was sent.
         """
+        server = smtp_server(route)
         recipients = message.envelope.recipients
         limit = route.quota.max_recipients or len(recipients)
         if message.require_all_recipients and len(recipients) > limit:
             raise failures.too_many(str(route), limit, len(recipients))
         joint = _JointReceipt()
-        async with self._hosts.room(route):
-            connection = await self._pool.take(route)
+        async with self._hosts.room(server):
+            connection = await self._pool.take(server)
             try:
                 waiting = list(message.parts)
                 while waiting:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from connector.accounts.accounts import Accounts, Origin, with_secrets
 from connector.errors import AccountError, ErrorCode, SecretError
-from connector.model.server import Security, Server, TlsPolicy
+from connector.model.server import Security, Server, TlsPolicy, smtp_server
 from connector.secrets.providers import open_secrets
 from connector.settings.model import Settings
 from connector.settings.secrets import SecretSettings
@@ -122,7 +122,7 @@ def test_a_forbidden_account_looks_like_none(rule: dict[str, Any]) -> None:
 def test_the_server_has_all_that_the_transport_needs() -> None:
     limits = {"timeouts": {"dot": 30}, "rate": 2, "max_wait": 3, "max_connections": 4}
     login = {"username": "u", "password": "p", "helo_name": "client.example", "min_tls": "1.3"}
-    server = accounts(sales=limits | login).named("sales", ORDER).route
+    server = smtp_server(accounts(sales=limits | login).named("sales", ORDER).route)
     assert (server.hostname, server.port, server.security) == ("sales.example", 587, Security.STARTTLS)
     assert (server.username, server.password, server.account) == ("u", SecretStr("p"), "sales")
     assert (server.helo_name, server.tls) == ("client.example", TlsPolicy("1.3"))

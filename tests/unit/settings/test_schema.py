@@ -26,11 +26,13 @@ BEYOND = re.compile(
     r"cannot read|must be set together|trust_store_password needs"
     r"|needs? (address|client_cert|role_id|protocol|username|listen|token|url)"
     r"|is for the presets"
+    r"|needs? transport graph|transport graph needs|is for transport smtp"
     r"|expected 1 day or more|expected (success|smtp-connector)|give one value at least"
     r"|no host name|no(t a)? mail address|not an IANA time zone|postgresql://"
     r"|expected keys with values"
     r"|32 random bytes|needs (username|grant)|there are no credentials|is none that is known"
-    r"|is not known here|from 1 to 32767 seconds|need proxy, the address of one|expected http://proxy|is no host"
+    r"|is not known here|from 1 to 32767 seconds|need proxy, the address of one"
+    r"|expected http://proxy|is no host"
 )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from connector.errors import AccountError, ErrorCode
-from connector.model.server import Security
+from connector.model.server import Security, smtp_server
 from connector.settings.model import INFOSYS_TASK_TYPE, SEND_TASK_TYPE
 from tests.unit.tasks.task_inputs import ABSENT, COMPLETE, read, read_infosys, refused
 
@@ -16,7 +16,7 @@ def with_keys(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_complete_authentication() -> None:
-    server = read().route
+    server = smtp_server(read().route)
     assert (server.hostname, server.port, server.security) == ("mail.example.com", 587, Security.STARTTLS)
     assert server.username == "worker"
     assert server.password is not None
@@ -45,23 +45,26 @@ def test_auto_is_settled_by_port_and_host(
     hostname: str, port: int, relaxed: bool, expected: Security
 ) -> None:
     keys = with_keys(hostname=hostname, port=port)
-    assert read(relaxed=relaxed, authentication=keys).route.security is expected
+    assert smtp_server(read(relaxed=relaxed, authentication=keys).route).security is expected
     automatic = read(relaxed=relaxed, authentication={**keys, "security": "auto"})
-    assert automatic.route.security is expected
+    assert smtp_server(automatic.route).security is expected
 
 
 def test_only_a_foreign_task_type_is_relaxed_and_only_where_auto_decides() -> None:
-    assert read_infosys(relaxed=True).route.security is Security.STARTTLS_OPTIONAL
-    assert read_infosys(relaxed=False).route.security is Security.STARTTLS
+    assert smtp_server(read_infosys(relaxed=True).route).security is Security.STARTTLS_OPTIONAL
+    assert smtp_server(read_infosys(relaxed=False).route).security is Security.STARTTLS
     strict = read_infosys(relaxed=True, authentication=with_keys(security="starttls"))
-    assert strict.route.security is Security.STARTTLS
+    assert smtp_server(strict.route).security is Security.STARTTLS
     implicit = read_infosys(relaxed=True, authentication=with_keys(port="465"))
-    assert implicit.route.security is Security.TLS
+    assert smtp_server(implicit.route).security is Security.TLS
 
 
 @pytest.mark.parametrize("security", list(Security))
 def test_security_as_it_is_asked_for(security: Security) -> None:
-    assert read(authentication=with_keys(security=security.value.upper())).route.security is security
+    assert (
+        smtp_server(read(authentication=with_keys(security=security.value.upper())).route).security
+        is security
+    )
 
 
 def test_security_outside_its_set() -> None:

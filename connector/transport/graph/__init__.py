@@ -1,0 +1,1 @@
+"""Mails by Microsoft Graph: a mailbox sends them, no mail server is talked to."""

@@ -1,0 +1,280 @@
+"""The Graph transport: a message and a mailbox in, a receipt out.
+
+In exact mode a mail is a draft first, whose immutable id goes to the ledger before the draft is sent. When
+the answer to that is lost, the mail is looked for: what is no draft any more was sent. Fast mode is one
+request, whose lost answer leaves doubt. A mail above the limit of a request always goes by a draft.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from connector.auth.port import TokenSource
+from connector.errors import ConnectorError, ErrorCode, Phase, Reply, TransportError
+from connector.graph.allowance import Allowances
+from connector.graph.api import Answer, GraphApi, GraphFaultError, Limits
+from connector.graph.verdict import refusal, uncertain
+from connector.model.credential import Credential
+from connector.model.envelope import Message
+from connector.model.receipt import Delivery, Receipt
+from connector.model.server import GraphRoute, Route, TlsPolicy
+from connector.net.http_clients import open_client
+from connector.net.outbound import Outbound
+from connector.tls.trust import UnusableTrustError, build_context
+from connector.transport.graph.blind_copies import (
+    encoded,
+    refuse_protected,
+    refuse_unsupported,
+    with_blind_copies,
+)
+from connector.transport.graph.json_draft import json_draft
+from connector.transport.graph.uploads import Uploads
+from connector.transport.port import UNRECORDED, Deliveries
+
+_REFERENCE = "graph:"
+_SENT = Reply(202, "Accepted")
+_FOUND = Reply(202, "Accepted, and found in Sent Items after the answer was lost")
+# A shutdown waits no longer than this for one last look.
+_LAST_LOOK_SECONDS = 3.0
+_LONGEST_INTERVAL = 10.0
+
+Sources = Callable[[Credential], TokenSource]
+"""Gives the source of a credential's access tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mailing:
+    """One message on its way through one mailbox."""
+
+    message: Message
+    route: GraphRoute
+    api: GraphApi
+    deliveries: Deliveries
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        return self.message.envelope.recipients
+
+
+class GraphTransport:
+    """Sends mails through Microsoft Graph; close it with :meth:`aclose`.
+
+    Args:
+        tokens: Gives the source of a credential's access tokens.
+        way: Which proxy requests go through.
+        allowances: What is left of each mailbox's limits; outlives the transport where settings change.
+        limits: How long things may take.
+    """
+
+    def __init__(
+        self,
+        tokens: Sources,
+        way: Outbound,
+        allowances: Allowances | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._tokens = tokens
+        self._way = way
+        self._allowances = allowances or Allowances()
+        self._limits = limits or Limits()
+        self._clients: dict[TlsPolicy, httpx2.AsyncClient] = {}
+
+    async def submit(self, message: Message, route: Route, deliveries: Deliveries = UNRECORDED) -> Receipt:
+        """See :meth:`connector.transport.port.Transport.submit`; there is one delivery, to all recipients."""
+        mailing = _Mailing(message, _graph(route), await self.api(route), deliveries)
+        refuse_unsupported(message, mailing.route)
+        mime = encoded(await asyncio.to_thread(with_blind_copies, message))
+        if mime is None:
+            refuse_protected(message, mailing.route)
+        if mailing.route.exact or mime is None:
+            return await self._by_draft(mailing, mime)
+        return await self._at_once(mailing, mime)
+
+    async def find(self, reference: str, route: Route) -> Reply | None:
+        """See :meth:`connector.transport.port.Finder.find`."""
+        if not reference.startswith(_REFERENCE) or not isinstance(route, GraphRoute):
+            return None
+        try:
+            return await self._look(await self.api(route), reference.removeprefix(_REFERENCE))
+        except ConnectorError:
+            return None
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        for client in self._clients.values():
+            await client.aclose()
+
+    async def api(self, route: Route) -> GraphApi:
+        """Requests to the mailbox of a route.
+
+        Raises:
+            TransportError: ``TLS_FAILED``, for a file of certificates that cannot be used.
+        """
+        route = _graph(route)
+        mailbox = route.base_url, route.user or route.credential.place
+        return GraphApi(
+            route, await self._client(route), self._tokens(route.credential), self._allowances.of(mailbox)
+        )
+
+    async def _client(self, route: GraphRoute) -> httpx2.AsyncClient:
+        if route.tls not in self._clients:
+            try:
+                trust = await asyncio.to_thread(build_context, route.tls)
+            except UnusableTrustError as error:
+                raise TransportError(
+                    ErrorCode.TLS_FAILED,
+                    f"accounts.{route.account}.{error.key} cannot be used: {error}. Nothing was sent.",
+                    phase=Phase.TLS,
+                    server=str(route),
+                ) from error
+            timeout = httpx2.Timeout(self._limits.answer, connect=self._limits.connect)
+            self._clients.setdefault(route.tls, open_client(trust, self._way, timeout))
+        return self._clients[route.tls]
+
+    # By a draft
+
+    async def _by_draft(self, mailing: _Mailing, mime: bytes | None) -> Receipt:
+        draft, warnings = await self._drafted(mailing, mime)
+        try:
+            await mailing.deliveries.committing(Delivery(mailing.recipients, f"{_REFERENCE}{draft}"))
+        except BaseException:
+            await self._discard(mailing.api, draft)
+            raise
+        reply = await self._sent(mailing, draft)
+        return Receipt(reply, mailing.recipients, warnings=warnings, transport=mailing.route.transport)
+
+    async def _drafted(self, mailing: _Mailing, mime: bytes | None) -> tuple[str, tuple[str, ...]]:
+        """Make the draft; its id, and what the modeler should know of it."""
+        if mime is not None:
+            return await self._made(mailing, mime), ()
+        written = await asyncio.to_thread(json_draft, mailing.message, mailing.route)
+        identifier = await self._made(mailing, written.fields)
+        try:
+            await Uploads(mailing.api, identifier).add(written.files)
+        except GraphFaultError as fault:
+            await self._discard(mailing.api, identifier)
+            raise refusal(fault, Phase.CONTENT, mailing.route, "take an attachment") from fault
+        except BaseException:
+            await self._discard(mailing.api, identifier)
+            raise
+        return identifier, written.warnings
+
+    async def _made(self, mailing: _Mailing, body: dict[str, Any] | bytes) -> str:
+        try:
+            return _identifier(await mailing.api.ask("POST", "/messages", body=body))
+        except GraphFaultError as fault:
+            raise refusal(fault, Phase.CONTENT, mailing.route, "make the draft") from fault
+
+    async def _sent(self, mailing: _Mailing, draft: str) -> Reply:
+        """Send the draft; after this is told, only a look can say what became of it."""
+        try:
+            await mailing.api.ask("POST", f"/messages/{draft}/send")
+        except GraphFaultError as fault:
+            if not fault.served:
+                await self._discard(mailing.api, draft)
+                raise refusal(fault, Phase.DOT, mailing.route, "send the mail") from fault
+            return await self._reconciled(mailing, draft, fault.reason)
+        except asyncio.CancelledError:
+            return await self._reconciled(mailing, draft, "the worker stops", _LAST_LOOK_SECONDS)
+        except BaseException:  # before the request went out: no token, or no room
+            await self._discard(mailing.api, draft)
+            raise
+        return _SENT
+
+    async def _reconciled(
+        self, mailing: _Mailing, draft: str, lost: str, seconds: float | None = None
+    ) -> Reply:
+        seconds = self._limits.look if seconds is None else min(seconds, self._limits.look)
+        found = None
+        with suppress(asyncio.CancelledError, ConnectorError):
+            found = await self._look(mailing.api, draft, seconds)
+        if found is None:
+            looked = f"In {seconds:g} s it did not appear in Sent Items: it may or may not have been sent."
+            raise uncertain(lost, mailing.route, looked)
+        return found
+
+    async def _look(self, api: GraphApi, draft: str, seconds: float | None = None) -> Reply | None:
+        """Look for a mail until it is sent; None where that cannot be seen in time."""
+        interval = self._limits.interval
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.look if seconds is None else seconds):
+                while not await _is_sent(api, draft):
+                    await asyncio.sleep(interval)
+                    interval = min(interval * 2, _LONGEST_INTERVAL)
+                return _FOUND
+        return None
+
+    async def _discard(self, api: GraphApi, draft: str) -> None:
+        """Delete a draft that will not be sent; one that stays is found by the upkeep of drafts."""
+        with suppress(GraphFaultError, ConnectorError, TimeoutError):
+            async with asyncio.timeout(_LAST_LOOK_SECONDS):
+                await discard(api, draft)
+
+    # At once
+
+    async def _at_once(self, mailing: _Mailing, mime: bytes) -> Receipt:
+        body: dict[str, Any] | bytes = mime
+        warnings: tuple[str, ...] = ()
+        if not mailing.route.save_to_sent_items:
+            refuse_protected(mailing.message, mailing.route)
+            written = await asyncio.to_thread(json_draft, mailing.message, mailing.route)
+            body = {"message": written.whole(), "saveToSentItems": False}
+            warnings = written.warnings
+        await mailing.deliveries.committing(Delivery(mailing.recipients))
+        try:
+            await mailing.api.ask("POST", "/sendMail", body=body)
+        except GraphFaultError as fault:
+            if not fault.served:
+                raise refusal(fault, Phase.DOT, mailing.route, "send the mail") from fault
+            raise _in_doubt(mailing, fault.reason) from fault
+        except asyncio.CancelledError:
+            raise _in_doubt(mailing, "the worker stops") from None
+        return Receipt(_SENT, mailing.recipients, warnings=warnings, transport=mailing.route.transport)
+
+
+async def discard(api: GraphApi, draft: str) -> None:
+    """Delete a draft for good; where the cloud cannot, into Deleted Items.
+
+    Raises:
+        GraphFaultError: It is still there.
+    """
+    try:
+        await api.ask("POST", f"/messages/{draft}/permanentDelete")
+    except GraphFaultError:
+        await api.ask("DELETE", f"/messages/{draft}")
+
+
+async def _is_sent(api: GraphApi, draft: str) -> bool:
+    """Whether a draft was sent: it is no draft any more, and has left the outbox."""
+    try:
+        told = (await api.ask("GET", f"/messages/{draft}?$select=isDraft,parentFolderId")).body
+        if told.get("isDraft") is not False:
+            return False
+        outbox = (await api.ask("GET", "/mailFolders/outbox?$select=id")).body
+    except (GraphFaultError, ConnectorError):
+        return False
+    return told.get("parentFolderId") != outbox.get("id")
+
+
+def _in_doubt(mailing: _Mailing, lost: str) -> TransportError:
+    looked = "It may or may not have been sent. In exact mode the worker could look for it."
+    return uncertain(lost, mailing.route, looked)
+
+
+def _graph(route: Route) -> GraphRoute:
+    if not isinstance(route, GraphRoute):
+        raise TypeError(f"{type(route).__name__} does not lead to Microsoft Graph")
+    return route
+
+
+def _identifier(made: Answer) -> str:
+    identifier = made.body.get("id")
+    if not isinstance(identifier, str) or not identifier:
+        raise GraphFaultError("it made a draft without an id")
+    return identifier

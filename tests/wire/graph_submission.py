@@ -1,0 +1,110 @@
+"""What tests of the Graph transport hand over: a message, a mailbox, tokens and limits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import SecretStr
+
+from connector.errors import Reply
+from connector.graph.api import Limits
+from connector.message.build import build
+from connector.model.addresses import Mailbox
+from connector.model.credential import Credential, Endpoints, Grant
+from connector.model.envelope import Message
+from connector.model.mail import ContentType, InlineContent, LoadedAttachment, LoadedContent, SendRequest
+from connector.model.receipt import Delivery
+from connector.model.server import GraphRoute, Quota
+from connector.net.outbound import DIRECT
+from connector.settings.model import MessageSettings
+from connector.transport.graph.graph_transport import GraphTransport
+from tests.servers.graph import Graph
+
+USER = "flow@example.test"
+LIMITS = Limits(connect=30, answer=30, look=30, interval=0.01)
+SHORT_LOOK = Limits(connect=30, answer=30, look=0.1, interval=0.01)
+
+
+class Recorded:
+    """Deliveries as a ledger hears them."""
+
+    def __init__(self, refusal: Exception | None = None) -> None:
+        self.committed: list[Delivery] = []
+        self._refusal = refusal
+
+    async def committing(self, delivery: Delivery) -> None:
+        if self._refusal is not None:
+            raise self._refusal
+        self.committed.append(delivery)
+
+    async def delivered(self, delivery: Delivery, reply: Reply) -> None:
+        raise AssertionError("Graph takes a mail by one delivery")
+
+
+class FixedTokens:
+    """A source with tokens that are known."""
+
+    def __init__(self, *tokens: str) -> None:
+        self.tokens = list(tokens)
+        self.refused: list[str] = []
+
+    async def token(self, refused: SecretStr | None = None) -> SecretStr:
+        if refused is not None:
+            self.refused.append(refused.get_secret_value())
+            self.tokens = self.tokens[1:] or self.tokens
+        return SecretStr(self.tokens[0])
+
+
+def route(graph: Graph, **changes: Any) -> GraphRoute:
+    """The route of an account called sales, whose application uses the mailbox."""
+    credential = Credential(
+        "accounts.sales.oauth", "custom", Grant.CLIENT_CREDENTIALS, Endpoints(graph.token_url), "connector"
+    )
+    mailbox = GraphRoute(graph.base_url, "sales", credential, USER, quota=Quota(max_wait=1.0))
+    return replace(mailbox, **changes)
+
+
+def message(
+    to: Sequence[str] = ("ada@example.com",),
+    cc: Sequence[str] = (),
+    bcc: Sequence[str] = (),
+    *,
+    files: Sequence[LoadedAttachment] = (),
+    body: str = "Guten Tag, Ada Ä.",
+    kind: ContentType = ContentType.TEXT,
+    key: str = "k1",
+    **changes: Any,
+) -> Message:
+    """A message as the stages before the transport write it."""
+    request = replace(
+        SendRequest(
+            route=None,  # type: ignore[arg-type]
+            sender=Mailbox(USER, "Flow"),
+            to=tuple(map(Mailbox, to)),
+            cc=tuple(map(Mailbox, cc)),
+            bcc=tuple(map(Mailbox, bcc)),
+            subject="Order 7 – größer",
+            content_type=kind,
+            content=InlineContent(body),
+        ),
+        **changes,
+    )
+    moment = datetime(2026, 3, 1, 8, tzinfo=UTC)
+    return build(request, LoadedContent(body, tuple(files)), key, MessageSettings(), moment)
+
+
+@asynccontextmanager
+async def transport(
+    graph: Graph, tokens: FixedTokens | None = None, limits: Limits = LIMITS
+) -> AsyncIterator[GraphTransport]:
+    """A transport whose application may do all that it needs."""
+    source = tokens or FixedTokens(graph.token(None, "Mail.ReadWrite", "Mail.Send"))
+    graph_transport = GraphTransport(lambda _: source, DIRECT, limits=limits)
+    try:
+        yield graph_transport
+    finally:
+        await graph_transport.aclose()
