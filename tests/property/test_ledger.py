@@ -20,6 +20,7 @@ from connector.ledger.memory import MemoryStore
 from connector.ledger.port import (
     Acknowledged,
     AlreadySent,
+    Assumed,
     Attempt,
     Granted,
     HeldElsewhere,
@@ -27,13 +28,14 @@ from connector.ledger.port import (
     Released,
     Sent,
     Settlement,
+    State,
     Store,
     Unanswered,
     Uncertain,
 )
 from connector.ledger.postgres import PostgresStore
+from connector.ledger.progress import Delivered, Mark, Progress
 from connector.ledger.sqlite import SqliteStore
-from tests.contract.attempts import MARK
 from tests.servers.postgres import Postgres
 
 T = TypeVar("T")
@@ -41,8 +43,17 @@ KEYS = st.sampled_from(["a", "b"])
 OWNERS = st.sampled_from([0, 1])
 # No time passes: a lease of nothing is one that has ended.
 LEASES = st.sampled_from([0.0, 3600.0])
-SETTLEMENTS = st.sampled_from(
-    [Sent('"first"'), Sent('"second"'), Released(), Unanswered(), Acknowledged(), Acknowledged(hold=3600)]
+MAIL = ("ada", "bob", "cyd")
+RECIPIENTS = st.lists(st.sampled_from(MAIL), min_size=1, unique=True).map(tuple)
+SETTLEMENTS = st.one_of(
+    st.sampled_from(
+        [
+            *(Sent('"first"'), Sent('"second"'), Released(), Unanswered(), Assumed()),
+            *(Acknowledged(), Acknowledged(hold=3600)),
+        ]
+    ),
+    st.sampled_from(MAIL).map(lambda address: Released(({"address": address, "code": 550, "text": "no"},))),
+    RECIPIENTS.map(lambda recipients: Delivered(recipients, "250 2.0.0 Ok", "2026-11-27T08:00:01Z")),
 )
 
 
@@ -63,6 +74,7 @@ class Histories(RuleBasedStateMachine):
             self.pairs.append((Ledger(store, name), Ledger(memory, name)))
             self.run(self.pairs[-1][0].check())  # makes the file
         self.sent: set[tuple[str, str]] = set()
+        self.delivered: dict[tuple[str, str], set[str]] = {}
 
     def teardown(self) -> None:
         for pair in self.pairs:
@@ -91,19 +103,29 @@ class Histories(RuleBasedStateMachine):
             assert isinstance(real, AlreadySent)
         return real.attempt if isinstance(real, Granted | Uncertain) else multiple()
 
-    @rule(attempt=attempts, owner=OWNERS, lease=LEASES)
-    def commit(self, attempt: Attempt, owner: int, lease: float) -> None:
+    @rule(attempt=attempts, owner=OWNERS, lease=LEASES, recipients=RECIPIENTS)
+    def commit(self, attempt: Attempt, owner: int, lease: float, recipients: tuple[str, ...]) -> None:
         attempt = replace(attempt, lease=lease)
-        real, model = (self.run(_lost(ledger.committing(attempt, MARK))) for ledger in self.pairs[owner])
+        mark = Mark(recipients, mail=MAIL, built="2026-11-27T08:00:00+01:00", digest="d1")
+        real, model = (self.run(_lost(ledger.committing(attempt, mark))) for ledger in self.pairs[owner])
         assert real == model
+        served = self.delivered.get((attempt.key, attempt.request_hash), set())
+        assert real or served.isdisjoint(recipients), "a recipient would get the mail twice"
 
     @rule(attempt=attempts, owner=OWNERS, settlement=SETTLEMENTS)
     def settle(self, attempt: Attempt, owner: int, settlement: Settlement) -> None:
         for ledger in self.pairs[owner]:
             self.run(ledger.settle(attempt, settlement))
+        entries = self.run(self.pairs[0][0].entries(key=attempt.key))
         if isinstance(settlement, Sent):
-            (entry,) = self.run(self.pairs[0][0].entries(key=attempt.key))
-            self.sent.add((attempt.key, entry.request_hash))
+            self.sent.add((attempt.key, entries[0].request_hash))
+        if isinstance(settlement, Delivered) and entries and entries[0].state != State.SENT:
+            progress = Progress.read(entries[0].progress)
+            if entries[0].request_hash == attempt.request_hash:
+                self.delivered.setdefault((attempt.key, attempt.request_hash), set()).update(
+                    settlement.recipients
+                )
+                assert set(settlement.recipients) <= set(progress.delivered)
 
     @rule(attempt=attempts, owner=OWNERS, lease=LEASES)
     def extend(self, attempt: Attempt, owner: int, lease: float) -> None:
@@ -115,6 +137,7 @@ class Histories(RuleBasedStateMachine):
         for ledger in self.pairs[owner]:
             self.run(ledger.prune(0, doubtful=doubtful))
         self.sent.clear()
+        self.delivered.clear()
 
     @rule(key=KEYS)
     def compare(self, key: str) -> None:
