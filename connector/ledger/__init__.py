@@ -6,16 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-import structlog
-
 from connector.ledger.ledger import Ledger
 from connector.ledger.memory import MemoryStore
 from connector.ledger.port import LedgerUnavailableError, LedgerVanishedError, Store
 from connector.ledger.sqlite import SqliteStore
-from connector.ledger.upkeep import Upkeep
+from connector.ledger.upkeep import Upkeep, WatchedStore
 from connector.settings.ledger import LedgerSettings
-
-_log = structlog.get_logger(__name__)
 
 __all__ = ["Ledger", "LedgerUnavailableError", "Upkeep", "open_ledger", "open_upkeep"]
 
@@ -34,7 +30,7 @@ async def open_upkeep(
     Raises:
         LedgerUnavailableError: See :func:`open_ledger`; or ``ledger.must_exist`` is set and there is none.
     """
-    async with open_ledger(settings, measured) as ledger:
+    async with open_ledger(settings, lambda store: WatchedStore(measured(store))) as ledger:
         await _look(ledger)
         async with Upkeep(ledger, lease, settings.retention).running() as upkeep:
             yield upkeep
@@ -46,8 +42,8 @@ async def _look(ledger: Ledger) -> None:
         await ledger.check()
     except LedgerVanishedError:
         raise
-    except LedgerUnavailableError as error:
-        _log.warning("ledger not available", reason=str(error))
+    except LedgerUnavailableError:
+        pass  # logged as an outage
 
 
 @asynccontextmanager

@@ -8,17 +8,27 @@ record is written behind the job's back. One timer holds all attempts, and one f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 
 import structlog
 
 from connector.ledger.ledger import Ledger
-from connector.ledger.port import Attempt, LedgerUnavailableError, Settlement
+from connector.ledger.port import (
+    Answer,
+    Attempt,
+    Entry,
+    LedgerUnavailableError,
+    Operation,
+    Settlement,
+    State,
+    Store,
+)
 from connector.ledger.progress import Delivered
 from connector.model.backoff import Backoff
+from connector.model.outage import Outage
 
 _log = structlog.get_logger(__name__)
 
@@ -92,7 +102,7 @@ class Upkeep:
             try:
                 return await self.ledger.settle(attempt, settlement)
             except LedgerUnavailableError as error:
-                _log.warning("ledger not written, trying again", key=attempt.key, reason=str(error))
+                _log.debug("ledger not written, trying again", key=attempt.key, reason=str(error))
                 await asyncio.sleep(backoff.next())
 
     def _written(self, attempt: Attempt, goes_on: bool, record: asyncio.Task[None]) -> None:
@@ -121,7 +131,7 @@ class Upkeep:
             try:
                 await self.ledger.extend(list(self._held))
             except LedgerUnavailableError as error:
-                _log.warning("ledger not written: mails under way are not held", reason=str(error))
+                _log.debug("ledger not written: mails under way are not held", reason=str(error))
             except Exception:  # noqa: BLE001 - a fault of ours, once, must not end the holding for good
                 _log.exception("mails under way are not held")
 
@@ -130,12 +140,60 @@ class Upkeep:
             try:
                 forgotten = await self.ledger.prune(self._retention)
             except LedgerUnavailableError as error:
-                _log.warning("ledger not pruned", reason=str(error))
+                _log.debug("ledger not pruned", reason=str(error))
             except Exception:  # noqa: BLE001 - as above
                 _log.exception("ledger not pruned")
             else:
                 _log.debug("ledger pruned", entries=forgotten)
             await asyncio.sleep(_PRUNE_EVERY)
+
+
+class WatchedStore:
+    """Tells the log of a store's outages, whatever operation of the worker or of a probe meets them.
+
+    A damaged entry is no outage: it fails its own mail only.
+
+    Args:
+        store: The store.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._outage = Outage("ledger")
+
+    async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
+        """See :class:`Store`."""
+        with self._noted():
+            return await self._store.apply(operations)
+
+    async def check(self) -> None:
+        """See :class:`Store`."""
+        with self._noted():
+            await self._store.check()
+
+    async def entries(self, *, key: str | None, state: State | None, limit: int) -> list[Entry]:
+        """See :class:`Store`."""
+        with self._noted():
+            return await self._store.entries(key=key, state=state, limit=limit)
+
+    async def prune(self, older_than: float, *, doubtful: bool) -> int:
+        """See :class:`Store`."""
+        with self._noted():
+            return await self._store.prune(older_than, doubtful=doubtful)
+
+    async def aclose(self) -> None:
+        """See :class:`Store`."""
+        await self._store.aclose()
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        # One for all operations: each of them needs the same store, and some come once an hour only.
+        try:
+            yield
+        except LedgerUnavailableError as error:
+            self._outage.failed(self, error)
+            raise
+        self._outage.over(self)
 
 
 def cancellations() -> int:

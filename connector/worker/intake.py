@@ -25,7 +25,7 @@ from connector.engine.port import (
 from connector.model.job import Job
 from connector.settings.model import WorkerSettings
 from connector.worker.leases import Lease, Leases, Slots
-from connector.worker.patience import Access, Outage
+from connector.worker.patience import Access, EngineOutage
 
 _log = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ class Intake:
         engine: Engine,
         settings: WorkerSettings,
         leases: Leases,
-        outage: Outage,
+        outage: EngineOutage,
         start: Callable[[Lease], None],
     ) -> None:
         self.engine = engine

@@ -34,7 +34,7 @@ from connector.observe.metrics import Metrics
 from connector.settings.model import WorkerSettings
 from connector.worker.intake import Intake
 from connector.worker.leases import Lease, Leases
-from connector.worker.patience import Outage
+from connector.worker.patience import EngineOutage
 
 _log = structlog.get_logger(__name__)
 
@@ -68,7 +68,7 @@ class JobLoop:
     ) -> None:
         self._settings = settings
         self._handle = handle
-        outage = Outage()
+        outage = EngineOutage()
         self._leases = Leases(engine, settings.lease.total_seconds(), self._stop_work)
         self._intake = Intake(engine, settings, self._leases, outage, self._begin)
         self._reporter = Reporter(engine, outage)
@@ -218,7 +218,7 @@ class Reporter:
         outage: Hears of calls that fail.
     """
 
-    def __init__(self, engine: Engine, outage: Outage) -> None:
+    def __init__(self, engine: Engine, outage: EngineOutage) -> None:
         self._engine = engine
         self._outage = outage
 

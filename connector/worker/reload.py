@@ -98,9 +98,9 @@ class Reloadable:
 
     async def _begin(self, settings: Settings) -> _Generation:
         generation = _Generation(self._opening(settings))
-        await generation.opened()
         self._generations.add(generation)
         generation.when_ended(self._generations.discard)
+        await generation.opened()
         return generation
 
 
@@ -125,7 +125,20 @@ class _Generation:
             self._pipeline.set_exception(error)
 
     async def opened(self) -> None:
-        await self._pipeline
+        """Wait until it is open; a wait that is cancelled leaves nothing open or half open.
+
+        Raises:
+            Exception: It cannot be opened.
+        """
+        try:
+            await asyncio.wait({self._pipeline})
+        except asyncio.CancelledError:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            if self._pipeline.done():
+                self._pipeline.exception()  # read, so that asyncio does not report it
+            raise
+        self._pipeline.result()
 
     async def handle(self, job: Job, context: JobContext) -> Outcome:
         self._jobs += 1

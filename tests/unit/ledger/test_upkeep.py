@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from connector.ledger.ledger import Ledger
 from connector.ledger.memory import MemoryStore
 from connector.ledger.port import Answer, Granted, LedgerUnavailableError, Operation, Sent
-from connector.ledger.upkeep import Upkeep
+from connector.ledger.upkeep import Upkeep, WatchedStore
+from connector.model import outage
 
 
 class Faulty(MemoryStore):
@@ -87,3 +89,42 @@ async def test_a_record_is_tried_again_with_longer_and_longer_pauses(monkeypatch
     assert [entry.state for entry in await ledger.entries()] == ["sent"]
     assert len(pauses) == 5
     assert all(0.05 * 2**n <= pause <= 0.1 * 2**n for n, pause in enumerate(pauses))
+
+
+async def test_an_outage_is_told_at_once_every_five_minutes_and_at_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(outage, "monotonic", lambda: now)
+    faulty = Faulty()
+    ledger = Ledger(WatchedStore(faulty))
+    with capture_logs() as logs:
+        await ledger.begin("first", "h", 60)
+        for _ in range(11):
+            faulty.faults["apply"] = LedgerUnavailableError("the disk is full")
+            with pytest.raises(LedgerUnavailableError):
+                await ledger.begin("k", "h", 60)
+            faulty.faults["prune"] = LedgerUnavailableError("the disk is full")
+            with pytest.raises(LedgerUnavailableError):
+                await ledger.prune(0)
+            now += 60
+        await ledger.check()
+        await ledger.begin("k", "h", 60)
+    assert [(entry["event"], entry["seconds"]) for entry in logs] == [
+        *(("ledger not available, waiting for it", seconds) for seconds in (0, 300, 600)),
+        ("ledger available again", 660),
+    ]
+    assert logs[0]["reason"] == "the disk is full"
+
+
+async def test_a_record_that_is_tried_again_tells_the_log_nothing_more() -> None:
+    faulty = Faulty()
+    ledger = Ledger(WatchedStore(faulty))
+    async with Upkeep(ledger, timedelta(seconds=60), timedelta(days=1)).running() as upkeep:
+        decision = await ledger.begin("k", "h", 60)
+        assert isinstance(decision, Granted)
+        faulty.faults["apply"] = LedgerUnavailableError("away")
+        with capture_logs() as logs:
+            await upkeep.recorded(decision.attempt, Sent("{}"))
+    told = [entry["event"] for entry in logs if entry["log_level"] != "debug"]
+    assert told == ["ledger not available, waiting for it", "ledger available again"]

@@ -11,13 +11,13 @@ from connector.settings.model import SEND_TASK_TYPE, WorkerSettings
 from connector.testing.engine import FakeEngine
 from connector.worker.intake import Intake, Subscription
 from connector.worker.leases import Leases
-from connector.worker.patience import Outage
+from connector.worker.patience import EngineOutage
 
 
 def subscription_to(engine: FakeEngine) -> Subscription:
     settings = WorkerSettings(poll_interval=timedelta(hours=1), task_types=(SEND_TASK_TYPE,), max_jobs=20)
     leases = Leases(engine, 60, lambda lease: None)
-    return Intake(engine, settings, leases, Outage(), lambda lease: None).subscriptions[0]
+    return Intake(engine, settings, leases, EngineOutage(), lambda lease: None).subscriptions[0]
 
 
 @pytest.mark.parametrize("turns", range(6))

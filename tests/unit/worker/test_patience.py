@@ -4,9 +4,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from connector.engine.port import EngineBusyError
+from connector.model import outage as outages
 from connector.model.backoff import Backoff
 from connector.worker import patience
-from connector.worker.patience import Access, Outage
+from connector.worker.patience import Access, EngineOutage
 
 
 def test_pauses_double_up_to_the_limit_and_begin_anew() -> None:
@@ -37,7 +38,7 @@ def test_what_works_again_has_short_pauses_and_its_next_refusal_is_said() -> Non
 
 
 def test_an_outage_is_two_lines_and_ends_when_all_that_failed_goes_through() -> None:
-    outage = Outage()
+    outage = EngineOutage()
     with capture_logs() as logs:
         for who in ("poll", 17, "poll", 18):
             outage.failed(who, OSError("gone"))
@@ -54,8 +55,8 @@ def test_an_outage_is_two_lines_and_ends_when_all_that_failed_goes_through() -> 
 
 def test_an_engine_that_pushes_back_is_no_outage_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(patience, "monotonic", lambda: now)
-    outage = Outage()
+    monkeypatch.setattr(outages, "monotonic", lambda: now)
+    outage = EngineOutage()
     with capture_logs() as logs:
         for _ in range(3):
             outage.failed("poll", EngineBusyError("busy"))
@@ -76,7 +77,7 @@ def test_an_engine_that_pushes_back_is_no_outage_at_once(monkeypatch: pytest.Mon
 
 
 def test_an_engine_that_goes_away_while_it_pushes_back_is_an_outage() -> None:
-    outage = Outage()
+    outage = EngineOutage()
     with capture_logs() as logs:
         outage.failed("poll", EngineBusyError("busy"))
         outage.failed("poll", OSError("gone"))
@@ -84,7 +85,7 @@ def test_an_engine_that_goes_away_while_it_pushes_back_is_an_outage() -> None:
 
 
 def test_the_first_connection_is_no_return(monkeypatch: pytest.MonkeyPatch) -> None:
-    outage = Outage()
+    outage = EngineOutage()
     with capture_logs() as logs:
         for who in ("one", "other"):
             outage.failed(who, OSError("not there yet"))
@@ -101,8 +102,8 @@ def test_the_first_connection_is_no_return(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_an_outage_that_goes_on_is_told_every_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(patience, "monotonic", lambda: now)
-    outage = Outage()
+    monkeypatch.setattr(outages, "monotonic", lambda: now)
+    outage = EngineOutage()
     with capture_logs() as logs:
         for _ in range(11):
             outage.failed("poll", OSError("gone"))

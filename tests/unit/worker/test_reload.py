@@ -1,6 +1,7 @@
 """New settings for a worker that runs: no job is lost, and what cannot change is named."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -72,6 +73,46 @@ async def test_settings_that_open_nothing_change_nothing() -> None:
             await pipeline.use(limited(0))
         assert await pipeline.handle(job({}), JobContext()) == Complete({"limit": 1})
     assert opened.closed == [1]
+
+
+class Slow:
+    """An opening that waits, and what became of it."""
+
+    def __init__(self, fault: Exception | None) -> None:
+        self.fault = fault
+        self.began, self.ended = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def __call__(self, settings: Settings) -> AsyncIterator[Pipeline]:
+        if settings.attachments.max_count == 2:
+            self.began.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.ended.set()
+                if self.fault is not None:
+                    raise self.fault
+        yield cast("Pipeline", None)
+
+
+@pytest.mark.parametrize("fault", [None, OSError("the ledger went away as well")])
+async def test_a_change_that_is_cancelled_while_it_opens_leaves_nothing_behind(
+    fault: Exception | None,
+) -> None:
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    opening = Slow(fault)
+    async with Reloadable(opening, limited(1)).running() as pipelines:
+        change = asyncio.create_task(pipelines.use(limited(2)))
+        await opening.began.wait()
+        change.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await change
+        assert opening.ended.is_set()
+        assert pipelines.settings == limited(1)
+    del change
+    gc.collect()
+    assert not reported
 
 
 async def test_a_change_can_be_taken_back() -> None:

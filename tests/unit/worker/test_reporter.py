@@ -11,7 +11,7 @@ from connector.model.job import Complete, Fail, Outcome, Throw
 from connector.testing.engine import FakeEngine, JobState
 from connector.worker.job_loop import Reporter
 from connector.worker.leases import Leases
-from connector.worker.patience import Outage
+from connector.worker.patience import EngineOutage
 
 TYPE = "smtp-connector:send:1"
 SENT = "The mail was sent; retrying this job does not send it again. "
@@ -26,7 +26,7 @@ async def reported(outcome: Outcome, *refusals: str) -> tuple[list[Outcome], Job
     lease = Leases(engine, 60, lambda _lease: None).take(job, polled=True)
     assert lease is not None
     async with asyncio.timeout(20):
-        await Reporter(engine, Outage()).report(lease, outcome)
+        await Reporter(engine, EngineOutage()).report(lease, outcome)
     return engine.outcomes(key), engine.state(key), engine.calls["report"]
 
 
