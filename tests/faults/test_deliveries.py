@@ -55,7 +55,7 @@ async def run(place: str, server: SmtpServer, key: str, policy: str, *trap: str)
 
 async def finish(place: str, server: SmtpServer, key: str, policy: str) -> list[Any]:
     """Let workers come until the job is over; a lease that a dead one left has to end first."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(300):  # against a hang; a process may take long to start
         while True:
             outcome = await run(place, server, key, policy)
             assert outcome is not None
@@ -122,7 +122,7 @@ async def test_a_kill_on_the_wire_of_a_later_delivery(
             behaviour = Behaviour().on(verb, good, times=1).on(verb, hold, times=1)
             async with SmtpServer(offer=Offer(recipients=1), behaviour=behaviour) as server:
                 process = await started(place, server, key, "incident")
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(120):
                     await hold.reached.wait()
                 process.kill()
                 await process.wait()
