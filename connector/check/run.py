@@ -22,6 +22,7 @@ from connector.auth.sources import TokenSources, open_sources
 from connector.check.credential import check_credential
 from connector.check.findings import CheckStep, Finding, Report, Status
 from connector.check.mail_server import Trial, examine
+from connector.check.passwords import check_passwords
 from connector.engine.connect import gateway_address
 from connector.engine.grpc import GrpcEngine
 from connector.engine.port import EngineDeniedError, EngineRefusedError, EngineUnavailableError
@@ -134,8 +135,17 @@ class _Checks:
         if not self._settings.accounts[account.name].enabled:
             note = Finding(CheckStep.SETTINGS, Status.SKIPPED, "disabled (enabled: false): not checked")
             return Report("account", account.name, str(account.route), (note,))
-        report, more = await asyncio.gather(self._route(account), self._signing(account))
-        return replace(report, findings=(*report.findings, *more))
+        report, more, passwords = await asyncio.gather(
+            self._route(account), self._signing(account), self._passwords(account.name)
+        )
+        first = () if passwords is None else (passwords,)
+        return replace(report, findings=(*first, *report.findings, *more))
+
+    async def _passwords(self, name: str) -> Finding | None:
+        configured = self._credentials.get(name)
+        credential = None if configured is None else configured.credential
+        account, secrets = self._settings.accounts[name], self._means.secrets
+        return await check_passwords(name, account, credential, secrets, self._request.seconds)
 
     async def _route(self, account: Account) -> Report:
         """Check the mail server, and before that the credential that the account logs in with."""

@@ -1,7 +1,9 @@
 """A worker's pipeline for one mail of several deliveries, made to die at one marked point.
 
-``python -m tests.faults.delivering LEDGER PORT KEY POLICY RECIPIENTS [POINT NUMBER]`` sends one mail and
-prints the outcome; with a point it dies by SIGKILL when it comes there for the given time.
+``python -m tests.faults.delivering`` forks a worker for each line on its standard input: a JSON list of ledger,
+port, key, policy, number of recipients and, if it is to die, point and number of times. The worker sends one
+mail and gives the outcome; with a point it dies by SIGKILL when it comes there for that time. A fork costs a
+tenth of a new interpreter, so that hundreds of kills are a matter of minutes.
 """
 
 from __future__ import annotations
@@ -70,8 +72,36 @@ async def main(place: str, port: int, key: str, policy: str, recipients: int) ->
     print(json.dumps([type(outcome).__name__, dict(outcome.variables), getattr(outcome, "message", "")]))  # noqa: T201
 
 
-if __name__ == "__main__":
-    place, port, key, policy, recipients, *trap = sys.argv[1:]
+def deliver(place: str, port: int, key: str, policy: str, recipients: int, *trap: Any) -> None:
+    """Be the worker."""
     if trap:
-        die_at(trap[0], int(trap[1]))
-    asyncio.run(main(place, int(port), key, policy, int(recipients)))
+        die_at(*trap)
+    asyncio.run(main(place, port, key, policy, recipients))
+    sys.stdout.flush()
+
+
+def serve() -> None:
+    """Fork the workers one by one: tell each process id, then its exit code and what it printed."""
+    for line in sys.stdin:
+        reading, writing = os.pipe()
+        worker = os.fork()
+        if worker == 0:
+            os.dup2(writing, sys.stdout.fileno())
+            os.close(writing)
+            os.close(reading)
+            code = 1
+            try:
+                deliver(*json.loads(line))
+                code = 0
+            finally:
+                os._exit(code)
+        os.close(writing)
+        print(worker, flush=True)  # noqa: T201
+        with os.fdopen(reading) as output:
+            printed = output.read()
+        _, status = os.waitpid(worker, 0)
+        print(json.dumps([os.waitstatus_to_exitcode(status), printed]), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    serve()

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from asyncio.subprocess import Process
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -35,32 +38,57 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.create_database()
 
 
-async def started(place: str, server: SmtpServer, key: str, policy: str, *trap: str) -> Process:
-    command = [sys.executable, "-m", "tests.faults.delivering", place, str(server.port), key, policy]
-    return await asyncio.create_subprocess_exec(
-        *command, str(RECIPIENTS), *trap, stdout=asyncio.subprocess.PIPE
+class Workers:
+    """Workers for one mail at a time, forked by a process that has everything loaded."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._asked, self._told = process.stdin, process.stdout
+
+    async def start(self, place: str, server: SmtpServer, key: str, policy: str, *trap: str | int) -> int:
+        """Start a worker for the mail; its process id."""
+        self._asked.write(json.dumps([place, server.port, key, policy, RECIPIENTS, *trap]).encode() + b"\n")
+        return int(await self._told.readline())
+
+    async def end(self) -> tuple[int, str]:
+        """Wait for its end; its exit code and what it printed."""
+        code, printed = json.loads(await self._told.readline())
+        return code, printed
+
+    async def run(
+        self, place: str, server: SmtpServer, key: str, policy: str, *trap: str | int
+    ) -> list[Any] | None:
+        """Run a worker for the mail; the outcome, or None when it died."""
+        await self.start(place, server, key, policy, *trap)
+        code, printed = await self.end()
+        if code != 0:
+            assert code == -signal.SIGKILL, printed
+            return None
+        found: list[Any] = json.loads(printed.splitlines()[-1])  # logs come before
+        return found
+
+    async def finish(self, place: str, server: SmtpServer, key: str, policy: str) -> list[Any]:
+        """Let workers come until the job is over; a lease that a dead one left has to end first."""
+        async with asyncio.timeout(300):  # against a hang
+            while True:
+                outcome = await self.run(place, server, key, policy)
+                assert outcome is not None
+                if not (outcome[0] == "Fail" and outcome[2].startswith("CANCELLED")):
+                    return outcome
+
+
+@pytest.fixture
+async def workers() -> AsyncIterator[Workers]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.faults.delivering"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=1 << 20,
     )
-
-
-async def run(place: str, server: SmtpServer, key: str, policy: str, *trap: str) -> list[Any] | None:
-    """Run a worker for the mail; the outcome, or None when it died."""
-    process = await started(place, server, key, policy, *trap)
-    output, _ = await process.communicate()
-    if process.returncode != 0:
-        assert process.returncode == -9, "it died of something else"
-        return None
-    found: list[Any] = json.loads(output.splitlines()[-1])  # logs come before
-    return found
-
-
-async def finish(place: str, server: SmtpServer, key: str, policy: str) -> list[Any]:
-    """Let workers come until the job is over; a lease that a dead one left has to end first."""
-    async with asyncio.timeout(300):  # against a hang; a process may take long to start
-        while True:
-            outcome = await run(place, server, key, policy)
-            assert outcome is not None
-            if not (outcome[0] == "Fail" and outcome[2].startswith("CANCELLED")):
-                return outcome
+    yield Workers(process)
+    process.kill()
+    await process.wait()
 
 
 def copies(server: SmtpServer, key: str) -> Counter[str]:
@@ -91,16 +119,16 @@ def kind(place: str) -> str:
 @pytest.mark.parametrize("rounds", ROUNDS)
 @pytest.mark.parametrize("number", [2, *(pytest.param(number, marks=pytest.mark.long) for number in (1, 3))])
 @pytest.mark.parametrize("point", POINTS)
-async def test_a_kill_between_deliveries(
-    place: str, point: str, number: int, rounds: int, table: Table
+async def test_a_kill_between_deliveries(  # noqa: PLR0917 - what pytest hands in
+    place: str, point: str, number: int, rounds: int, table: Table, workers: Workers
 ) -> None:
     async with SmtpServer(offer=Offer(recipients=1)) as server:
         with table.row(f"killed {point} of a delivery ({kind(place)})") as row:
             for turn in range(rounds):
                 for policy in ("resend", "assume-sent"):
                     key = f"k{turn}{policy}"
-                    assert await run(place, server, key, policy, point, str(number)) is None
-                    outcome = await finish(place, server, key, policy)
+                    assert await workers.run(place, server, key, policy, point, number) is None
+                    outcome = await workers.finish(place, server, key, policy)
                     assert outcome[0] == "Complete", outcome
                     in_doubt = Counter([f"r{number - 1}-{key}@x.example"])
                     # In doubt are a mark whose dot may be out, and a reply that was not recorded.
@@ -113,7 +141,7 @@ async def test_a_kill_between_deliveries(
 @pytest.mark.parametrize("rounds", ROUNDS)
 @pytest.mark.parametrize("verb", [Verb.MAIL, Verb.DATA])
 async def test_a_kill_on_the_wire_of_a_later_delivery(
-    place: str, verb: Verb, rounds: int, table: Table
+    place: str, verb: Verb, rounds: int, table: Table, workers: Workers
 ) -> None:
     good = Say(354, "Go on") if verb is Verb.DATA else Say(250, "2.0.0 Ok")
     with table.row(f"killed at {verb} of a later delivery ({kind(place)})") as row:
@@ -121,11 +149,11 @@ async def test_a_kill_on_the_wire_of_a_later_delivery(
             key, hold = f"w{turn}", Hold()
             behaviour = Behaviour().on(verb, good, times=1).on(verb, hold, times=1)
             async with SmtpServer(offer=Offer(recipients=1), behaviour=behaviour) as server:
-                process = await started(place, server, key, "incident")
+                worker = await workers.start(place, server, key, "incident")
                 async with asyncio.timeout(120):
                     await hold.reached.wait()
-                process.kill()
-                await process.wait()
-                outcome = await finish(place, server, key, "incident")
+                os.kill(worker, signal.SIGKILL)
+                assert (await workers.end())[0] == -signal.SIGKILL
+                outcome = await workers.finish(place, server, key, "incident")
                 assert outcome[0] == "Complete", outcome
                 count(row, server, key, (Counter(), Counter()))

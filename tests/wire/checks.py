@@ -9,11 +9,13 @@ from connector.check.findings import CheckStep, Finding, Report
 from connector.secrets.masker import Masker
 from connector.settings.model import Settings
 from connector.testing.smtp import SmtpServer
+from tests.servers.authorization import SECRET
+from tests.servers.postfix import PASSWORD
 from tests.wire import smtp_submission as given
 
 USERS = {"ada": "correct horse"}
 LOGIN: dict[str, Any] = {"username": "ada", "password": "secrets.PW"}
-ENVIRON = {"SECRET_PW": "correct horse"}
+ENVIRON = {"SECRET_PW": "correct horse", "SECRET_POSTFIX": PASSWORD, "SECRET_CLIENT": SECRET}
 
 
 def order(*accounts: str, **changed: Any) -> run.CheckRequest:

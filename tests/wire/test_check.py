@@ -21,7 +21,7 @@ from connector.secrets.masker import MASK, Masker
 from connector.settings.model import Settings
 from connector.testing.behaviour import Behaviour, Drop, Garbage, Hold, Say, Silence, Verb
 from connector.testing.smtp import Offer, SmtpServer
-from tests.servers.postfix import PASSWORD, USERNAME, Postfix
+from tests.servers.postfix import USERNAME, Postfix
 from tests.wire import smtp_submission as given
 from tests.wire.checks import LOGIN, USERS, checked, finding, order, sales, statuses
 
@@ -110,7 +110,7 @@ async def test_postfix(postfix: Postfix) -> None:
         "port": postfix.port,
         "ca_file": postfix.ca_file,
         "username": USERNAME,
-        "password": PASSWORD,
+        "password": "secrets.POSTFIX",
         "address": "demo@example.test",
     }
     report = await sales(wanted=order("sales", recipient=Mailbox(mark)), **account)

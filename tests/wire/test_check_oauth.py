@@ -36,7 +36,7 @@ def tree(issuer: AuthorizationServer, dovecot: Dovecot, tmp_path: Path) -> dict[
         "authorization_url": issuer.authorization_url,
         "token_url": issuer.token_url,
         "client_id": "connector",
-        "client_secret": SECRET,
+        "client_secret": "secrets.CLIENT",
         "scopes": "mail",
     }
     account = {
