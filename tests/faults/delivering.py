@@ -1,6 +1,6 @@
 """A worker's pipeline for one mail of several deliveries, made to die at one marked point.
 
-``python -m tests.faults.delivering`` forks a worker for each line on its standard input: a JSON list of ledger,
+``python -m tests.faults.delivering`` forks a worker for each line on its standard input, a JSON list: ledger,
 port, key, policy, number of recipients and, if it is to die, point and number of times. The worker sends one
 mail and gives the outcome; with a point it dies by SIGKILL when it comes there for that time. A fork costs a
 tenth of a new interpreter, so that hundreds of kills are a matter of minutes.
