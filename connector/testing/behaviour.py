@@ -180,7 +180,7 @@ class Offer:
 
     Attributes:
         size: The enforced SIZE limit in octets (RFC 1870); 0 announces no limit, ``None`` no SIZE.
-        auth: The AUTH mechanisms; the server implements PLAIN and LOGIN.
+        auth: The AUTH mechanisms; the server implements PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER.
         recipients: The limit of one transaction, enforced with 452 and not announced.
     """
 

@@ -35,7 +35,7 @@ class SmtpServer:
         behaviour: Rules for misbehaving; by default the server behaves well.
         tls_context: Server-side context; with it the server offers STARTTLS.
         implicit_tls: Use TLS from the first octet (port 465) instead of STARTTLS.
-        users: Passwords by user name. AUTH is then offered, and required before MAIL.
+        users: Passwords, or access tokens, by user name. AUTH is then offered, and required before MAIL.
         offer: The announced extensions and mechanisms; all by default.
         on_received: Called with every accepted mail, before the reply is sent.
     """

@@ -32,6 +32,8 @@ from connector.testing.smtp_wire import Closing, Connection, Wire
 
 _PATH = re.compile(r'(?:FROM|TO):\s*<((?:"(?:[^"\\]|\\.)*"|[^>"])*)>\s*(.*)', re.IGNORECASE)
 _BAD_PARAMETER = (555, "5.5.4 Parameter not recognized or not implemented")
+# The user name and the access token in a message of XOAUTH2, and in one of OAUTHBEARER (RFC 7628).
+_BEARER = re.compile(r"(?:user=|n,a=)([^\x01,]+),?\x01(?:[^\x01]+\x01)*?auth=Bearer ([^\x01]+)\x01\x01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,10 @@ class Dialogue:
             if mechanism == "LOGIN":
                 name = self._decode(initial or await self._challenge("Username:"))
                 return name, self._decode(await self._challenge("Password:"))
-            _, name, password = self._decode(initial or await self._challenge("")).split("\0")
+            message = self._decode(initial or await self._challenge(""))
+            if bearer := _BEARER.fullmatch(message):
+                return bearer[1], bearer[2]
+            _, name, password = message.split("\0")
         except (ValueError, binascii.Error):
             return None
         return name, password

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -111,3 +112,15 @@ async def test_a_refusal_is_told_in_both_places(
     assert "The consent was refused" in ended.stderr
     status = await command("authorize", "--status", "-c", config)
     assert "not authorized" in status.stdout
+
+
+async def test_the_refresh_token_of_another_system_sends_a_mail(
+    issuer: AuthorizationServer, dovecot: Dovecot, dovecot_sink: Sink, tmp_path: Path
+) -> None:
+    config, mark = settings(issuer, dovecot, tmp_path), uuid4().hex
+    exported = json.dumps({"refreshToken": issuer.refresh_token(scope="mail openid")})
+    taken = await command("authorize", "sales", "--import", "-", "-c", config, stdin=exported)
+    assert taken.code == 0, taken.stderr
+    sent = await command("send", "-", "-c", config, stdin=json.dumps(mail("sales", mark)))
+    assert (sent.code, sent.outcome["outcome"]) == (0, "complete"), sent
+    assert mark in dovecot_sink.received[-1].data.decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import smtplib
 import ssl
 from collections.abc import Callable
@@ -58,6 +59,28 @@ async def test_starttls_and_login() -> None:
         assert (server.received[0].tls, server.received[0].username) == (True, "ada")
         assert b"AUTH" in server.connections[0].received_bytes
         assert b"AUTH" not in server.connections[0].received_in_clear
+
+
+@pytest.mark.parametrize(("token", "code"), [("the-token", 235), ("another", 535)])
+@pytest.mark.parametrize(
+    ("mechanism", "message"),
+    [
+        ("XOAUTH2", "user=ada@x.example\x01auth=Bearer {}\x01\x01"),
+        ("OAUTHBEARER", "n,a=ada@x.example,\x01host=x.example\x01port=25\x01auth=Bearer {}\x01\x01"),
+    ],
+)
+async def test_a_login_with_a_token(mechanism: str, message: str, token: str, code: int) -> None:
+    initial = base64.b64encode(message.format(token).encode()).decode()
+
+    def dialogue(client: smtplib.SMTP) -> tuple[int, bytes]:
+        client.ehlo()
+        return client.docmd("AUTH", f"{mechanism} {initial}")
+
+    offer = Offer(auth=(mechanism,))
+    async with SmtpServer(users={"ada@x.example": "the-token"}, offer=offer) as server:
+        reply = await talk(server, dialogue)
+    assert isinstance(reply, tuple)
+    assert reply[0] == code
 
 
 @pytest.mark.parametrize(

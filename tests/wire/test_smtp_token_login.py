@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from connector.auth.entry import AccessToken
 from connector.auth.memory_store import MemoryStore
 from connector.auth.sources import TokenSources
 from connector.errors import ErrorCode, Phase, TokenError, TransportError
@@ -143,6 +145,24 @@ async def test_a_revoked_token_is_renewed_and_the_mail_goes_out(
         receipt = await smtp.submit(message("ann@example.test"), replace(server, credential=wanted))
     assert receipt.accepted == ("ann@example.test",)
     assert len(tokens.token_requests()) == 2
+
+
+@pytest.mark.parametrize("step", [600, -600])
+async def test_a_clock_that_was_set_while_a_token_was_kept(
+    server: Server, tokens: AuthorizationServer, dovecot: Dovecot, step: int
+) -> None:
+    """A token of a quarter of an hour looks ten minutes younger, and has ended; or ten minutes older."""
+    kept = tokens.state.access_token(USER, exp=int(time.time()) + (-60 if step > 0 else 900))
+    async with transport(dovecot.ca_file) as (smtp, store):
+        wanted = by_consent(tokens)
+        await consented(store, tokens, wanted)
+        async with store.turn(wanted.place) as turn:
+            assert turn.kept.entry is not None
+            access = AccessToken(SecretStr(kept), turn.kept.now + step, 900)
+            await turn.keep(replace(turn.kept.entry, access=access))
+        receipt = await smtp.submit(message("ann@example.test"), replace(server, credential=wanted))
+    assert receipt.accepted == ("ann@example.test",)
+    assert len(tokens.token_requests()) == 1
 
 
 async def test_an_applications_own_token(
