@@ -55,17 +55,18 @@ class Records:
         self._read_on()
         return self._seen[count:]
 
-    async def incident(self, instance: int) -> Record:
+    async def incident(self, instance: int, deadline: float = 15) -> Record:
         """Wait for an incident in the process instance; its ``errorMessage`` is what Operate shows."""
-        return await self._value("INCIDENT", "CREATED", instance)
+        return await self._value("INCIDENT", "CREATED", instance, deadline)
 
     async def failure(self, instance: int) -> Record:
         """Wait for a failed attempt in the process instance; it has ``retries`` and ``retryBackoff``."""
         return await self._value("JOB", "FAILED", instance)
 
-    async def completed(self, instance: int) -> Record:
+    async def completed(self, instance: int, deadline: float = 15) -> Record:
         """Wait until the process instance has ended in order."""
-        return await self._value("PROCESS_INSTANCE", "ELEMENT_COMPLETED", instance, bpmnElementType="PROCESS")
+        ended = "PROCESS_INSTANCE", "ELEMENT_COMPLETED", instance, deadline
+        return await self._value(*ended, bpmnElementType="PROCESS")
 
     async def element_completed(self, instance: int, element: str) -> Record:
         """Wait until the process instance has left an element."""
@@ -113,7 +114,9 @@ class Records:
 
         return [record["value"] for record in self.so_far(matches)]
 
-    async def _value(self, kind: str, intent: str, instance: int, **more: str) -> Record:
+    async def _value(
+        self, kind: str, intent: str, instance: int, deadline: float = 15, **more: str
+    ) -> Record:
         def matches(record: Record) -> bool:
             value: dict[str, Any] = record["value"]
             return bool(
@@ -123,7 +126,7 @@ class Records:
                 and all(value[key] == wanted for key, wanted in more.items())
             )
 
-        found: Record = (await self.find(matches))["value"]
+        found: Record = (await self.find(matches, deadline))["value"]
         return found
 
     def _read_on(self) -> None:

@@ -10,6 +10,7 @@ import html
 import json
 import secrets
 import threading
+from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from authlib.oauth2.rfc6749.errors import OAuth2Error
 from joserfc.jwk import ECKey, KeyParameters, RSAKey
@@ -51,6 +52,7 @@ class AuthorizationServer:
         faults: What goes wrong at the token endpoint next, in this order.
         refusal: What the consent page answers with in place of a code: error and description.
         asked: Every request to an endpoint that programs ask.
+        given: Every answer to them that has fields.
     """
 
     state: State
@@ -58,6 +60,7 @@ class AuthorizationServer:
     faults: deque[Fault] = field(default_factory=deque)
     refusal: tuple[str, str] | None = None
     asked: list[Asked] = field(default_factory=list)
+    given: list[Mapping[str, Any]] = field(default_factory=list)
     ending: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -195,6 +198,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, status: int, body: Any, headers: Mapping[str, str]) -> None:
         """Answer with text, or with a value as JSON."""
+        if isinstance(body, dict):
+            self.world.given.append(body)
         octets = (body if isinstance(body, str) else json.dumps(body)).encode()
         self.send_response_only(status)
         self.send_header("Date", formatdate(self.world.state.now(), usegmt=True))
@@ -235,6 +240,20 @@ def answering(status: int, body: Any, **headers: str) -> Fault:
         return True
 
     return fault
+
+
+def repeating(handler: Handler) -> bool:
+    """Refuse a request, and repeat all that was sent, in the forms in which servers do."""
+    sent = [text for name, text in handler.world.asked[-1].form.items() if name != "grant_type"]
+    login = handler.headers.get("Authorization", "").removeprefix("Basic ")
+    words = [form for text in sent for form in (text, quote(text, safe=""), base64_of(text))]
+    handler.answer(400, {"error": "invalid_request", "error_description": " ".join([login, *words])}, {})
+    return True
+
+
+def base64_of(text: str) -> str:
+    """The text in base64."""
+    return b64encode(text.encode()).decode()
 
 
 def silent(handler: Handler) -> bool:
