@@ -25,7 +25,7 @@ from connector.settings.providers import (
     google_scopes,
     microsoft_scope_faults,
     microsoft_scopes,
-    service_of,
+    microsoft_service_fault,
 )
 from connector.settings.values import ReadableFile, Section, from_json, text_schema
 
@@ -222,7 +222,8 @@ class CredentialSettings(Section):
             yield f"tenant {self.tenant} is for persons: an application needs its own tenant"
         if grant is Grant.JWT_BEARER:
             yield "Microsoft knows no jwt_bearer for mail: use client_credentials"
-        yield from microsoft_scope_faults(self.scopes, self._cloud, grant)
+        for fault in microsoft_scope_faults(self.scopes, self._cloud, grant):
+            yield f"scopes: {fault}"
 
     def _proof_faults(self, grant: Grant) -> Iterator[str]:
         proofs = [
@@ -266,21 +267,12 @@ class CredentialSettings(Section):
             f"{admin}?client_id={self.client_id}" if admin else None,
         )
 
-    @property
-    def services(self) -> frozenset[Service]:
-        """What its tokens are good for, where its scopes tell."""
-        if self.provider != "microsoft" or self.grant is None or self.scopes in {(), (".default",)}:
-            return frozenset()
-        scopes = microsoft_scopes(self.scopes, self._cloud, self.grant)
-        return frozenset(filter(None, (service_of(scope, self._cloud) for scope in scopes)))
-
     def service_fault(self, wanted: Service) -> str | None:
         """Say why its tokens are not good for a service, or None."""
-        if not self.services - {wanted}:
+        if self.provider != "microsoft" or self.grant is None:
             return None
-        if wanted is Service.GRAPH:
-            return f"scopes are for {Service.MAIL}, and this account uses {wanted}: ask for Mail.Send"
-        return f"scopes are for {Service.GRAPH}, and this account speaks SMTP: ask for SMTP.Send"
+        fault = microsoft_service_fault(self.scopes, self._cloud, self.grant, wanted)
+        return None if fault is None else str(fault)
 
     def as_credential(self, place: str, command: str, service: Service = Service.MAIL) -> Credential:
         """Give it as a value.

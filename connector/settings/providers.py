@@ -131,25 +131,63 @@ def _completed(scope: str, cloud: Cloud, service: Service) -> str:
     return f"{cloud.graph}/{scope}" if scope in _GRAPH_SCOPES else scope
 
 
-def service_of(scope: str, cloud: Cloud) -> Service | None:
-    """What a complete scope of Microsoft's is for; None where it is for neither."""
+@dataclass(frozen=True, slots=True)
+class ScopeFault:
+    """What is wrong with scopes.
+
+    Attributes:
+        scope: The one that it is about, as it was written; empty where it is about all of them.
+        says: The rest of the sentence.
+    """
+
+    scope: str
+    says: str
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.says}".lstrip()
+
+
+def microsoft_scope_faults(scopes: tuple[str, ...], cloud: Cloud, grant: Grant) -> Iterator[ScopeFault]:
+    """Say what is wrong with Microsoft's scopes, whatever their tokens are used for."""
+    for scope in scopes:
+        if scope.rpartition("/")[2] in _PERMISSIONS:
+            says = "is a permission of the application, not a scope: leave scopes out, and grant it there"
+            yield ScopeFault(scope, says)
+        elif "://" not in scope and scope not in {".default", *_MAIL_SCOPES, *_GRAPH_SCOPES, *_OPENID}:
+            says = "is none that is known without its prefix: leave scopes out, or write it as https://…"
+            yield ScopeFault(scope, says)
+    complete = microsoft_scopes(scopes, cloud, grant)
+    if len(_services(complete, cloud)) > 1:
+        yield ScopeFault(
+            "", "a token is good for one service: make two credentials, one of them for Microsoft Graph"
+        )
+    if not grant.needs_consent and not all(scope.endswith("/.default") for scope in complete):
+        yield ScopeFault(
+            "", "an application's own access is asked for as …/.default, whatever it may do: leave scopes out"
+        )
+
+
+def microsoft_service_fault(
+    scopes: tuple[str, ...], cloud: Cloud, grant: Grant, wanted: Service
+) -> ScopeFault | None:
+    """Say why tokens with these scopes are not good for a service, or None."""
+    if not _services(microsoft_scopes(scopes, cloud, grant, wanted), cloud) - {wanted}:
+        return None
+    if not grant.needs_consent:
+        instead = "leave scopes out"
+    else:
+        instead = "ask for Mail.Send" if wanted is Service.GRAPH else "ask for SMTP.Send"
+    found = Service.MAIL if wanted is Service.GRAPH else Service.GRAPH
+    use = "uses Microsoft Graph" if wanted is Service.GRAPH else "speaks SMTP"
+    return ScopeFault("", f"scopes are for {found}, and the transport here {use}: {instead}")
+
+
+def _services(complete: tuple[str, ...], cloud: Cloud) -> frozenset[Service]:
+    """What complete scopes are for; none where they are for neither."""
+    return frozenset(filter(None, (_service_of(scope, cloud) for scope in complete)))
+
+
+def _service_of(scope: str, cloud: Cloud) -> Service | None:
     if scope.startswith(f"{cloud.graph}/"):
         return Service.GRAPH
     return Service.MAIL if scope.startswith((f"{cloud.mail}/", f"{cloud.mail_application}/")) else None
-
-
-def microsoft_scope_faults(scopes: tuple[str, ...], cloud: Cloud, grant: Grant) -> Iterator[str]:
-    """Say what is wrong with Microsoft's scopes."""
-    for scope in scopes:
-        if scope.rpartition("/")[2] in _PERMISSIONS:
-            yield (
-                f"scopes: {scope} is a permission of the application, not a scope: leave scopes out, and "
-                "grant it in the portal"
-            )
-        elif "://" not in scope and scope not in {".default", *_MAIL_SCOPES, *_GRAPH_SCOPES, *_OPENID}:
-            yield f"scopes: {scope} is none that is known without its prefix; write it as https://…/{scope}"
-    complete = microsoft_scopes(scopes, cloud, grant)
-    if len({service_of(scope, cloud) for scope in complete} - {None}) > 1:
-        yield "scopes: a token is good for one service: make two credentials, one of them for Microsoft Graph"
-    if not grant.needs_consent and not all(scope.endswith("/.default") for scope in complete):
-        yield "scopes: an application's own access is asked for as …/.default, whatever it may do"

@@ -16,7 +16,14 @@ from connector.errors import InputError
 from connector.model.credential import Credential, Endpoints, Grant
 from connector.model.hosts import HostList, canonical_host
 from connector.model.server import Server
-from connector.settings.providers import ANY_TENANT, CLOUDS, microsoft_scopes
+from connector.settings.providers import (
+    ANY_TENANT,
+    CLOUDS,
+    Service,
+    microsoft_scope_faults,
+    microsoft_scopes,
+    microsoft_service_fault,
+)
 from connector.tasks.inputs import Inputs, Value, items, mapping, text
 
 PLACE = "authentication.oauth"
@@ -88,14 +95,12 @@ def _microsoft(inputs: Inputs, scopes: tuple[str, ...]) -> tuple[str, tuple[str,
         raise tenant.error("must be the application's own tenant, not one for persons")
     if (unfit := inputs.get("tokenUrl")) is not None:
         raise unfit.error("is known for provider microsoft; remove it")
-    cloud = CLOUDS["global"]
-    complete = microsoft_scopes(scopes, cloud, Grant.CLIENT_CREDENTIALS)
-    if not all(scope.endswith("/.default") for scope in complete):
-        raise InputError(
-            f"{PLACE}.scopes",
-            "an application asks for its own access as …/.default, whatever it may do; leave scopes out",
-        )
-    return cloud.tenant(name).token, complete
+    cloud, grant = CLOUDS["global"], Grant.CLIENT_CREDENTIALS
+    other = microsoft_service_fault(scopes, cloud, grant, Service.MAIL)
+    for fault in (*microsoft_scope_faults(scopes, cloud, grant), *filter(None, (other,))):
+        # Never quoted: it may be a secret in the wrong field.
+        raise InputError(f"{PLACE}.scopes", f"{'one of them ' if fault.scope else ''}{fault.says}")
+    return cloud.tenant(name).token, microsoft_scopes(scopes, cloud, grant)
 
 
 def _custom(inputs: Inputs) -> str:

@@ -162,7 +162,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({**MICROSOFT, "scopes": "SMTP.SendAsApp"}, "SMTP.SendAsApp is a permission of the application"),
     ({**MICROSOFT, "scopes": "Smtp.Send"}, "Smtp.Send is none that is known without its prefix"),
     ({**MICROSOFT, "scopes": "SMTP.Send Mail.Send"}, "a token is good for one service"),
-    ({**MICROSOFT, "scopes": "Mail.Send"}, "scopes are for Microsoft Graph, and this account speaks SMTP"),
+    (
+        {**MICROSOFT, "scopes": "Mail.Send"},
+        "scopes are for Microsoft Graph, and the transport here speaks SMTP: ask for",
+    ),
+    (
+        {**MICROSOFT, **BY_SECRET, "scopes": "https://graph.microsoft.com/.default"},
+        "scopes are for Microsoft Graph, and the transport here speaks SMTP: leave scopes out",
+    ),
     (
         {**MICROSOFT, **BY_SECRET, "scopes": "SMTP.Send"},
         "an application's own access is asked for as …/.default",

@@ -91,6 +91,17 @@ def test_two_tasks_with_the_same_application_share_its_tokens() -> None:
         (MICROSOFT | {"tokenUrl": "https://CANARY.example/"}, "authentication.oauth.tokenUrl", "remove it"),
         (MICROSOFT | {"scopes": "CANARY"}, "authentication.oauth.scopes", "leave scopes out"),
         (MICROSOFT | {"scopes": "SMTP.Send"}, "authentication.oauth.scopes", "/.default"),
+        (MICROSOFT | {"scopes": "SMTP.SendAsApp"}, "authentication.oauth.scopes", "a permission of the"),
+        (
+            MICROSOFT | {"scopes": "https://graph.microsoft.com/.default"},
+            "authentication.oauth.scopes",
+            "are for Microsoft Graph",
+        ),
+        (
+            MICROSOFT | {"scopes": [".default", "https://graph.microsoft.com/.default"]},
+            "authentication.oauth.scopes",
+            "good for one service",
+        ),
         ("CANARY", "authentication.oauth", "clientSecret"),
     ],
 )
