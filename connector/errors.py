@@ -27,6 +27,7 @@ body or a credential. ::
     ├── WorkerCrashedError        WORKER_CRASHED
     ├── HeldElsewhereError        CANCELLED
     ├── PostponedError            CANCELLED, by our own limits
+    ├── BulkError                 the code of its cause            sent, failed, mails
     └── CancelledBeforeSendError  CANCELLED
 """
 
@@ -34,6 +35,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -551,13 +553,16 @@ class HeldElsewhereError(ConnectorError):
 
 
 class CancelledBeforeSendError(ConnectorError):
-    """The worker stops, or has lost the job, and nothing was sent; the job is handed back unchanged."""
+    """The worker stops, or has lost the job, and nothing was sent; the job is handed back unchanged.
 
-    def __init__(self, reason: CancelReason = CancelReason.SHUTDOWN) -> None:
-        super().__init__(
-            ErrorCode.CANCELLED,
-            "The worker handed the job back before sending anything; no retry was spent.",
-        )
+    Args:
+        reason: Why.
+        sent: How many mails of a bulk task are out; the next attempt leaves them alone.
+    """
+
+    def __init__(self, reason: CancelReason = CancelReason.SHUTDOWN, sent: int = 0) -> None:
+        when = f"after {sent:,} mails" if sent else "before sending anything"
+        super().__init__(ErrorCode.CANCELLED, f"The worker handed the job back {when}; no retry was spent.")
         self.spends_retry = False
         self.retry_after = timedelta(0)
         self.cancel_reason = reason
@@ -582,3 +587,29 @@ class PostponedError(ConnectorError):
         self.spends_retry = False
         self.retry_after = pause
         self.cancel_reason = reason
+
+
+class BulkError(ConnectorError):
+    """Mails of a bulk task were not sent; a retry sends those only.
+
+    Args:
+        cause: Why the first of them was not, or what kept all from being sent; its words without secrets.
+        message: What happened.
+        result: ``sent``, ``failed``, ``partial`` and ``mails``, as the response has them.
+        code: In place of the cause's.
+    """
+
+    def __init__(
+        self, cause: ConnectorError, message: str, result: Mapping[str, Any], code: ErrorCode | None = None
+    ) -> None:
+        super().__init__(code or cause.code, message)
+        self.retryable = cause.retryable and code is None
+        self.spends_retry = cause.spends_retry
+        self.retry_after = cause.retry_after
+        self.cancel_reason = cause.cancel_reason
+        self._variables = {**cause.variables, "retryable": self.retryable, **result}
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """Those of the cause, and how many mails were sent."""
+        return self._variables

@@ -94,6 +94,15 @@ RECIPIENTS = (
         description="A FEEL context of roles, such as {caseManager: manager.email, team: emails}",
         tooltip="Recipients can then be written as role:caseManager.",
     ),
+    Field(
+        id="records",
+        name="smtpEmailRecipientsData",
+        group=Group.RECIPIENTS,
+        label="One mail for each record",
+        description="A FEEL list, such as for c in customers return {key: c.id, to: c.email, data: c}",
+        tooltip="In place of To, Cc and Bcc: each record has to, cc, bcc, data for the template, attachments "
+        "and key.",
+    ),
 )
 
 _WRITTEN_HERE = When("contentFrom", "here")

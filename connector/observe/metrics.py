@@ -69,6 +69,9 @@ class Metrics:
             "outcome",
         )
         self._mailboxes = self._gauge("mailbox_connections", "Open connections to mailboxes, used or idle.")
+        self._bulk = self._gauge("bulk_mails_waiting", "Mails of bulk tasks in hand that were not tried yet.")
+        self._bulks: dict[object, Callable[[], int]] = {}
+        self._bulk.set_function(lambda: sum(count() for count in self._bulks.values()))
         self._keys = self._gauge(
             "key_expires_timestamp_seconds",
             "When the certificate of an account's key expires, in seconds since 1970.",
@@ -140,6 +143,12 @@ class Metrics:
     def pool(self, count: Callable[[], int]) -> Iterator[None]:
         """Call this for the number of open connections while the block lasts; there may be several pools."""
         with _counted(self._pools, count):
+            yield
+
+    @contextmanager
+    def bulk(self, count: Callable[[], int]) -> Iterator[None]:
+        """Call this for the number of mails that a bulk task has not tried yet, while the block lasts."""
+        with _counted(self._bulks, count):
             yield
 
     # Mailboxes

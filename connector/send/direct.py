@@ -83,14 +83,16 @@ def job_of(
 
 
 class EmlFile:
-    """A transport that writes the message to a file.
+    """A transport that writes each message to a file.
 
     Args:
-        path: The file; an existing one is replaced.
+        path: The file; an existing one is replaced. Further mails of a bulk task go beside it, as
+            ``mail-2.eml``, or behind the first where it is a device.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._mails = 0
 
     async def submit(self, message: Message, route: Route, deliveries: Deliveries) -> Receipt:
         """Write the message as it would be sent along ``route``.
@@ -99,8 +101,12 @@ class EmlFile:
             OSError: The file cannot be written.
         """
         await deliveries.committing(Delivery(message.envelope.recipients))
-        await asyncio.to_thread(self._path.write_bytes, message.data)
-        reply = Reply(250, f"written to {self._path}, not sent to {route}")
+        self._mails += 1
+        path = self._path
+        if self._mails > 1 and not path.is_char_device():
+            path = path.with_name(f"{path.stem}-{self._mails}{path.suffix}")
+        await asyncio.to_thread(path.write_bytes, message.data)
+        reply = Reply(250, f"written to {path}, not sent to {route}")
         return Receipt(reply, message.envelope.recipients, transport="file")
 
 

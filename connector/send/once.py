@@ -158,7 +158,7 @@ class Once:
             case HeldElsewhere(remaining):
                 raise HeldElsewhereError(timedelta(seconds=min(remaining, _HELD_PAUSE)))
             case DifferentRequest(state):
-                raise _different(state)
+                raise _different(state, mail.field)
             case Uncertain():
                 return await self._in_doubt(decision, mail, submission, context)
 
@@ -307,10 +307,10 @@ def _refused(error: BaseException) -> tuple[Mapping[str, Any], ...]:
     return tuple(one.as_variable() for one in error.rejected if not one.reply.transient)
 
 
-def _different(state: State) -> InputError:
+def _different(state: State, field: str) -> InputError:
     sent = "was sent" if state is State.SENT else "may have been sent"
     return InputError(
-        "smtpEmailIdempotencyKey",
+        field,
         f"another mail {sent} under this key, or by this task before its inputs were changed; nothing was "
         "sent now. Give each mail a key of its own; give an engine that was set up anew another engine.name, "
         "or a new ledger.",

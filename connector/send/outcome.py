@@ -82,7 +82,7 @@ async def succeeded(described: Mapping[str, Any], job: Job, headers: TaskHeaders
         found, warnings = await _result_variables(described, headers, job)
         decision, _ = await _decision(headers, _success_context(described), job)
     except ExpressionError as error:
-        return _incident_after(described["messageId"], f"{error.code}: {error.message}", describe(error))
+        return _incident_after(described, f"{error.code}: {error.message}", describe(error))
     if isinstance(found, BpmnError):
         decision, found = decision or found, {}
     elif _is_blind(decision, headers):
@@ -95,9 +95,7 @@ async def succeeded(described: Mapping[str, Any], job: Job, headers: TaskHeaders
         case JobError(message, more, retries, pause):
             if described["duplicate"]:  # it was tried again already, and there is nothing left to try
                 return Complete({**variables, **more})
-            told = replace(
-                _incident_after(described["messageId"], _told(message, warnings), None), variables=more
-            )
+            told = replace(_incident_after(described, _told(message, warnings), None), variables=more)
             return replace(told, retries=retries, backoff=pause.total_seconds() if pause else 0.0)
         case IgnoreError(more):
             return Complete({**variables, **more})
@@ -136,15 +134,18 @@ def _success_context(described: Mapping[str, Any]) -> dict[str, Any]:
     return {**described, "response": described}
 
 
-def broken_after(message_id: str) -> Fail:
+def broken_after(described: Mapping[str, Any]) -> Fail:
     """Say that the worker itself failed once the mail was out."""
     return _incident_after(
-        message_id, "The worker failed unexpectedly; its log has the details under this job's key.", None
+        described, "The worker failed unexpectedly; its log has the details under this job's key.", None
     )
 
 
-def _incident_after(message_id: str, message: str, error: Mapping[str, Any] | None) -> Fail:
-    sent = f"The mail was sent as {message_id}; retrying this job does not send it again."
+def _incident_after(described: Mapping[str, Any], message: str, error: Mapping[str, Any] | None) -> Fail:
+    if "mails" in described:
+        sent = f"{described['message']}; retrying this job does not send them again."
+    else:
+        sent = f"The mail was sent as {described['messageId']}; retrying this job does not send it again."
     return Fail(_noted(message, sent), retries=0, error=error)
 
 

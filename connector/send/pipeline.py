@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -20,22 +19,22 @@ import structlog
 from connector.accounts.accounts import Accounts
 from connector.accounts.credentials import configured_credentials
 from connector.auth.sources import TokenSources, open_sources
-from connector.errors import CancelledBeforeSendError, CancelReason, ConnectorError
+from connector.errors import CancelledBeforeSendError, CancelReason, ConnectorError, InputError
 from connector.graph.allowance import Allowances
 from connector.ledger import Upkeep, open_upkeep
-from connector.ledger.upkeep import cancellations
 from connector.message.content.reader import ContentReader
 from connector.model.job import Fail, Job, JobContext, Outcome, Throw
 from connector.model.server import GraphRoute, Server
 from connector.net.outbound import Outbound, outbound
-from connector.observe.job_facts import failed_facts, sent_facts
 from connector.observe.metrics import Metrics
 from connector.secrets.masker import MaskedError, Masker, masked
 from connector.secrets.providers import open_secrets
 from connector.secrets.resolve import SecretResolver
 from connector.send import outcome
+from connector.send.bulk import Bulk
 from connector.send.identity import identify
 from connector.send.once import Once
+from connector.send.one_mail import OneMail
 from connector.send.submission import Response, Stages, Submission
 from connector.settings.model import MAILBOX_TASK_TYPE, Settings
 from connector.tasks import send_task
@@ -91,9 +90,9 @@ class Pipeline:
 
     def __init__(self, stages: Stages, once: Once, mailboxes: Callable[[], MailboxJobs]) -> None:
         self._stages = stages
-        self._once = once
+        self._one = OneMail(once, stages.metrics, stages.masks)
+        self._bulk = Bulk(self._one, stages)
         self._mailboxes = mailboxes
-        self._metrics = stages.metrics
         self._settings = stages.settings
 
     async def handle(self, job: Job, context: JobContext | None = None) -> Outcome:
@@ -119,15 +118,15 @@ class Pipeline:
         except asyncio.CancelledError:
             # Not swallowed: the worker that cancels waits for this very outcome. CancelledError comes here
             # only while nothing can have been delivered.
-            cancelled = CancelledBeforeSendError(_reason(context))
-            self._note(cancelled, context, None)
+            cancelled = CancelledBeforeSendError(_reason(context), context.facts.get("sent", 0))
+            self._one.note(cancelled, context)
             return await outcome.failed(cancelled, job, headers, self._settings.worker)
         try:
             described = task.response({**response, "warnings": [*response["warnings"], *odd]})
             return self._masked(await outcome.succeeded(described, job, headers), headers)
         except Exception:  # noqa: BLE001 - a fault that left here would spend a retry
             _log.exception("result not made", job_key=job.key, element_id=job.element_id)
-            return outcome.broken_after(response["messageId"])
+            return outcome.broken_after(response)
 
     async def send(self, job: Job) -> Response:
         """Send the mail that the job asks for, for a program without an engine; its headers do not count.
@@ -156,39 +155,23 @@ class Pipeline:
         return await self._mailboxes().perform(job, JobContext())
 
     async def _sent(self, job: Job, context: JobContext) -> tuple[SendTask, Response]:
-        submission: Submission | None = None
-        began, context.cancellations = monotonic(), cancellations()
+        task, engine = send_task(job.type), self._settings.engine.namespace
         try:
-            task = send_task(job.type)
-            mail = await identify(job, task, self._settings.engine.namespace)
-            submission = Submission(job, task, mail.key, self._stages)
-            response = await self._once.send(mail, submission, context)
-        except ConnectorError as error:
-            told = MaskedError(error, submission.mask) if submission else error
-            self._note(told, context, submission, monotonic() - began)
-            raise told from error
-        context.facts = sent_facts(response, submission.server, monotonic() - began)
-        if response["duplicate"]:
-            self._metrics.mail_duplicate()
-        else:
-            self._metrics.mail_sent(response["account"])
-        return task, response
+            records = task.records(job.variables)
+            if records is not None:
+                return task, await self._bulk.send(job, task, records, context)
+            mail = await identify(job, task, engine)
+        except InputError as error:
+            self._one.note(error, context)
+            raise
+        return task, await self._one.send(mail, Submission(job, task, mail.key, self._stages), context)
 
     def _headers(self, job: Job, context: JobContext) -> TaskHeaders:
         try:
             return read_task_headers(job.headers)
         except ConnectorError as error:
-            self._note(error, context, None)
+            self._one.note(error, context)
             raise
-
-    def _note(
-        self, error: ConnectorError, context: JobContext, submission: Submission | None, seconds: float = 0.0
-    ) -> None:
-        """Count a failed attempt, and keep what the log is to say of it."""
-        account = submission.account if submission else None
-        self._metrics.mail_failed(error.code.value, account, error.cancel_reason)
-        told = MaskedError(error, self._stages.masks.mask)
-        context.facts = failed_facts(told, account, submission.server if submission else None, seconds)
 
     def _masked(self, outcome: Outcome, headers: TaskHeaders | None) -> Outcome:
         """Mask what the task's own expressions wrote; the response under its name was masked when made."""

@@ -44,6 +44,7 @@ from connector.send import outcome
 from connector.send.deliveries import Deliveries, Record
 from connector.settings.model import Settings
 from connector.tasks.port import ReadContext, SendTask
+from connector.tasks.records import BulkRecord
 from connector.tasks.token_login import token_server
 from connector.transport.pacing import Pacing
 from connector.transport.port import Finder, Transport
@@ -104,10 +105,14 @@ class Submission:
         task: Its task type.
         key: What names the mail; the same at every attempt.
         stages: What does the work.
+        record: The record of a bulk task that the mail is for.
     """
 
-    def __init__(self, job: Job, task: SendTask, key: str, stages: Stages) -> None:
+    def __init__(
+        self, job: Job, task: SendTask, key: str, stages: Stages, record: BulkRecord | None = None
+    ) -> None:
         self._job = job
+        self._record = record
         self._task = task
         self._key = key
         self._stages = stages
@@ -120,6 +125,11 @@ class Submission:
         """Mask every secret, and a password of eight characters or more that the job itself brought."""
         text = self._stages.masks.mask(text)
         return text.replace(self._own_password, MASK) if self._own_password else text
+
+    @property
+    def request(self) -> SendRequest | None:
+        """What the task asks for; None until it is read."""
+        return self._request
 
     @property
     def account(self) -> str | None:
@@ -251,6 +261,7 @@ class Submission:
             settings.smtp.foreign_starttls_optional,
             listed(settings.smtp.hosts),
             listed(settings.tokens.hosts),
+            self._record,
         )
 
     def _remember_login(self, route: Route) -> None:

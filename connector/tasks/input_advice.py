@@ -28,12 +28,12 @@ _LOOKED_AT = 20_000  # characters of a body, for a warning
 _QUOTED = re.compile(r"\"[^\"]+\"|'[^']+'")
 
 
-def null_warnings(inputs: Inputs) -> tuple[str, ...]:
+def null_warnings(inputs: Inputs, *, bulk: bool) -> tuple[str, ...]:
     """Warn of nulls from FEEL that a mail can go without: its sender, recipients and key."""
     warnings = []
     if "smtpEmailMailBoxName" in inputs.nulls:
         warnings.append("smtpEmailMailBoxName is null; the account's address is used")
-    if RECIPIENTS[0] in inputs.nulls:
+    if RECIPIENTS[0] in inputs.nulls and not bulk:
         warnings.append(f"{RECIPIENTS[0]} is null; the mail goes to the copies' recipients only")
     if "smtpEmailIdempotencyKey" in inputs.nulls:
         warnings.append(

@@ -7,7 +7,7 @@ is wrong. Another task type with the same inputs differs by its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -16,10 +16,11 @@ from connector.model.mail import SendRequest
 from connector.model.text import invisible
 from connector.settings.accounts import MessageDefaults
 from connector.tasks.definitions import Definitions
-from connector.tasks.input_advice import misspelling_warnings, null_warnings
+from connector.tasks.input_advice import RECIPIENTS, misspelling_warnings, null_warnings
 from connector.tasks.inputs import Inputs, is_blank, text
 from connector.tasks.mail_fields import read_participants
 from connector.tasks.port import ReadContext
+from connector.tasks.records import RECORDS, BulkRecord, read_records
 from connector.tasks.request import Dialect, RequestReader
 from connector.tasks.route import read_route
 from connector.tasks.send_inputs import NATIVE
@@ -28,7 +29,8 @@ _NO_DEFAULTS = MessageDefaults()
 _MAX_KEY = 200
 _KEY = Definitions(NATIVE.by_name["smtpEmailIdempotencyKey"])
 # Inputs of a coming version: a mail without what they ask for would be another mail.
-_NOT_BUILT = ("smtpEmailRecipientsData", "smtpEmailCopy", "smtpEmailTrackReplies")
+_NOT_BUILT = ("smtpEmailCopy", "smtpEmailTrackReplies")
+_RECORDS = Definitions(*(NATIVE.by_name[name] for name in (RECORDS, *RECIPIENTS)))
 
 
 class NativeTask:
@@ -63,6 +65,14 @@ class NativeTask:
             raise value.error(f"must be at most {_MAX_KEY} printable characters")
         return key
 
+    def records(self, variables: Mapping[str, Any]) -> Iterator[BulkRecord] | None:
+        """The records of a bulk task; an empty list with no recipients beside it is a bulk of none."""
+        inputs = Inputs(variables, _RECORDS)
+        value = inputs.get(RECORDS)
+        if value is not None:
+            return read_records(value)
+        return iter(()) if variables.get(RECORDS) == [] and not inputs.given(*RECIPIENTS) else None
+
     def read(self, variables: Mapping[str, Any], context: ReadContext) -> SendRequest:
         """Read a job's variables.
 
@@ -83,9 +93,12 @@ class NativeTask:
         participants = inputs.get("smtpEmailParticipants")
         local = self._dialect.bare_local_parts
         roles = read_participants(participants, allow_local=local) if participants else {}
-        task = RequestReader(variables, inputs, self._dialect, context, route, account, defaults, roles)
+        record = context.record.inputs if context.record else None
+        task = RequestReader(
+            variables, inputs, self._dialect, context, route, account, defaults, roles, record
+        )
         warnings = misspelling_warnings(variables, self.variable_names)
-        return task.request((*warnings, *null_warnings(inputs)))
+        return task.request((*warnings, *null_warnings(inputs, bulk=record is not None)))
 
     def response(self, described: Mapping[str, Any]) -> Mapping[str, Any]:
         """Give the native response as it is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from connector.model.hosts import HostList
 from connector.model.mail import SendRequest
 from connector.settings.model import MessageSettings
 from connector.tasks.definitions import Definition
+from connector.tasks.records import BulkRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class ReadContext:
         origin: Where the job comes from, which decides about its accounts.
         hosts: The mail servers that ``authentication`` may name; None for any.
         token_hosts: Where ``authentication.oauth`` may ask for tokens; None for any, by https.
+        record: The record that the mail is for; None for a task that sends one mail.
     """
 
     settings: MessageSettings
@@ -36,6 +38,7 @@ class ReadContext:
     foreign_starttls_optional: bool = False
     hosts: HostList | None = None
     token_hosts: HostList | None = None
+    record: BulkRecord | None = None
 
 
 class SendTask(Protocol):
@@ -56,6 +59,14 @@ class SendTask(Protocol):
 
         Raises:
             InputError: It is no name.
+        """
+        ...
+
+    def records(self, variables: Mapping[str, Any]) -> Iterator[BulkRecord] | None:
+        """The records of a task that sends one mail for each; None where it sends one mail.
+
+        Raises:
+            InputError: While they are gone through: the list or the form of a record is wrong.
         """
         ...
 

@@ -43,6 +43,7 @@ from connector.tasks.invitations import read_invitation, read_unsubscribe
 from connector.tasks.mail_fields import read_headers, read_mailbox, read_mailboxes, read_message_ids
 from connector.tasks.moments import read_follow_up
 from connector.tasks.port import ReadContext
+from connector.tasks.records import data_of, recipients_of
 from connector.tasks.send_inputs import (
     CONTENT_TYPES,
     DELIVERY_RECEIPTS,
@@ -93,6 +94,7 @@ class RequestReader:
         account: The account that the route belongs to, if it is one from the settings.
         defaults: What a mail of it has where its task says nothing.
         roles: The participants, by the names of their roles.
+        record: What a record of a bulk task gives for its mail; None in a task that sends one mail.
     """
 
     variables: Mapping[str, Any]
@@ -103,6 +105,7 @@ class RequestReader:
     account: Account | None
     defaults: MessageDefaults
     roles: Mapping[str, tuple[Mailbox, ...]]
+    record: Inputs | None = None
 
     def request(self, warnings: tuple[str, ...]) -> SendRequest:
         """Read them all.
@@ -157,7 +160,9 @@ class RequestReader:
         return read_mailbox(value, allow_local=self.dialect.bare_local_parts)
 
     def _mailboxes(self, name: str) -> tuple[Mailbox, ...]:
-        value = self.inputs.get(name)
+        return self._boxes(self.inputs.get(name))
+
+    def _boxes(self, value: Value | None) -> tuple[Mailbox, ...]:
         local = self.dialect.bare_local_parts
         return read_mailboxes(value, allow_local=local, roles=self.roles) if value else ()
 
@@ -165,6 +170,9 @@ class RequestReader:
         return self._mailboxes("smtpEmailDirectReplyTo") or (self.account.reply_to if self.account else ())
 
     def _recipients(self) -> tuple[tuple[Mailbox, ...], ...]:
+        if self.record is not None:
+            self._refuse(RECIPIENTS, "cannot go with records, which have recipients of their own; remove it")
+            return recipients_of(self.record, self._boxes)
         to, cc, bcc = map(self._mailboxes, RECIPIENTS)
         if not to and (self.inputs.requires(RECIPIENTS[0]) or not (cc or bcc)):
             value = self.inputs.require(RECIPIENTS[0], "fill in at least one recipient")
@@ -175,6 +183,7 @@ class RequestReader:
         value = self.inputs.get("smtpEmailTemplate")
         if value is None:
             self._refuse(("smtpEmailTemplateData", "smtpEmailLocale"), "needs smtpEmailTemplate")
+            data_of(self.record, template=False)
             return None
         name = text(value).strip()
         self._refuse(_WRITTEN_HERE, "cannot go with smtpEmailTemplate, which gives the body; remove one")
@@ -194,9 +203,8 @@ class RequestReader:
 
     def _template_data(self) -> Mapping[str, Any]:
         value = self.inputs.get("smtpEmailTemplateData")
-        if value is not None:
-            return mapping(value)
-        return {name: data for name, data in self.variables.items() if name != "authentication"}
+        usual = (item for item in self.variables.items() if item[0] != "authentication")
+        return {**(mapping(value) if value else dict(usual)), **data_of(self.record)}
 
     def _locale(self) -> str | None:
         value = self.inputs.get("smtpEmailLocale")
@@ -245,8 +253,8 @@ class RequestReader:
         return body
 
     def _attachments(self) -> tuple[Attachment, ...]:
-        value = self.inputs.get("smtpEmailAttachments")
-        return read_attachments(value) if value else ()
+        given = (self.inputs.get("smtpEmailAttachments"), self.record and self.record.get("attachments"))
+        return tuple(one for value in given if value for one in read_attachments(value))
 
     def _importance(self) -> Importance | None:
         value = self.inputs.get("smtpEmailImportance")

@@ -111,6 +111,27 @@ UNSUBSCRIBE = Definitions(
     Definition("oneClick", Kind.BOOLEAN, "The mail program may post to url without a page.", default="false"),
 )
 
+RECORD = Definitions(
+    Definition("to", Kind.LIST, "Recipients; at least one of to, cc and bcc must have some."),
+    Definition("cc", Kind.LIST, "Recipients of a copy."),
+    Definition("bcc", Kind.LIST, "Recipients of a copy that the others do not see."),
+    Definition(
+        "data", Kind.CONTEXT, "Data for the template; its names win over those of smtpEmailTemplateData."
+    ),
+    Definition(
+        "attachments",
+        Kind.LIST,
+        "Attachments of this mail, beside those of the task; written as smtpEmailAttachments.",
+    ),
+    Definition(
+        "key",
+        Kind.TEXT,
+        "Names the record in the result and at every retry, so that only what is missing is sent; at most "
+        "100 characters.",
+        default="its position in the list",
+    ),
+)
+
 NATIVE = Definitions(
     Definition(
         "authentication",
@@ -132,6 +153,13 @@ NATIVE = Definitions(
         "smtpEmailParticipants",
         Kind.CONTEXT,
         "Addresses by role; To, Cc, Bcc and Reply-To may then have items such as role:caseManager.",
+    ),
+    Definition(
+        "smtpEmailRecipientsData",
+        Kind.LIST,
+        "One mail for each record, at most 10,000, in place of the recipients above; subject and body are "
+        "the task's or its template's.",
+        members=RECORD,
     ),
     Definition("smtpEmailSubject", Kind.TEXT, "The subject line; needed unless a template gives it."),
     Definition(
@@ -238,7 +266,8 @@ NATIVE = Definitions(
     Definition(
         "smtpEmailRequireAllRecipients",
         Kind.BOOLEAN,
-        "One refused recipient, and none gets the mail.",
+        "One refused recipient, and none gets the mail. With smtpEmailRecipientsData the others get theirs, "
+        "and then the task fails.",
         default="false",
     ),
     Definition(

@@ -228,10 +228,10 @@ async def test_connections_are_kept_and_no_more_than_allowed(post: DovecotPost) 
         await asyncio.gather(*(result_of(opened, mailboxOperation="list") for _ in range(8)))
         jobs = opened._mailboxes()
         assert jobs.connections() == 2
-        assert b"smtp_connector_mailbox_connections 2.0" in opened._metrics.text()
+        assert b"smtp_connector_mailbox_connections 2.0" in opened._stages.metrics.text()
     assert jobs.connections() == 0
     counted = b'smtp_connector_mailbox_operations_total{operation="list",outcome="ok"} 8.0'
-    assert counted in opened._metrics.text()
+    assert counted in opened._stages.metrics.text()
 
 
 async def test_a_job_that_finds_no_connection_is_handed_back(post: DovecotPost) -> None:

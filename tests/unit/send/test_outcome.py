@@ -173,8 +173,11 @@ async def test_a_long_message_does_not_push_out_that_the_mail_was_sent() -> None
 
 
 def test_a_fault_of_our_own_says_that_the_mail_was_sent() -> None:
-    assert outcomes.broken_after("<1@mail>").message.endswith(SENT)
-    assert outcomes.broken_after("<1@mail>").retries == 0
+    broken = outcomes.broken_after({"messageId": "<1@mail>"})
+    assert broken.message.endswith(SENT)
+    assert broken.retries == 0
+    bulk = outcomes.broken_after({"mails": [], "message": "7 mails were sent"})
+    assert bulk.message.endswith("7 mails were sent; retrying this job does not send them again.")
 
 
 # A mail that was not sent

@@ -22,6 +22,7 @@ from connector.model.signing import Protection
 from connector.settings.model import SEND_TASK_TYPE, MessageSettings, Settings
 from connector.tasks import send_task
 from connector.tasks.port import ReadContext
+from connector.tasks.records import RECORDS
 from connector.tasks.send_inputs import INFOSYS, NATIVE
 from tests.unit.tasks.task_inputs import ABSENT, NOW, ORIGIN, read, refused, variables
 
@@ -70,7 +71,7 @@ def test_a_key_that_feel_made_null_is_told_of_as_the_mail_may_go_out_again() -> 
         name
         for definition in NATIVE
         for name in definition.names
-        if name != "smtpEmailIdempotencyKey"  # read before the others, see below
+        if name not in {"smtpEmailIdempotencyKey", RECORDS}  # read before the others, see below
     ],
 )
 def test_no_input_is_ignored(name: str) -> None:
@@ -492,9 +493,22 @@ def test_a_body_has_a_largest_size() -> None:
     assert (caught.value.code, caught.value.field) == (ErrorCode.MESSAGE_TOO_LARGE, "smtpEmailContent")
 
 
-@pytest.mark.parametrize("name", ["smtpEmailRecipientsData", "smtpEmailCopy", "smtpEmailTrackReplies"])
+@pytest.mark.parametrize("name", ["smtpEmailCopy", "smtpEmailTrackReplies"])
 def test_an_input_of_a_coming_version_is_refused(name: str) -> None:
     given: dict[str, Any] = {name: "x"}
     assert refused(**given).message == f"{name}: is not available in this version; remove it"
     blank: dict[str, Any] = {name: ""}
     assert read(**blank)
+
+
+def test_records_are_named_before_anything_is_read() -> None:
+    given = {"smtpEmailRecipientsData": [{"to": "a@x.test"}, {"key": 7}]}
+    task = send_task(SEND_TASK_TYPE)
+    records = list(task.records(given) or ())
+    assert [(one.position, one.field, one.name) for one in records] == [
+        (1, "smtpEmailRecipientsData[1]", "1"),
+        (2, "smtpEmailRecipientsData[2]", "7"),
+    ]
+    assert task.records({"smtpEmailRecipientsData": None}) is None
+    with pytest.raises(InputError, match="must be a list"):
+        list(task.records({"smtpEmailRecipientsData": 0.5}) or ())
