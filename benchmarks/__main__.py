@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from benchmarks import (
+    bulk,
     delivery,
     engine,
     large_attachment,
@@ -46,6 +47,7 @@ async def _measured(soak_mails: int) -> AsyncIterator[tuple[str, Sequence[Row]]]
     yield "SMTP alone", await smtp.measured()
     yield "What a ledger costs by itself", await ledger.measured()
     yield "What the ledger costs, through the pipeline", await delivery.measured()
+    yield "A bulk task beside single jobs", await bulk.measured()
     yield "Engine alone", await engine.measured()
     for table in (await whole_way.measured()).items():
         yield table

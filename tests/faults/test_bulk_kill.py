@@ -22,7 +22,7 @@ from connector.ledger.sqlite import SqliteStore
 from connector.testing.smtp import SmtpServer
 
 FORMS = [
-    (150, 2),
+    (100, 1),
     pytest.param(5_000, 20, marks=[pytest.mark.long, pytest.mark.timeout(1800)]),
 ]
 
