@@ -25,7 +25,7 @@ async def test_it_is_as_the_modeler_would_write_it_now(modeler: Modeler, diagram
     for element in elements:
         await modeler.select(element)
         assert (element, await modeler.state_of_template()) == (element, "Applied")
-        assert await modeler.errors() == []
+        assert await modeler.lasting_errors() == []
 
 
 @pytest.mark.usefixtures("modeler_library")
