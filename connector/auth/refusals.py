@@ -233,4 +233,5 @@ _BY_WORDS = {
     "Invalid email or User ID": _SUBJECT,
     "Invalid JWT Signature": _SIGNATURE,
     "Token must be a short-lived token": _CLOCK,
+    "Invalid client or Invalid client credentials": _REFUSED,
 }
