@@ -13,6 +13,7 @@ from benchmarks import (
     bulk,
     delivery,
     engine,
+    hops,
     large_attachment,
     ledger,
     message_build,
@@ -48,6 +49,7 @@ async def _measured(soak_mails: int) -> AsyncIterator[tuple[str, Sequence[Row]]]
     yield "What a ledger costs by itself", await ledger.measured()
     yield "What the ledger costs, through the pipeline", await delivery.measured()
     yield "A bulk task beside single jobs", await bulk.measured()
+    yield "What the event loop does for each mail", await hops.measured()
     yield "Engine alone", await engine.measured()
     for table in (await whole_way.measured()).items():
         yield table

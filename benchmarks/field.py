@@ -14,8 +14,8 @@ import socket
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from connector.send.pipeline import Pipeline, open_pipeline
 from connector.settings.model import SEND_TASK_TYPE
 from connector.settings.sources import load
 from tests.engine.processes import Static, send_process
+from tests.servers import postgres
 
 TEXT = "Dear Jane, your order has been shipped and arrives on Monday.\n" * 33
 _CREATING = 32  # requests in flight
@@ -133,6 +134,22 @@ async def drained(kind: str, jobs: int, settings: Mapping[str, object]) -> dict[
         async with asyncio.timeout(_PATIENCE):
             told: dict[str, float] = json.loads(await process.stdout.readline())
         return told
+
+
+@contextmanager
+def ledgers() -> Iterator[dict[str, dict[str, str]]]:
+    """Give the settings of each kind of worker; without PostgreSQL on this machine, of all but that."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        ledgers = {
+            "no-op": {},
+            "memory": {"ledger.kind": "memory"},
+            "sqlite": {"ledger.kind": "sqlite", "ledger.path": str(directory / "ledger.db")},
+        }
+        if postgres.missing() is None:
+            database = stack.enter_context(postgres.running()).create_database()
+            ledgers["postgres"] = {"ledger.kind": "postgres", "ledger.url": database}
+        yield ledgers
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import sys
+import sysconfig
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -26,7 +27,15 @@ def machine() -> dict[str, str | int | None]:
         "cores": os.cpu_count(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
         "python": platform.python_version(),
+        "build": _build(),
     }
+
+
+def _build() -> str:
+    """How this Python was compiled, which is worth a tenth of its time."""
+    options = str(sysconfig.get_config_var("CONFIG_ARGS"))
+    named = {"--enable-optimizations": "PGO", "--with-lto": "LTO"}
+    return ", ".join(name for option, name in named.items() if option in options) or "plain"
 
 
 def _processor() -> str:

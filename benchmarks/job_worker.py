@@ -24,6 +24,7 @@ from typing import Any
 import psutil
 from pyzeebe import ZeebeWorker, create_insecure_channel
 
+from benchmarks.hops import CountingLoop
 from connector.engine.grpc import GrpcEngine
 from connector.ledger import open_upkeep
 from connector.model.job import Complete, Job, JobContext, Outcome
@@ -37,18 +38,20 @@ from connector.worker.job_loop import Handler, JobLoop
 
 @dataclass
 class Tally:
-    """Counts what the engine has heard; ``over`` is set with the last job."""
+    """Counts what the engine has heard, and what the loop has done; ``over`` is set with the last job."""
 
     jobs: int
+    loop: CountingLoop
     over: asyncio.Event = field(default_factory=asyncio.Event)
     heard: int = 0
     begun: tuple[float, float] = (0.0, 0.0)
+    before: dict[str, int] = field(default_factory=dict)
     longest_pause: float = 0.0
     _last: float | None = None
 
     def begin(self) -> None:
         """Begin to count."""
-        self.begun = perf_counter(), process_time()
+        self.begun, self.before = (perf_counter(), process_time()), self.loop.hops()
 
     def one(self) -> None:
         """Count one job that the engine has heard of."""
@@ -67,6 +70,7 @@ class Tally:
             "cpu_ms": (process_time() - self.begun[1]) / self.jobs * 1000,
             "memory_mb": psutil.Process().memory_info().rss / 1e6,
             "longest_pause": self.longest_pause,
+            **{name: (now - self.before[name]) / self.jobs for name, now in self.loop.hops().items()},
         }
         print(json.dumps(told), flush=True)
 
@@ -132,11 +136,11 @@ async def _pyzeebe(settings: Settings, tally: Tally) -> None:
     await channel.close(None)
 
 
-async def _work(kind: str, jobs: int, assignments: list[str]) -> None:
+async def _work(loop: CountingLoop, kind: str, jobs: int, assignments: list[str]) -> None:
     overrides = {name: value for name, _, value in (one.partition("=") for one in assignments)}
     settings = load(os.environ, overrides=overrides).settings
-    tally = Tally(jobs)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, tally.over.set)
+    tally = Tally(jobs, loop)
+    loop.add_signal_handler(signal.SIGTERM, tally.over.set)
     if kind == "pyzeebe":
         await _pyzeebe(settings, tally)
     else:
@@ -144,4 +148,7 @@ async def _work(kind: str, jobs: int, assignments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_work(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
+    with asyncio.Runner(loop_factory=CountingLoop) as runner:
+        counting = runner.get_loop()
+        assert isinstance(counting, CountingLoop)
+        runner.run(_work(counting, sys.argv[1], int(sys.argv[2]), sys.argv[3:]))

@@ -10,19 +10,15 @@ the machine: the CPU of each for a mail says more than the rate.
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 import psutil
 
-from benchmarks.field import Field, cpu, drained, field, sink, worker
+from benchmarks.field import Field, cpu, drained, field, ledgers, sink, worker
 from benchmarks.figures import Row, percentile, report
-from tests.servers import postgres
 
 _JOBS = 1000
 _ROUNDS = 3
@@ -46,29 +42,13 @@ def main() -> None:
 
 async def measured() -> dict[str, Sequence[Row]]:
     """Measure rates and latencies with each kind of ledger."""
-    with _ledgers() as ledgers:
+    with ledgers() as kinds:
         async with field() as here, sink() as (port, server):
             await here.deploy("mail", port)
             return {
-                "Whole way": await _rates(here, server, ledgers),
-                "One at a time": await _latencies(here, ledgers),
+                "Whole way": await _rates(here, server, kinds),
+                "One at a time": await _latencies(here, kinds),
             }
-
-
-@contextmanager
-def _ledgers() -> Iterator[dict[str, dict[str, str]]]:
-    """Give the settings of each kind of worker; without PostgreSQL on this machine, of all but that."""
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        ledgers = {
-            "no-op": {},
-            "memory": {"ledger.kind": "memory"},
-            "sqlite": {"ledger.kind": "sqlite", "ledger.path": str(directory / "ledger.db")},
-        }
-        if postgres.missing() is None:
-            database = stack.enter_context(postgres.running()).create_database()
-            ledgers["postgres"] = {"ledger.kind": "postgres", "ledger.url": database}
-        yield ledgers
 
 
 async def _rates(here: Field, server: psutil.Process, ledgers: dict[str, dict[str, str]]) -> Sequence[Row]:

@@ -2,7 +2,9 @@
 
 A job's key enters before its mail does; what may be done with the mail leaves. Operations of all mails in
 flight are queued and recorded together (group commit): while a store writes one group the next one gathers,
-so that sixty-four mails cost one fsync and not sixty-four.
+so that sixty-four mails cost one fsync and not sixty-four. A group that follows a larger one waits until it
+is as large, for no longer than that one took to write: its mails come again soon, and fuller groups cost
+less. A mail that is alone in flight always follows a group of one, and never waits.
 
 What is durable when: ``committing`` and ``settle`` answer only after a write that survives a loss of power.
 ``begin`` and ``extend`` do not wait for one. Losing them costs nothing but a count: a worker that lost power
@@ -37,6 +39,8 @@ from connector.ledger.progress import Mark
 
 # More operations than this are not written together: the first of them would wait for the last.
 _GROUP = 512
+# And no group waits longer for company, in seconds.
+_COMPANY_SECONDS = 0.002
 
 
 _Queued = tuple[Operation, asyncio.Future[Answer]]
@@ -55,6 +59,9 @@ class Ledger:
         self._owner = owner or f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:12]}"
         self._queue: list[_Queued] = []
         self._writer: asyncio.Task[None] | None = None
+        self._expected = 1  # operations in a group
+        self._patience = 0.0
+        self._company: asyncio.Future[None] | None = None
 
     async def begin(  # noqa: PLR0913 - what a caller knows of the mail, always given by name
         self,
@@ -87,9 +94,10 @@ class Ledger:
         request = rules.Request(key, request_hash, self._owner, lease, resend, suspect_after, task)
         future = self._enqueue(Operation(key, partial(rules.begin, request), durable=False))
         try:
-            answer = await asyncio.shield(future)
+            answer = await future
         except asyncio.CancelledError:
-            future.add_done_callback(self._give_back)
+            if not future.cancelled() and future.exception() is None:  # answered in this very moment
+                self._give_back(future.result())
             raise
         assert answer is not None  # noqa: S101 - begin always decides
         assert not isinstance(answer, Exception)  # noqa: S101 - errors are raised
@@ -166,18 +174,41 @@ class Ledger:
         self._queue.append((operation, future))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
+        elif len(self._queue) >= self._expected:
+            self._go()
         return future
 
     async def _write(self) -> None:
         """Write group after group until nothing is queued."""
+        clock = asyncio.get_running_loop().time
         try:
             while self._queue:
+                if len(self._queue) < self._expected:
+                    await self._wait_for_company()
                 group, self._queue = self._queue[:_GROUP], self._queue[_GROUP:]
                 operations, futures = zip(*group, strict=True)
-                for future, answer in zip(futures, await self._recorded(operations, futures), strict=True):
-                    _resolve(future, answer)
+                began = clock()
+                answers = await self._recorded(operations, futures)
+                self._expected, self._patience = len(group), min(clock() - began, _COMPANY_SECONDS)
+                for future, answer in zip(futures, answers, strict=True):
+                    self._resolve(future, answer)
         finally:
             self._writer = None
+
+    async def _wait_for_company(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._company = loop.create_future()
+        timer = loop.call_later(self._patience, self._go)
+        try:
+            await self._company
+        finally:
+            timer.cancel()
+            self._company = None
+
+    def _go(self) -> None:
+        """Let the group that waits for company go."""
+        if self._company is not None and not self._company.done():
+            self._company.set_result(None)
 
     async def _recorded(
         self, operations: Sequence[Operation], futures: Sequence[asyncio.Future[Answer]]
@@ -191,26 +222,22 @@ class Ledger:
         except Exception as error:  # noqa: BLE001 - of any kind: each that waits must hear of it
             return [error] * len(futures)
 
-    def _give_back(self, begun: asyncio.Future[Answer]) -> None:
+    def _resolve(self, future: asyncio.Future[Answer], answer: Answer | Exception) -> None:
+        if future.cancelled():
+            self._give_back(answer)
+        elif isinstance(answer, Exception):
+            # Several wait for one failure; one exception raised in many tasks gathers their tracebacks.
+            future.set_exception(_own(answer))
+        else:
+            future.set_result(answer)
+
+    def _give_back(self, answer: Answer | Exception) -> None:
         """Release what was granted to a caller who had left meanwhile."""
-        if begun.cancelled() or begun.exception() is not None:
-            return
-        answer = begun.result()
         if isinstance(answer, Granted):
             attempt = answer.attempt
             release = partial(rules.settle, attempt, Released())
             # Unheard, a failure lets the lease run out.
             self._enqueue(Operation(attempt.key, release, durable=False)).add_done_callback(_retrieve)
-
-
-def _resolve(future: asyncio.Future[Answer], answer: Answer | Exception) -> None:
-    if future.cancelled():
-        return
-    if isinstance(answer, Exception):
-        # Several wait for one failure; an exception that is raised in many tasks gathers their tracebacks.
-        future.set_exception(_own(answer))
-    else:
-        future.set_result(answer)
 
 
 def _own(error: Exception) -> Exception:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
 
@@ -81,35 +81,58 @@ class Upkeep:
         A cancellation meanwhile is not raised here, since the worker waits for the outcome of the job. Call
         :func:`heed_cancellation` before anything else is sent.
         """
-        record = self.record(attempt, settlement)
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait({record}, timeout=_RECORD_SECONDS)
+        try:
+            async with asyncio.timeout(_RECORD_SECONDS):
+                first = attempt not in self._records
+                if first and await self._settled(attempt, settlement):
+                    self._over(attempt, settlement)
+                else:
+                    await asyncio.wait({self._record(attempt, settlement, failed=first)})
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - the job goes on, and so does its record
+            if attempt not in self._records:
+                self._record(attempt, settlement)
 
-    def record(self, attempt: Attempt, settlement: Settlement) -> asyncio.Task[None]:
+    def record(self, attempt: Attempt, settlement: Settlement) -> None:
         """Record what became of an attempt as soon as the ledger can be written; after what came before."""
-        record = asyncio.create_task(self._write(attempt, settlement, self._records.get(attempt)))
+        self._record(attempt, settlement)
+
+    def _record(
+        self, attempt: Attempt, settlement: Settlement, *, failed: bool = False
+    ) -> asyncio.Task[None]:
+        before = self._records.get(attempt)
+        record = asyncio.create_task(self._write(attempt, settlement, before, failed=failed))
         self._records[attempt] = record
-        record.add_done_callback(partial(self._written, attempt, isinstance(settlement, Delivered)))
+        record.add_done_callback(partial(self._written, attempt, settlement))
         return record
 
     async def _write(
-        self, attempt: Attempt, settlement: Settlement, before: asyncio.Task[None] | None
+        self, attempt: Attempt, settlement: Settlement, before: asyncio.Task[None] | None, *, failed: bool
     ) -> None:
         if before is not None:
             await asyncio.wait({before})
         backoff = Backoff()
-        while True:
-            try:
-                return await self.ledger.settle(attempt, settlement)
-            except LedgerUnavailableError as error:
-                _log.debug("ledger not written, trying again", key=attempt.key, reason=str(error))
-                await asyncio.sleep(backoff.next())
+        while failed or not await self._settled(attempt, settlement):
+            failed = False
+            await asyncio.sleep(backoff.next())
 
-    def _written(self, attempt: Attempt, goes_on: bool, record: asyncio.Task[None]) -> None:
+    async def _settled(self, attempt: Attempt, settlement: Settlement) -> bool:
+        """Try once; whether it is recorded."""
+        try:
+            await self.ledger.settle(attempt, settlement)
+        except LedgerUnavailableError as error:
+            _log.debug("ledger not written, trying again", key=attempt.key, reason=str(error))
+            return False
+        return True
+
+    def _over(self, attempt: Attempt, settlement: Settlement) -> None:
+        """Hold the attempt no longer, unless more of its deliveries follow."""
+        if not isinstance(settlement, Delivered):
+            self.let_go(attempt)
+
+    def _written(self, attempt: Attempt, settlement: Settlement, record: asyncio.Task[None]) -> None:
         if self._records.get(attempt) is record:
             del self._records[attempt]
-            if not goes_on:
-                self.let_go(attempt)
+            self._over(attempt, settlement)
         if record.cancelled():
             _log.error("the outcome of a mail was not recorded in the ledger", key=attempt.key)
         elif (fault := record.exception()) is not None:

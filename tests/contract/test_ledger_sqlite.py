@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from connector.ledger.ledger import Ledger
-from connector.ledger.port import Granted, LedgerUnavailableError, Sent, State
+from connector.ledger.port import AlreadySent, Granted, HeldElsewhere, LedgerUnavailableError, Sent, State
 from connector.ledger.sqlite import SqliteStore
 from tests.contract.attempts import MARK
 from tests.contract.conftest import works
@@ -249,4 +249,48 @@ async def test_a_newer_schema_is_said_to_whom_only_reads(tmp_path: Path) -> None
         newer.execute("PRAGMA user_version = 99")
     with pytest.raises(LedgerUnavailableError, match="has schema 99"):
         await ledger.entries()
+    await ledger.aclose()
+
+
+def statements(store: SqliteStore) -> list[str]:
+    """Note the first word of each statement that the store runs from now on."""
+    noted: list[str] = []
+    assert store._connection is not None
+    store._connection.set_trace_callback(lambda text: noted.append(text.split()[0]))
+    return noted
+
+
+async def test_a_mail_on_its_usual_way_is_one_statement_for_each_operation(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "ledger.db")
+    ledger = Ledger(store)
+    assert await works(ledger, "first")
+    noted = statements(store)
+    decision = await ledger.begin("k", "h", 60)
+    assert isinstance(decision, Granted)
+    await ledger.committing(decision.attempt, MARK)
+    await ledger.settle(decision.attempt, Sent("{}"))
+    assert [word for word in noted if word != "PRAGMA"] == ["INSERT"] * 3
+    await ledger.aclose()
+
+
+async def test_a_guess_that_is_wrong_for_one_mail_writes_nothing_and_is_decided_anew(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "ledger.db")
+    ledger, other = Ledger(store), Ledger(SqliteStore(tmp_path / "ledger.db"))
+    assert await works(ledger, "sent")
+    assert isinstance(await other.begin("held", "h", 60), Granted)
+    noted = statements(store)
+    answers = await asyncio.gather(*(ledger.begin(key, "h", 60) for key in ("new", "held", "sent")))
+    assert [type(answer) for answer in answers] == [Granted, HeldElsewhere, AlreadySent]
+    assert [word for word in noted if word != "PRAGMA"] == ["INSERT", "BEGIN", "SELECT", "INSERT", "COMMIT"]
+    await ledger.aclose()
+    await other.aclose()
+
+
+async def test_a_time_is_kept_with_all_its_digits(tmp_path: Path) -> None:
+    moment = 1_795_828_592.123456789
+    store = SqliteStore(tmp_path / "ledger.db", lambda: moment)
+    ledger = Ledger(store)
+    assert await works(ledger, "k")
+    (entry,) = await ledger.entries()
+    assert entry.changed == moment
     await ledger.aclose()

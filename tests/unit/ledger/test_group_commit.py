@@ -119,3 +119,69 @@ async def test_a_begin_that_fails_after_its_caller_left_is_nobodys() -> None:
     gate.open.set()
     await ledger.aclose()
     assert gate.groups == [["a"]]
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger that waits for company for ever, so that a test sees for whom it does not wait."""
+    monkeypatch.setattr("connector.ledger.ledger._COMPANY_SECONDS", 3600)
+    monkeypatch.setattr("connector.ledger.ledger.min", lambda _took, most: most, raising=False)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_mail_that_is_alone_waits_for_no_company() -> None:
+    gate = Gate()
+    gate.open.set()
+    ledger = Ledger(gate)
+    for key in "abc":
+        decision = await ledger.begin(key, "h", 60)
+        assert isinstance(decision, Granted)
+        await ledger.committing(decision.attempt, MARK)
+        await ledger.settle(decision.attempt, Sent("{}"))
+    assert {len(group) for group in gate.groups} == {1}
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_group_waits_until_it_is_as_large_as_the_last_one() -> None:
+    gate = Gate()
+    gate.open.set()
+    ledger = Ledger(gate)
+    await asyncio.gather(*(ledger.begin(key, "h", 60) for key in "abc"))
+    two = [asyncio.create_task(ledger.begin(key, "h", 60)) for key in "de"]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(gate.groups) == 1
+    await asyncio.gather(*two, ledger.begin("f", "h", 60))
+    assert gate.groups == [["a", "b", "c"], ["d", "e", "f"]]
+
+
+async def test_a_group_that_gets_no_company_is_written_all_the_same() -> None:
+    gate = Gate()
+    gate.open.set()
+    ledger = Ledger(gate)
+    await asyncio.gather(*(ledger.begin(key, "h", 60) for key in "abc"))
+    await ledger.begin("d", "h", 60)
+    await ledger.begin("e", "h", 60)
+    assert gate.groups == [["a", "b", "c"], ["d"], ["e"]]
+
+
+async def test_a_begin_whose_caller_leaves_as_it_is_answered_is_given_back() -> None:
+    gate = Gate()
+    gate.open.set()
+    ledger = Ledger(gate)
+    answered = asyncio.Event()
+    resolve = ledger._resolve
+
+    def resolved(future: asyncio.Future[Answer], answer: Answer | Exception) -> None:
+        resolve(future, answer)
+        beginning.cancel()
+        answered.set()
+
+    ledger._resolve = resolved  # type: ignore[method-assign]
+    beginning = asyncio.create_task(ledger.begin("a", "h", 3600))
+    await answered.wait()
+    with pytest.raises(asyncio.CancelledError):
+        await beginning
+    await ledger.aclose()
+    (entry,) = await gate.entries(key="a", state=None, limit=1)
+    assert entry.state is State.RELEASED
