@@ -141,18 +141,27 @@ class Pool:
         """Wait for a grant as long as other mails of the lane get theirs."""
         limit = self._settings.wait.total_seconds()
         loop = asyncio.get_running_loop()
+        timer: asyncio.TimerHandle
+
+        def look() -> asyncio.TimerHandle:
+            until = loop.time() + limit
+            return loop.call_at(until, give_up_if_stalled, until)
+
+        def give_up_if_stalled(until: float) -> None:
+            nonlocal timer
+            timer = look()
+            if not place.done() and lane.stalled(limit):
+                lane.leave_queue(place)
+                place.set_exception(_none_free(lane, limit, late=loop.time() - until))
+
+        timer = look()
         try:
-            while not place.done():
-                until = loop.time() + limit
-                await asyncio.wait({place}, timeout=limit)
-                if not place.done() and lane.stalled(limit):
-                    lane.leave_queue(place)
-                    raise _none_free(lane, limit, late=loop.time() - until)
-            return place.result()
+            return await place
         except asyncio.CancelledError:
             lane.leave_queue(place)
             raise
         finally:
+            timer.cancel()
             self._forget(lane)
 
     async def _open(self, lane: Lane) -> Connection | asyncio.Future[Grant]:

@@ -1,0 +1,1 @@
+"""The connector beside clients in other languages, in turn: ``python -m benchmarks.peers``."""
