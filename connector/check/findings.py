@@ -26,6 +26,8 @@ class CheckStep(StrEnum):
     SETTINGS = "settings"
     GRANT = "grant"
     TOKEN = "token"  # noqa: S105 - a step, not a secret
+    PERMISSIONS = "permissions"
+    MAILBOX = "mailbox"
     DNS = "dns"
     TCP = "tcp"
     TLS = "tls"
@@ -52,6 +54,8 @@ FACTS: dict[CheckStep, dict[str, Any]] = {
         "endings": [],
     },
     CheckStep.TOKEN: dict.fromkeys(("expiresAt", "server", "error")),
+    CheckStep.PERMISSIONS: {"application": None, "permissions": [], "operations": []},
+    CheckStep.MAILBOX: {"mailbox": None},
     CheckStep.DNS: {"addresses": []},
     CheckStep.TCP: {"address": None, "port": None},
     CheckStep.TLS: {"version": None, "cipher": None, "certificates": []},

@@ -23,7 +23,7 @@ from connector.message.build import build
 from connector.model.addresses import Mailbox
 from connector.model.envelope import Message
 from connector.model.mail import ContentType, InlineContent, LoadedContent, SendRequest
-from connector.model.server import Security, Server, TimeLimits
+from connector.model.server import Route, Security, Server, TimeLimits
 from connector.settings.model import MessageSettings
 from connector.tls.faults import Fault, fault_of
 from connector.tls.trust import host_to_verify
@@ -154,7 +154,7 @@ async def _send(session: Session, server: Server, trial: Trial, course: Course) 
         message = "no test mail was sent: it has no sender"
         course.note(Finding(CheckStep.MAIL, Status.FAILED, message, fix))
         return
-    mail = _test_mail(server, trial.sender, trial.recipient, trial.message)
+    mail = test_mail(server, trial.sender, trial.recipient, trial.message)
     receipt = await session.submit(mail)
     recipient = trial.recipient.address
     facts = {"recipient": recipient, "messageId": mail.message_id, "reply": str(receipt.reply)}
@@ -162,7 +162,8 @@ async def _send(session: Session, server: Server, trial: Trial, course: Course) 
     course.note(Finding(CheckStep.MAIL, Status.OK, message, seconds=course.lap(), facts=facts))
 
 
-def _test_mail(server: Server, sender: Mailbox, recipient: Mailbox, settings: MessageSettings) -> Message:
+def test_mail(server: Route, sender: Mailbox, recipient: Mailbox, settings: MessageSettings) -> Message:
+    """Write the mail that shows whether mail goes out."""
     subject = f"Test mail through {server.account or server}"
     request = SendRequest(
         server, sender, (recipient,), (), (), subject, ContentType.TEXT, InlineContent(_TEXT)

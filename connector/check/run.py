@@ -156,12 +156,30 @@ class _Checks:
         warn, seconds = self._settings.tokens.warn, self._request.seconds
         findings = await check_credential(configured, self._means.sources, warn, seconds)
         if isinstance(server, GraphRoute):
-            return Report("account", account.name, str(server), findings)
+            more = await self._graph(server, sender, reached=findings[-1].status is not Status.FAILED)
+            return Report("account", account.name, str(server), (*findings, *more))
         if all(finding.status in {Status.OK, Status.WARNING} for finding in findings):
             report = await self._server("account", account.name, server, sender)
         else:
             report = await self._without_login(account.name, server)
         return replace(report, findings=(*findings, *report.findings))
+
+    async def _graph(
+        self, route: GraphRoute, sender: Mailbox | None, *, reached: bool
+    ) -> tuple[Finding, ...]:
+        """Check a mailbox behind Microsoft Graph, if there is a token for it."""
+        from connector.check.graph_mailbox import examine_graph  # noqa: PLC0415 - loads a library
+        from connector.transport.graph.graph_transport import GraphTransport  # noqa: PLC0415 - the same
+
+        if not reached:
+            return tuple(map(Finding.not_reached, (CheckStep.PERMISSIONS, CheckStep.MAILBOX, CheckStep.MAIL)))
+        trial = Trial(sender, self._request.recipient, self._request.seconds, self._settings.message)
+        ready, _ = await with_secrets(route, self._means.secrets)
+        transport = GraphTransport(self._means.sources.of, outbound(self._settings.http))
+        try:
+            return await examine_graph(ready, trial, transport, self._means.sources.of(route.credential))
+        finally:
+            await transport.aclose()
 
     async def _without_login(self, name: str, server: Server) -> Report:
         """Check whether the server is there; no further, since there is nothing to log in with."""

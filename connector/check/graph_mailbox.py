@@ -1,0 +1,167 @@
+"""Check a mailbox behind Microsoft Graph: what the token allows, whether the mailbox is there, a test mail.
+
+The steps before, grant and token, are those of every account with OAuth. A token is read, never verified:
+what it names is for people, and the service decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from connector.auth.port import TokenSource
+from connector.check.findings import CheckStep, Finding, Status
+from connector.check.mail_server import Trial, test_mail
+from connector.errors import ConnectorError, ErrorCode, Phase
+from connector.graph.api import GraphFaultError
+from connector.graph.verdict import refusal
+from connector.model.server import GraphRoute
+from connector.transport.graph.graph_transport import GraphTransport
+
+_STEPS = (CheckStep.PERMISSIONS, CheckStep.MAILBOX, CheckStep.MAIL)
+# What each operation needs at least, and what includes it.
+_OPERATIONS: Mapping[str, tuple[str, ...]] = {
+    "send": ("Mail.Send",),
+    "drafts": ("Mail.ReadWrite",),
+    "read": ("Mail.Read", "Mail.ReadWrite"),
+    "change": ("Mail.ReadWrite",),
+}
+_EVERY_MAILBOX = frozenset({"Mail.Send", "Mail.ReadWrite", "Mail.Read"})
+
+
+async def examine_graph(
+    route: GraphRoute, trial: Trial, transport: GraphTransport, tokens: TokenSource
+) -> tuple[Finding, ...]:
+    """Take the steps in order until one fails; a finding for each, also for those not reached."""
+    findings: dict[CheckStep, Finding] = {}
+    try:
+        async with asyncio.timeout(trial.seconds):
+            claims = _claims((await tokens.token()).get_secret_value())
+    except (ConnectorError, TimeoutError):
+        claims = {}
+    for step in _STEPS:
+        begun = time.monotonic()
+        try:
+            async with asyncio.timeout(trial.seconds):
+                found = await _taken(step, route, trial, transport, claims)
+        except ConnectorError as error:
+            found = _failed(step, error, route)
+        except TimeoutError:
+            text = f"{route} was silent for longer than --timeout ({trial.seconds:g} s)."
+            fix = "Check the network and http.proxy, or try a longer --timeout."
+            found = Finding(step, Status.FAILED, text, fix, ErrorCode.CONNECTION_TIMEOUT)
+        findings[step] = found
+        if found.status is Status.FAILED:
+            break
+        if found.status is not Status.SKIPPED:
+            findings[step] = _timed(found, time.monotonic() - begun)
+    return tuple(findings.get(step) or Finding.not_reached(step) for step in _STEPS)
+
+
+async def _taken(
+    step: CheckStep,
+    route: GraphRoute,
+    trial: Trial,
+    transport: GraphTransport,
+    claims: Mapping[str, Any],
+) -> Finding:
+    if step is CheckStep.PERMISSIONS:
+        return _permissions(route, claims)
+    if step is CheckStep.MAILBOX:
+        return await _mailbox(route, transport)
+    return await _mail(route, trial, transport)
+
+
+def _permissions(route: GraphRoute, claims: Mapping[str, Any]) -> Finding:
+    """Say what the token allows: a person's in ``scp``, an application's in ``roles``."""
+    application = "scp" not in claims
+    named = _names(claims.get("roles") if application else claims.get("scp"))
+    held = {name.removesuffix(".Shared") for name in named}
+    allowed = [operation for operation, names in _OPERATIONS.items() if held & set(names)]
+    facts = {"application": application if claims else None, "permissions": named, "operations": allowed}
+    if not claims:
+        return Finding(CheckStep.PERMISSIONS, Status.SKIPPED, "the token cannot be read", facts=facts)
+    missing = [name for name in _wanted(route) if name not in held]
+    told = f"{'application' if application else 'delegated'}: {', '.join(named) or 'none for mail'}"
+    if application and missing:
+        message = f"{told}; where Exchange grants them (RBAC for Applications), the next steps show it"
+        return Finding(CheckStep.PERMISSIONS, Status.OK, message, facts=facts)
+    if missing:
+        fix = f"Add {' and '.join(missing)} to accounts.{route.account}.oauth.scopes, and consent again."
+        message = f"{told}; missing: {', '.join(missing)}"
+        code = ErrorCode.AUTH_FAILED
+        return Finding(CheckStep.PERMISSIONS, Status.FAILED, message, fix, code, facts=facts)
+    if application and held & _EVERY_MAILBOX:
+        fix = (
+            "Limit it with RBAC for Applications (docs/how-to/microsoft-graph.md), and remove the "
+            "permissions in Entra; or see to it that the application has no other use."
+        )
+        message = f"{told}; unless limited, it may send as every mailbox of the tenant"
+        return Finding(CheckStep.PERMISSIONS, Status.WARNING, message, fix, facts=facts)
+    return Finding(CheckStep.PERMISSIONS, Status.OK, told, facts=facts)
+
+
+def _wanted(route: GraphRoute) -> tuple[str, ...]:
+    return ("Mail.Send", "Mail.ReadWrite") if route.exact else ("Mail.Send",)
+
+
+async def _mailbox(route: GraphRoute, transport: GraphTransport) -> Finding:
+    facts = {"mailbox": route.user}
+    try:
+        await (await transport.api(route)).ask("GET", "/mailFolders/drafts?$select=id")
+    except GraphFaultError as fault:
+        if fault.status == 403 and not route.exact:
+            text = "cannot be seen with Mail.Send alone; --send-to ADDRESS shows whether it sends"
+            return Finding(CheckStep.MAILBOX, Status.SKIPPED, text, facts=facts)
+        raise refusal(fault, Phase.MAIL, route, "open the mailbox") from fault
+    whose = route.user or "that of the person who consented"
+    return Finding(CheckStep.MAILBOX, Status.OK, f"{whose} is there", facts=facts)
+
+
+async def _mail(route: GraphRoute, trial: Trial, transport: GraphTransport) -> Finding:
+    if trial.recipient is None:
+        return Finding(CheckStep.MAIL, Status.SKIPPED, "no test mail; --send-to ADDRESS sends one")
+    if trial.sender is None:
+        fix = f"Set accounts.{route.account}.address, or give --from ADDRESS."
+        return Finding(CheckStep.MAIL, Status.FAILED, "no test mail was sent: it has no sender", fix)
+    mail = test_mail(route, trial.sender, trial.recipient, trial.message)
+    receipt = await transport.submit(mail, route)
+    recipient = trial.recipient.address
+    facts = {"recipient": recipient, "messageId": mail.message_id, "reply": str(receipt.reply)}
+    return Finding(CheckStep.MAIL, Status.OK, f"sent to {recipient}: {receipt.reply}", facts=facts)
+
+
+def _failed(step: CheckStep, error: ConnectorError, route: GraphRoute) -> Finding:
+    fix = {
+        ErrorCode.AUTH_FAILED: "Grant the permissions that docs/how-to/microsoft-graph.md names, and wait: "
+        "changes take up to two hours.",
+        ErrorCode.SENDER_REJECTED: f"Correct accounts.{route.account}.graph.user or address, or give the "
+        "mailbox a licence.",
+    }.get(error.code, "Follow the message, then check again.")
+    return Finding(step, Status.FAILED, error.message, fix, error.code)
+
+
+def _timed(finding: Finding, seconds: float) -> Finding:
+    return Finding(
+        finding.step, finding.status, finding.message, finding.fix, finding.code, seconds, finding.facts
+    )
+
+
+def _names(value: object) -> list[str]:
+    """Read ``scp``, a text with blanks, or ``roles``, a list."""
+    items = value.split() if isinstance(value, str) else value
+    return [item for item in items if isinstance(item, str)] if isinstance(items, list) else []
+
+
+def _claims(token: str) -> Mapping[str, Any]:
+    """Read what a token says of itself; empty where it is none of RFC 7519."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
