@@ -18,7 +18,7 @@ from connector.accounts.credentials import credential_of
 from connector.errors import AccountError
 from connector.model.addresses import Mailbox
 from connector.model.credential import Credential
-from connector.model.incoming import Incoming
+from connector.model.incoming import Incoming, MailProtocol, ReadFrom
 from connector.model.mail import WhenUncertain
 from connector.model.server import GraphRoute, Quota, Route, Server, Switches, TimeLimits, TlsPolicy
 from connector.model.signing import UNPROTECTED, DomainKeyFile, KeyFile, SigningPolicy
@@ -68,7 +68,7 @@ class Account:
     when_uncertain: WhenUncertain | None
     defaults: MessageDefaults
     signing: SigningPolicy = UNPROTECTED
-    incoming: Incoming | None = None
+    incoming: ReadFrom | None = None
 
 
 class Accounts:
@@ -158,7 +158,8 @@ def _account(
     signing = _signing(name, settings.signing)
     if settings.transport == "graph" and credential is not None:
         mailbox = _graph(name, settings, credential)
-        return Account(name, mailbox, sender, reply_to, settings.uncertain, settings.defaults, signing)
+        read = mailbox if settings.incoming.protocol is MailProtocol.GRAPH else None
+        return Account(name, mailbox, sender, reply_to, settings.uncertain, settings.defaults, signing, read)
     server = replace(_server(name, settings, timeouts), credential=credential)
     incoming = _incoming(server, settings)
     return Account(name, server, sender, reply_to, settings.uncertain, settings.defaults, signing, incoming)

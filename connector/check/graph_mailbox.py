@@ -18,6 +18,7 @@ from connector.check.findings import CheckStep, Finding, Status
 from connector.check.mail_server import Trial, test_mail
 from connector.errors import ConnectorError, ErrorCode, Phase
 from connector.graph.api import GraphFaultError
+from connector.graph.mailboxes import GraphMailboxes
 from connector.graph.verdict import refusal
 from connector.model.server import GraphRoute
 from connector.transport.graph.graph_transport import GraphTransport
@@ -34,7 +35,7 @@ _EVERY_MAILBOX = frozenset({"Mail.Send", "Mail.ReadWrite", "Mail.Read"})
 
 
 async def examine_graph(
-    route: GraphRoute, trial: Trial, transport: GraphTransport, tokens: TokenSource
+    route: GraphRoute, trial: Trial, mailboxes: GraphMailboxes, tokens: TokenSource
 ) -> tuple[Finding, ...]:
     """Take the steps in order until one fails; a finding for each, also for those not reached."""
     findings: dict[CheckStep, Finding] = {}
@@ -47,7 +48,7 @@ async def examine_graph(
         begun = time.monotonic()
         try:
             async with asyncio.timeout(trial.seconds):
-                found = await _taken(step, route, trial, transport, claims)
+                found = await _taken(step, route, trial, mailboxes, claims)
         except ConnectorError as error:
             found = _failed(step, error, route)
         except TimeoutError:
@@ -66,14 +67,14 @@ async def _taken(
     step: CheckStep,
     route: GraphRoute,
     trial: Trial,
-    transport: GraphTransport,
+    mailboxes: GraphMailboxes,
     claims: Mapping[str, Any],
 ) -> Finding:
     if step is CheckStep.PERMISSIONS:
         return _permissions(route, claims)
     if step is CheckStep.MAILBOX:
-        return await _mailbox(route, transport)
-    return await _mail(route, trial, transport)
+        return await _mailbox(route, mailboxes)
+    return await _mail(route, trial, mailboxes)
 
 
 def _permissions(route: GraphRoute, claims: Mapping[str, Any]) -> Finding:
@@ -109,10 +110,10 @@ def _wanted(route: GraphRoute) -> tuple[str, ...]:
     return ("Mail.Send", "Mail.ReadWrite") if route.exact else ("Mail.Send",)
 
 
-async def _mailbox(route: GraphRoute, transport: GraphTransport) -> Finding:
+async def _mailbox(route: GraphRoute, mailboxes: GraphMailboxes) -> Finding:
     facts = {"mailbox": route.user}
     try:
-        await (await transport.api(route)).ask("GET", "/mailFolders/drafts?$select=id")
+        await (await mailboxes.api(route)).ask("GET", "/mailFolders/drafts?$select=id")
     except GraphFaultError as fault:
         if fault.status == 403 and not route.exact:
             text = "cannot be seen with Mail.Send alone; --send-to ADDRESS shows whether it sends"
@@ -122,14 +123,14 @@ async def _mailbox(route: GraphRoute, transport: GraphTransport) -> Finding:
     return Finding(CheckStep.MAILBOX, Status.OK, f"{whose} is there", facts=facts)
 
 
-async def _mail(route: GraphRoute, trial: Trial, transport: GraphTransport) -> Finding:
+async def _mail(route: GraphRoute, trial: Trial, mailboxes: GraphMailboxes) -> Finding:
     if trial.recipient is None:
         return Finding(CheckStep.MAIL, Status.SKIPPED, "no test mail; --send-to ADDRESS sends one")
     if trial.sender is None:
         fix = f"Set accounts.{route.account}.address, or give --from ADDRESS."
         return Finding(CheckStep.MAIL, Status.FAILED, "no test mail was sent: it has no sender", fix)
     mail = test_mail(route, trial.sender, trial.recipient, trial.message)
-    receipt = await transport.submit(mail, route)
+    receipt = await GraphTransport(mailboxes).submit(mail, route)
     recipient = trial.recipient.address
     facts = {"recipient": recipient, "messageId": mail.message_id, "reply": str(receipt.reply)}
     return Finding(CheckStep.MAIL, Status.OK, f"sent to {recipient}: {receipt.reply}", facts=facts)

@@ -169,17 +169,17 @@ class _Checks:
     ) -> tuple[Finding, ...]:
         """Check a mailbox behind Microsoft Graph, if there is a token for it."""
         from connector.check.graph_mailbox import examine_graph  # noqa: PLC0415 - loads a library
-        from connector.transport.graph.graph_transport import GraphTransport  # noqa: PLC0415 - the same
+        from connector.graph.mailboxes import GraphMailboxes  # noqa: PLC0415 - the same
 
         if not reached:
             return tuple(map(Finding.not_reached, (CheckStep.PERMISSIONS, CheckStep.MAILBOX, CheckStep.MAIL)))
         trial = Trial(sender, self._request.recipient, self._request.seconds, self._settings.message)
         ready, _ = await with_secrets(route, self._means.secrets)
-        transport = GraphTransport(self._means.sources.of, outbound(self._settings.http))
+        mailboxes = GraphMailboxes(self._means.sources.of, outbound(self._settings.http))
         try:
-            return await examine_graph(ready, trial, transport, self._means.sources.of(route.credential))
+            return await examine_graph(ready, trial, mailboxes, self._means.sources.of(route.credential))
         finally:
-            await transport.aclose()
+            await mailboxes.aclose()
 
     async def _without_login(self, name: str, server: Server) -> Report:
         """Check whether the server is there; no further, since there is nothing to log in with."""

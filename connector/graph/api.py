@@ -108,12 +108,19 @@ class GraphApi:
         client: Keeps the connections.
         tokens: Gives tokens.
         allowance: Of the mailbox.
+        known: Ids of folders by their well-known names, which never change; filled by who asks for one.
     """
 
     def __init__(
-        self, route: GraphRoute, client: httpx2.AsyncClient, tokens: TokenSource, allowance: Allowance
+        self,
+        route: GraphRoute,
+        client: httpx2.AsyncClient,
+        tokens: TokenSource,
+        allowance: Allowance,
+        known: dict[str, str] | None = None,
     ) -> None:
         self.route = route
+        self.known = {} if known is None else known
         self._client = client
         self._tokens = tokens
         self._allowance = allowance

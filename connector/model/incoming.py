@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from connector.model.server import Server
+from connector.model.server import GraphRoute, Server
 
 
 class MailProtocol(StrEnum):
@@ -13,6 +13,7 @@ class MailProtocol(StrEnum):
 
     IMAP = "imap"
     POP3 = "pop3"
+    GRAPH = "graph"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +32,12 @@ class Incoming:
     mechanisms: tuple[str, ...] = ()
     disabled: frozenset[str] = frozenset()
     namespace: str | None = None
+
+
+ReadFrom = Incoming | GraphRoute
+"""Where mails are read: a server that keeps a mailbox, or a mailbox behind Microsoft Graph."""
+
+
+def route_to(mailbox: ReadFrom) -> Server | GraphRoute:
+    """The way to a mailbox, for what all ways have in common: its host, its login, its name in messages."""
+    return mailbox.server if isinstance(mailbox, Incoming) else mailbox

@@ -15,11 +15,12 @@ from typing import Any
 
 from connector.accounts.accounts import Origin, with_secrets
 from connector.errors import CancelledBeforeSendError, CancelReason, ConnectorError, ErrorCode
-from connector.mailbox.pool import Mailboxes
+from connector.mailbox.pool import Mailboxes, Operation
 from connector.mailbox.port import Deletion, Mailbox
 from connector.model.hosts import listed
-from connector.model.incoming import Incoming
+from connector.model.incoming import Incoming, ReadFrom, route_to
 from connector.model.job import Job, JobContext, Outcome
+from connector.model.server import GraphRoute
 from connector.observe.job_facts import failed_facts, mailbox_facts
 from connector.secrets.masker import MaskedError
 from connector.secrets.resolve import Use
@@ -108,9 +109,7 @@ class MailboxJobs:
                 return await _result(mailbox, request, self._settings.mailbox)
 
             try:
-                credential = request.incoming.server.credential
-                tokens = self._stages.tokens(credential) if credential else None
-                result = await self._mailboxes.use(request.incoming, operation, tokens)
+                result = await self._used(request.incoming, operation)
                 break
             except ConnectorError as error:
                 if last or error.code is not ErrorCode.AUTH_FAILED or not await task.login_changed():
@@ -121,6 +120,18 @@ class MailboxJobs:
             **result,
             "warnings": list(request.warnings),
         }
+
+    async def _used(self, where: ReadFrom, operation: Operation[dict[str, Any]]) -> dict[str, Any]:
+        """Do something with a mailbox, by the protocol that leads to it."""
+        stages = self._stages
+        if isinstance(where, GraphRoute):
+            from connector.mailbox.graph.graph_mailbox import use_graph  # noqa: PLC0415 - loads a library
+
+            seconds = self._settings.mailbox.time_limit.total_seconds()
+            return await use_graph(stages.graph(), where, operation, seconds)
+        credential = where.server.credential
+        tokens = stages.tokens(credential) if credential else None
+        return await self._mailboxes.use(where, operation, tokens)
 
 
 class _Task:
@@ -146,14 +157,14 @@ class _Task:
     @property
     def server(self) -> str:
         """The mailbox's server; empty until it is known."""
-        return str(self._request.incoming.server) if self._request else ""
+        return str(route_to(self._request.incoming)) if self._request else ""
 
     async def read(self) -> MailboxRequest:
         if self._request is None:
             stages = self._stages
             resolved = await stages.secrets.resolve(self._job.variables)
             request = read_mailbox_task(resolved.value, self._context())
-            server = request.incoming.server
+            server = route_to(request.incoming)
             stages.secrets.permit(resolved.uses, server.hostname, server.port)
             if server.credential is not None and server.account is None:
                 stages.secrets.permit_tokens(resolved.uses, *token_server(server.credential))
@@ -185,15 +196,17 @@ class _Task:
             token_hosts=listed(settings.tokens.hosts),
         )
 
-    async def _with_secrets(self, incoming: Incoming) -> tuple[Incoming, tuple[Use, ...]]:
+    async def _with_secrets(self, incoming: ReadFrom) -> tuple[ReadFrom, tuple[Use, ...]]:
+        if not isinstance(incoming, Incoming):
+            return await with_secrets(incoming, self._stages.secrets)
         account = self._stages.settings.accounts.get(incoming.server.account or "")
         own = account is not None and account.incoming.password is not None
         section = "incoming." if own else ""
         server, uses = await with_secrets(incoming.server, self._stages.secrets, section)
         return replace(incoming, server=server), uses
 
-    def _remember_login(self, incoming: Incoming) -> None:
-        server = incoming.server
+    def _remember_login(self, incoming: ReadFrom) -> None:
+        server = route_to(incoming)
         if server.password is None:
             return
         password = server.password.get_secret_value()
@@ -204,7 +217,7 @@ class _Task:
 
 async def _result(mailbox: Mailbox, request: MailboxRequest, settings: MailboxSettings) -> dict[str, Any]:
     """Do the operation; its result in the shape of the contract, no larger than allowed."""
-    limit = ResultLimit(settings.max_result, str(request.incoming.server))
+    limit = ResultLimit(settings.max_result, str(route_to(request.incoming)))
     if request.listing is not None:
         page = await mailbox.find(request.listing)
         return await asyncio.to_thread(_limited, page_result(page), limit)

@@ -47,6 +47,7 @@ from connector.transport.port import Transport
 from connector.transport.smtp.transport import SmtpTransport
 
 if TYPE_CHECKING:
+    from connector.graph.mailboxes import GraphMailboxes
     from connector.mailtemplates.render import Templates
     from connector.send.mailbox_jobs import MailboxJobs
     from connector.signing.protection import Protector
@@ -239,9 +240,11 @@ async def open_pipeline(
                 smtp = await stack.enter_async_context(open_smtp(settings, shared.metrics))
             smtp.use(settings.smtp, tokens.of)
             transports = {Server.transport: smtp}
-            if any(isinstance(account.route, GraphRoute) for account in accounts.all):
-                graph = await stack.enter_async_context(_open_graph(tokens, way, shared.allowances))
-                transports[GraphRoute.transport] = graph
+        graph = await stack.enter_async_context(_graph_mailboxes(tokens, way, shared.allowances))
+        if GraphRoute.transport not in transports and any(
+            isinstance(account.route, GraphRoute) for account in accounts.all
+        ):
+            transports[GraphRoute.transport] = _graph_transport(graph())
         if lasting:
             await stack.enter_async_context(_beside(_watch_grants(settings, tokens, shared.metrics)))
         if any(account.signing.keys or account.signing.dkim for account in accounts.all):
@@ -256,6 +259,7 @@ async def open_pipeline(
             shared.pacing,
             transports,
             tokens.of,
+            graph,
             masker,
             masks,
             shared.metrics,
@@ -298,16 +302,26 @@ def _instead(transport: Transport | None) -> dict[str, Transport]:
 
 
 @asynccontextmanager
-async def _open_graph(
+async def _graph_mailboxes(
     tokens: TokenSources, way: Outbound, allowances: Allowances
-) -> AsyncIterator[Transport]:
+) -> AsyncIterator[Callable[[], GraphMailboxes]]:
+    async with AsyncExitStack() as stack:
+
+        @cache
+        def made() -> GraphMailboxes:
+            from connector.graph.mailboxes import GraphMailboxes  # noqa: PLC0415 - loads a library
+
+            mailboxes = GraphMailboxes(tokens.of, way, allowances)
+            stack.push_async_callback(mailboxes.aclose)
+            return mailboxes
+
+        yield made
+
+
+def _graph_transport(mailboxes: GraphMailboxes) -> Transport:
     from connector.transport.graph.graph_transport import GraphTransport  # noqa: PLC0415 - loads a library
 
-    graph = GraphTransport(tokens.of, way, allowances)
-    try:
-        yield graph
-    finally:
-        await graph.aclose()
+    return GraphTransport(mailboxes)
 
 
 @asynccontextmanager

@@ -50,6 +50,7 @@ from connector.transport.pacing import Pacing
 from connector.transport.port import Finder, Transport
 
 if TYPE_CHECKING:
+    from connector.graph.mailboxes import GraphMailboxes
     from connector.mailtemplates.render import Templates
     from connector.signing.protection import Protector
 
@@ -75,6 +76,7 @@ class Stages:
         templates: Renders mail templates; made for the first mail that has one, for the same reason.
         transports: What carries mails, by the name that a route gives.
         tokens: Gives the source of a credential's access tokens.
+        graph: Gives requests to Microsoft Graph; made for the first one, since it loads a library.
         masker: Masks every value that was ever a credential in the logs.
         masks: Masks what secret providers gave in what goes to the engine. Apart, because a password that a
             diagram holds is known to its readers, and must not change the results of other processes.
@@ -91,6 +93,7 @@ class Stages:
     pacing: Pacing
     transports: Mapping[str, Transport]
     tokens: Callable[[Credential], TokenSource]
+    graph: Callable[[], GraphMailboxes]
     masker: Masker
     masks: Masker
     metrics: Metrics

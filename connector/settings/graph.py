@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from connector.model.incoming import MailProtocol
 from connector.settings.oauth import LOOPBACK
 from connector.settings.providers import CLOUDS, Service
 from connector.settings.values import Section, from_json, text_schema
@@ -111,6 +112,8 @@ def graph_faults(account: AccountSettings) -> Iterator[str]:
             yield "graph needs transport graph"
         if account.http_headers:
             yield "http_headers needs transport graph"
+        if account.incoming.protocol is MailProtocol.GRAPH:
+            yield "incoming.protocol graph needs transport graph"
         return
     yield from _superfluous(account)
     if not account.oauth.given:
@@ -132,8 +135,8 @@ def _superfluous(account: AccountSettings) -> Iterator[str]:
             yield f"{key} is for transport smtp: remove it"
     if account.preset not in {"custom", "office365", "outlook"}:
         yield f"preset {account.preset} is for transport smtp: remove it"
-    if account.incoming.protocol is not None:
-        yield "incoming is for transport smtp: a token is good for one of the two services"
+    if account.incoming.protocol not in {None, MailProtocol.GRAPH}:
+        yield "incoming.protocol must be graph: a token is good for one of the two services"
     if account.signing.dkim.keys:
         yield "signing.dkim is for transport smtp: Exchange writes mails anew, and signs them itself"
     if account.defaults.delivery_receipt:

@@ -24,8 +24,8 @@ class IncomingSettings(Section):
 
     protocol: MailProtocol | None = Field(
         None,
-        description="`imap`, or `pop3`, which knows one folder and no flags; without it the account has no "
-        "mailbox.",
+        description="`imap`; `pop3`, which knows one folder and no flags; or `graph` with `transport: "
+        "graph`. Without it the account has no mailbox.",
     )
     host: HostName | None = Field(None, description="Its server. Default: the preset's, otherwise host.")
     port: int | None = Field(
@@ -48,7 +48,10 @@ class IncomingSettings(Section):
     @model_validator(mode="after")
     def _complete(self) -> IncomingSettings:
         if self.protocol is None and self.model_fields_set:
-            raise ValueError("needs protocol, imap or pop3")
+            raise ValueError("needs protocol: imap, pop3 or graph")
+        others = ", ".join(sorted(self.model_fields_set - {"protocol"}))
+        if self.protocol is MailProtocol.GRAPH and others:
+            raise ValueError(f"protocol graph reads the mailbox that the account sends from: remove {others}")
         return self
 
     @property

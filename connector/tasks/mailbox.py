@@ -32,7 +32,7 @@ from connector.mailbox.criteria import (
 from connector.mailbox.port import WHOLE, Change, Deletion, Listing, Reference, Role, Transfer
 from connector.mailbox.references import MessageId, read_name
 from connector.model.hosts import parse_host
-from connector.model.incoming import Incoming, MailProtocol
+from connector.model.incoming import Incoming, MailProtocol, ReadFrom
 from connector.model.server import Security, Server
 from connector.model.text import check_text
 from connector.tasks.definitions import SECURITY
@@ -79,7 +79,7 @@ class MailboxRequest:
     """
 
     operation: Operation
-    incoming: Incoming
+    incoming: ReadFrom
     account: str | None
     listing: Listing | None = None
     reference: Reference | None = None
@@ -141,7 +141,7 @@ def _operation(value: Value) -> Operation:
 # The mailbox
 
 
-def _read_route(inputs: Inputs, context: ReadContext) -> tuple[Incoming, str | None]:
+def _read_route(inputs: Inputs, context: ReadContext) -> tuple[ReadFrom, str | None]:
     named, authentication = inputs.get("account"), inputs.inside("authentication")
     own = authentication is not None and authentication.given(*_SERVER)
     if named and own:

@@ -34,7 +34,9 @@ class Content(StrEnum):
 CONTENTS = MappingProxyType({content.value: content for content in Content})
 MARKS = MappingProxyType({mark.value: mark for mark in Mark})
 ORDERS = MappingProxyType({"newest": True, "oldest": False})
-PROTOCOLS = MappingProxyType({protocol.value: protocol for protocol in MailProtocol})
+PROTOCOLS = MappingProxyType(
+    {protocol.value: protocol for protocol in (MailProtocol.IMAP, MailProtocol.POP3)}
+)
 INCLUDED = MappingProxyType({role.value: role for role in (Role.JUNK, Role.TRASH)})
 
 AUTHENTICATION = Definitions(

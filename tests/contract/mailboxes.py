@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import imaplib
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -14,6 +14,7 @@ from uuid import uuid4
 from pydantic import SecretStr
 
 from connector.mailbox.connection import Limits
+from connector.mailbox.graph.graph_mailbox import GraphMailbox
 from connector.mailbox.imap.mailbox import open_imap
 from connector.mailbox.pop3 import open_pop3
 from connector.mailbox.port import Mailbox
@@ -21,6 +22,10 @@ from connector.mailbox.threaded import OpenSession, ThreadedMailbox, WaitingSess
 from connector.model.incoming import Incoming, MailProtocol
 from connector.model.server import Security, Server
 from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.graph import Graph, graph_server
+from tests.servers.graph_state import Mailbox as GraphBox
+from tests.servers.graph_state import stamp
+from tests.wire.graph_submission import graph_mailboxes, route
 
 LIMITS = Limits(connect=10, tls=10, command=20, operation=60)
 
@@ -31,6 +36,11 @@ class Post(Protocol):
     @property
     def has_folders(self) -> bool:
         """Whether it has other folders than the inbox."""
+        ...
+
+    @property
+    def tells_sizes(self) -> bool:
+        """Whether lists show the octets of mails."""
         ...
 
     def deliver(self, octets: bytes, folder: str = "INBOX", received: datetime | None = None) -> None:
@@ -67,6 +77,7 @@ class DovecotPost:
     server: Dovecot
     protocol: MailProtocol
     disabled: frozenset[str] = frozenset()
+    tells_sizes: bool = True
 
     def __post_init__(self) -> None:
         self.user = f"user-{uuid4().hex[:12]}"
@@ -129,6 +140,56 @@ def _base64(letter: str) -> str:
     )
 
 
+@dataclass
+class GraphPost:
+    """A mailbox of Graph's double, with folders called as on the other servers."""
+
+    graph: Graph
+    user: str = "flow@example.test"
+    has_folders: bool = True
+    tells_sizes: bool = False
+
+    def __post_init__(self) -> None:
+        names = {"inbox": "INBOX", "sentitems": "Sent", "junkemail": "Junk", "deleteditems": "Trash"}
+        for folder in self.box.folders.values():
+            folder.name = names.get(folder.known or "", folder.name)
+        self.box.folders.pop(self.box.folder_id("archive"))
+
+    @property
+    def box(self) -> GraphBox:
+        return self.graph.mailbox(self.user)
+
+    def deliver(self, octets: bytes, folder: str = "INBOX", received: datetime | None = None) -> None:
+        changes = {"receivedDateTime": stamp(received)} if received else {}
+        self.box.receive(octets, self._folder(folder), **changes)
+
+    def found(self, folder: str = "INBOX") -> list[bytes]:
+        wanted = self._folder(folder)
+        return [item.mime or b"" for item in self.box.items.values() if item.folder == wanted]
+
+    def _folder(self, path: str) -> str:
+        """The id of a folder, which is created where it is missing."""
+        parent = "root"
+        for name in path.split("/"):
+            there = [one for one in self.box.folders.values() if (one.name, one.parent) == (name, parent)]
+            parent = (there[0] if there else self.box.add_folder(name, parent)).id
+        return parent
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Mailbox]:
+        async with graph_mailboxes(self.graph) as mailboxes:
+            api = await mailboxes.api(route(self.graph, user=self.user))
+            api.known.update({one.known: one.id for one in self.box.folders.values() if one.known})
+            yield GraphMailbox(api)
+
+
+@contextmanager
+def graph_post() -> Iterator[GraphPost]:
+    """A mailbox behind Microsoft Graph, as its double has it."""
+    with graph_server("flow@example.test") as graph:
+        yield GraphPost(graph)
+
+
 POSTS: dict[str, Callable[[Dovecot], Post]] = {
     "imap": lambda server: DovecotPost(server, MailProtocol.IMAP),
     "imap without extensions": lambda server: DovecotPost(
@@ -136,4 +197,5 @@ POSTS: dict[str, Callable[[Dovecot], Post]] = {
     ),
     "pop3": lambda server: DovecotPost(server, MailProtocol.POP3),
 }
-WITH_FOLDERS = [name for name in POSTS if name != "pop3"]
+KINDS = [*POSTS, "graph"]
+WITH_FOLDERS = [name for name in KINDS if name != "pop3"]

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from tests.servers.graph_filter import matches, searched
 from tests.servers.graph_operations import Call, Outgoing, RefusedError, Reply
-from tests.servers.graph_state import Folder, Item
+from tests.servers.graph_state import WELL_KNOWN, Folder, Item
 
 _PAGE, _LARGEST_PAGE = 10, 1_000
 
@@ -88,8 +88,9 @@ def _destination(call: Call) -> str:
 def _folder(call: Call, name: str) -> Folder:
     found = call.mailbox.folder(name)
     if found is None:
-        code = "ErrorItemNotFound" if name.startswith("F") else "ErrorInvalidIdMalformed"
-        raise RefusedError(404 if code == "ErrorItemNotFound" else 400, code)
+        if name.startswith("F") or name in WELL_KNOWN:
+            raise RefusedError(404, "ErrorItemNotFound", "The specified folder could not be found.")
+        raise RefusedError(400, "ErrorInvalidIdMalformed", "Id is malformed.")
     return found
 
 

@@ -227,6 +227,8 @@ def parsed(mime: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     }
     if sender := _recipients(message, "From"):
         fields["from"] = fields["sender"] = sender[0]
+    if (date := message["Date"]) is not None and date.datetime is not None:
+        fields["sentDateTime"] = stamp(date.datetime)
     if message.get("Message-ID"):
         fields["internetMessageId"] = str(message["Message-ID"])
     return fields, list(_files(message))

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from connector.errors import Reply
 from connector.graph.api import Limits
+from connector.graph.mailboxes import GraphMailboxes
 from connector.message.build import build
 from connector.model.addresses import Mailbox
 from connector.model.credential import Credential, Endpoints, Grant
@@ -102,9 +103,18 @@ async def transport(
     graph: Graph, tokens: FixedTokens | None = None, limits: Limits = LIMITS
 ) -> AsyncIterator[GraphTransport]:
     """A transport whose application may do all that it needs."""
+    async with graph_mailboxes(graph, tokens, limits) as mailboxes:
+        yield GraphTransport(mailboxes)
+
+
+@asynccontextmanager
+async def graph_mailboxes(
+    graph: Graph, tokens: FixedTokens | None = None, limits: Limits = LIMITS
+) -> AsyncIterator[GraphMailboxes]:
+    """Requests to the mailboxes, of an application that may do all."""
     source = tokens or FixedTokens(graph.token(None, "Mail.ReadWrite", "Mail.Send"))
-    graph_transport = GraphTransport(lambda _: source, DIRECT, limits=limits)
+    mailboxes = GraphMailboxes(lambda _: source, DIRECT, limits=limits)
     try:
-        yield graph_transport
+        yield mailboxes
     finally:
-        await graph_transport.aclose()
+        await mailboxes.aclose()

@@ -150,7 +150,7 @@ def incoming(post: DovecotPost, port: int, protocol: MailProtocol, **advanced: A
     login = {"username": post.user, "password": PASSWORD}
     settings = {"accounts": {"sales": {"host": "x", "incoming": half | login, "advanced": advanced}}}
     found = Accounts(Settings.model_validate(settings)).named("sales", Origin("order", "a")).incoming
-    assert found is not None
+    assert isinstance(found, Incoming)
     return found
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from connector import send_mail
 from connector.errors import ConnectorError, ErrorCode
+from connector.graph import mailboxes
 from connector.graph.api import Limits
 from connector.settings.model import Settings
-from connector.transport.graph import graph_transport
 from tests.servers.graph import Graph, graph_server
 
 USER = "flow@example.test"
@@ -77,7 +77,7 @@ async def test_a_mail_that_a_stopped_worker_had_sent_is_found(
 ) -> None:
     graph.fail("send", after=True)
     graph.fail("getMessage", 500, times=9)
-    monkeypatch.setattr(graph_transport, "Limits", lambda: Limits(look=0.05, interval=0.01))
+    monkeypatch.setattr(mailboxes, "Limits", lambda: Limits(look=0.05, interval=0.01))
     with pytest.raises(ConnectorError) as caught:
         await send(graph, tmp_path, "order-7")
     assert caught.value.code is ErrorCode.DELIVERY_UNCERTAIN
@@ -92,7 +92,7 @@ async def test_a_mail_that_a_stopped_worker_had_sent_is_found(
 async def test_a_mail_that_is_not_found_stays_in_doubt(
     graph: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(graph_transport, "Limits", lambda: Limits(look=0.05, interval=0.01))
+    monkeypatch.setattr(mailboxes, "Limits", lambda: Limits(look=0.05, interval=0.01))
     graph.fail("send")
     for _ in range(2):
         with pytest.raises(ConnectorError) as caught:

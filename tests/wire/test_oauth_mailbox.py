@@ -12,6 +12,7 @@ import pytest
 
 from connector.accounts.credentials import credential_of
 from connector.errors import ErrorCode
+from connector.model.incoming import Incoming
 from connector.model.job import Complete, Fail, Outcome
 from connector.model.server import Server
 from connector.secrets.masker import Masker
@@ -116,11 +117,11 @@ async def test_a_password_for_the_mailbox_alone_needs_no_token(
     tree = settings.model_dump()
     tree["accounts"]["sales"]["incoming"] |= {"username": "other", "password": "secrets.PW"}
     incoming = Accounts(Settings.model_validate(tree)).configured("sales").incoming
-    assert incoming is not None
+    assert isinstance(incoming, Incoming)
     assert (incoming.server.username, incoming.server.credential) == ("other", None)
     tree["accounts"]["sales"]["incoming"] |= {"username": "shared@example.test", "password": None}
     incoming = Accounts(Settings.model_validate(tree)).configured("sales").incoming
-    assert incoming is not None
+    assert isinstance(incoming, Incoming)
     server: Server = incoming.server
     assert (server.username, server.credential is None) == ("shared@example.test", False)
 

@@ -8,25 +8,17 @@ request, whose lost answer leaves doubt. A mail above the limit of a request alw
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import httpx2
-
-from connector.auth.port import TokenSource
-from connector.errors import ConnectorError, ErrorCode, Phase, Reply, TransportError
-from connector.graph.allowance import Allowances
-from connector.graph.api import Answer, GraphApi, GraphFaultError, Limits
+from connector.errors import ConnectorError, Phase, Reply, TransportError
+from connector.graph.api import Answer, GraphApi, GraphFaultError
+from connector.graph.mailboxes import GraphMailboxes
 from connector.graph.verdict import refusal, uncertain
-from connector.model.credential import Credential
 from connector.model.envelope import Message
 from connector.model.receipt import Delivery, Receipt
-from connector.model.server import GraphRoute, Route, TlsPolicy
-from connector.net.http_clients import open_client
-from connector.net.outbound import Outbound
-from connector.tls.trust import UnusableTrustError, build_context
+from connector.model.server import GraphRoute, Route
 from connector.transport.graph.blind_copies import (
     encoded,
     refuse_protected,
@@ -44,9 +36,6 @@ _FOUND = Reply(202, "Accepted, and found in Sent Items after the answer was lost
 _LAST_LOOK_SECONDS = 3.0
 _LONGEST_INTERVAL = 10.0
 
-Sources = Callable[[Credential], TokenSource]
-"""Gives the source of a credential's access tokens."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Mailing:
@@ -63,31 +52,20 @@ class _Mailing:
 
 
 class GraphTransport:
-    """Sends mails through Microsoft Graph; close it with :meth:`aclose`.
+    """Sends mails through Microsoft Graph.
 
     Args:
-        tokens: Gives the source of a credential's access tokens.
-        way: Which proxy requests go through.
-        allowances: What is left of each mailbox's limits; outlives the transport where settings change.
-        limits: How long things may take.
+        mailboxes: Gives requests to them.
     """
 
-    def __init__(
-        self,
-        tokens: Sources,
-        way: Outbound,
-        allowances: Allowances | None = None,
-        limits: Limits | None = None,
-    ) -> None:
-        self._tokens = tokens
-        self._way = way
-        self._allowances = allowances or Allowances()
-        self._limits = limits or Limits()
-        self._clients: dict[TlsPolicy, httpx2.AsyncClient] = {}
+    def __init__(self, mailboxes: GraphMailboxes) -> None:
+        self._mailboxes = mailboxes
+        self._limits = mailboxes.limits
 
     async def submit(self, message: Message, route: Route, deliveries: Deliveries = UNRECORDED) -> Receipt:
         """See :meth:`connector.transport.port.Transport.submit`; there is one delivery, to all recipients."""
-        mailing = _Mailing(message, _graph(route), await self.api(route), deliveries)
+        mailbox = _graph(route)
+        mailing = _Mailing(message, mailbox, await self._mailboxes.api(mailbox), deliveries)
         refuse_unsupported(message, mailing.route)
         mime = encoded(await asyncio.to_thread(with_blind_copies, message))
         if mime is None:
@@ -101,41 +79,9 @@ class GraphTransport:
         if not reference.startswith(_REFERENCE) or not isinstance(route, GraphRoute):
             return None
         try:
-            return await self._look(await self.api(route), reference.removeprefix(_REFERENCE))
+            return await self._look(await self._mailboxes.api(route), reference.removeprefix(_REFERENCE))
         except ConnectorError:
             return None
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        for client in self._clients.values():
-            await client.aclose()
-
-    async def api(self, route: Route) -> GraphApi:
-        """Requests to the mailbox of a route.
-
-        Raises:
-            TransportError: ``TLS_FAILED``, for a file of certificates that cannot be used.
-        """
-        route = _graph(route)
-        mailbox = route.base_url, route.user or route.credential.place
-        return GraphApi(
-            route, await self._client(route), self._tokens(route.credential), self._allowances.of(mailbox)
-        )
-
-    async def _client(self, route: GraphRoute) -> httpx2.AsyncClient:
-        if route.tls not in self._clients:
-            try:
-                trust = await asyncio.to_thread(build_context, route.tls)
-            except UnusableTrustError as error:
-                raise TransportError(
-                    ErrorCode.TLS_FAILED,
-                    f"accounts.{route.account}.{error.key} cannot be used: {error}. Nothing was sent.",
-                    phase=Phase.TLS,
-                    server=str(route),
-                ) from error
-            timeout = httpx2.Timeout(self._limits.answer, connect=self._limits.connect)
-            self._clients.setdefault(route.tls, open_client(trust, self._way, timeout))
-        return self._clients[route.tls]
 
     # By a draft
 

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from connector.accounts.accounts import Accounts, Origin, with_secrets
 from connector.errors import AccountError, ErrorCode, SecretError
+from connector.model.incoming import Incoming
 from connector.model.server import Security, Server, TlsPolicy, smtp_server
 from connector.secrets.providers import open_secrets
 from connector.settings.model import Settings
@@ -93,7 +94,7 @@ def test_a_password_without_a_user_name_logs_in_with_the_address() -> None:
     )
     account = configured.named("sales", ORDER)
     assert (account.route.username, account.route.password) == ("s@example.com", SecretStr("out"))
-    assert account.incoming is not None
+    assert isinstance(account.incoming, Incoming)
     server = account.incoming.server
     assert (server.username, server.password) == ("s@example.com", SecretStr("in"))
 

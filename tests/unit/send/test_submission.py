@@ -89,6 +89,7 @@ async def submission(
             Pacing(),
             {Server.transport: transport},
             lambda credential: pytest.fail(f"no token of {credential.place} is needed"),
+            lambda: pytest.fail("nothing goes through Microsoft Graph"),
             Masker(),
             Masker(),
             Metrics(),

@@ -24,8 +24,8 @@ from connector.mailbox.criteria import (
 )
 from connector.mailbox.port import Deletion, Listing, Mark, Reference, Role, Transfer
 from connector.model.hosts import listed
-from connector.model.incoming import MailProtocol
-from connector.model.server import Security
+from connector.model.incoming import Incoming, MailProtocol, route_to
+from connector.model.server import Security, smtp_server
 from connector.settings.model import Settings
 from connector.tasks.mailbox import MailboxRequest, read_mailbox_task
 from connector.tasks.mailbox_inputs import MAILBOX, Content, Operation
@@ -82,13 +82,14 @@ def criterion_of(search: Any) -> object:
 def test_the_default_account_lends_its_other_half() -> None:
     request = read(mailboxOperation="listFolders")
     assert (request.operation, request.account) == (Operation.LIST_FOLDERS, "default")
-    server = request.incoming.server
+    server = smtp_server(route_to(request.incoming))
     assert (str(server), server.security) == ("mail.example.com:993", Security.TLS)
     assert (server.username, server.password) == ("user", SecretStr("secrets.PW"))
 
 
 def test_a_preset_knows_the_host_and_incoming_its_own_login() -> None:
     incoming = read(mailboxOperation="list", account="gmail").incoming
+    assert isinstance(incoming, Incoming)
     assert (incoming.protocol, str(incoming.server)) == (MailProtocol.POP3, "pop.gmail.com:995")
     assert (incoming.server.username, incoming.server.password) == ("other", SecretStr("secrets.O"))
 
@@ -111,7 +112,7 @@ def test_an_account_without_a_mailbox_is_refused_by_name() -> None:
 def test_a_task_may_name_the_server(given: dict[str, Any], security: Security) -> None:
     request = read(mailboxOperation="list", authentication=SERVER | given)
     assert request.account is None
-    assert request.incoming.server.security is security
+    assert smtp_server(route_to(request.incoming)).security is security
 
 
 def test_only_listed_servers_may_be_named() -> None:
@@ -144,7 +145,7 @@ def test_a_wrong_server_is_an_error_of_its_field(authentication: dict[str, Any],
 
 def test_an_application_reads_a_mailbox_with_a_token() -> None:
     authentication = {**SERVER, "password": None, "oauth": OAUTH}
-    server = read(mailboxOperation="list", authentication=authentication).incoming.server
+    server = route_to(read(mailboxOperation="list", authentication=authentication).incoming)
     assert (server.username, server.password) == ("u", None)
     assert server.credential is not None
     assert server.credential.endpoints.token == OAUTH["tokenUrl"]
