@@ -21,6 +21,7 @@ body or a credential. ::
     │                             AUTHORIZATION_REQUIRED
     ├── TransportError            everything a mail server can do  phase, server, reply, rejected
     ├── MailboxError              everything on the read side      server, phase
+    ├── CopyError                 COPY_FAILED, after the mail was sent
     ├── LedgerError               LEDGER_UNAVAILABLE
     ├── UncertainError            DELIVERY_UNCERTAIN, of an earlier
     │                             attempt
@@ -79,6 +80,7 @@ class ErrorCode(StrEnum):
     RATE_LIMITED = "RATE_LIMITED"
     DELIVERY_UNCERTAIN = "DELIVERY_UNCERTAIN"
     LEDGER_UNAVAILABLE = "LEDGER_UNAVAILABLE"
+    COPY_FAILED = "COPY_FAILED"
     MAILBOX_ERROR = "MAILBOX_ERROR"
     MESSAGE_NOT_FOUND = "MESSAGE_NOT_FOUND"
     FOLDER_NOT_FOUND = "FOLDER_NOT_FOUND"
@@ -113,6 +115,7 @@ _RETRYABLE = frozenset(
         ErrorCode.TOKEN_FAILED,
         ErrorCode.TEMPORARILY_REJECTED,
         ErrorCode.RATE_LIMITED,
+        ErrorCode.COPY_FAILED,
         ErrorCode.MAILBOX_ERROR,
         ErrorCode.LEDGER_UNAVAILABLE,
         ErrorCode.CANCELLED,
@@ -505,6 +508,23 @@ class MailboxError(ConnectorError):
     def variables(self) -> dict[str, Any]:
         """Where it happened."""
         return {**super().variables, "server": self.server, "phase": self.phase}
+
+
+class CopyError(ConnectorError):
+    """A mail was sent, and the copy of it that is required could not be made; a retry makes only the copy.
+
+    Args:
+        reason: Why not.
+        retryable: Whether a retry may help.
+    """
+
+    def __init__(self, reason: str, *, retryable: bool) -> None:
+        super().__init__(
+            ErrorCode.COPY_FAILED,
+            f"The mail was sent, and its copy is missing in the folder of sent mails: {reason} A retry of "
+            "this job makes the copy and sends nothing.",
+        )
+        self.retryable = retryable
 
 
 class LedgerError(ConnectorError):

@@ -1,8 +1,7 @@
 """Named accounts at work: which one a job uses, and what it lends to the mail.
 
 The settings of all accounts enter once; for each job its origin and the name that its task gives, if any,
-enter, and an :class:`Account` leaves. Secrets are looked up last, for every mail, so that a rotated password
-is used at once.
+enter, and an :class:`Account` leaves.
 """
 
 from __future__ import annotations
@@ -10,26 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import TypeVar, cast
-
-from pydantic import SecretStr
 
 from connector.accounts.credentials import credential_of
 from connector.errors import AccountError
 from connector.model.addresses import Mailbox
 from connector.model.credential import Credential
 from connector.model.incoming import Incoming, MailProtocol, ReadFrom
-from connector.model.mail import WhenUncertain
+from connector.model.mail import SentFolder, WhenUncertain
 from connector.model.server import GraphRoute, Quota, Route, Server, Switches, TimeLimits, TlsPolicy
 from connector.model.signing import UNPROTECTED, DomainKeyFile, KeyFile, SigningPolicy
-from connector.secrets.resolve import SecretResolver, Use
 from connector.settings.accounts import DEFAULT_ACCOUNT, AccountSettings, AccountTimeouts, MessageDefaults
 from connector.settings.advanced import AdvancedSettings
+from connector.settings.copies import CopySettings
 from connector.settings.graph import effective_base_url
 from connector.settings.model import Settings, TimeoutSettings
+from connector.settings.presets import PRESETS, Preset
 from connector.settings.process_ids import any_matches, chosen
 from connector.settings.signing import KeySettings, SigningSettings
 
+_NO_COPIES = CopySettings()
 _MOST_NAMES = 10
 _LONGEST_NAME = 60
 
@@ -59,6 +57,8 @@ class Account:
         defaults: For tasks that say nothing about these.
         signing: How its mails are signed and encrypted; passwords may still be references to secrets.
         incoming: Its mailbox, for tasks that read; user name and passwords as with the route.
+        copies: Whether copies of its mails are made.
+        preset: Its provider.
     """
 
     name: str
@@ -69,6 +69,25 @@ class Account:
     defaults: MessageDefaults
     signing: SigningPolicy = UNPROTECTED
     incoming: ReadFrom | None = None
+    copies: CopySettings = _NO_COPIES
+    preset: Preset = "custom"
+
+    @property
+    def files_sent(self) -> bool:
+        """Whether its provider puts what was sent into the folder of sent mails by itself."""
+        return self.route.transport == "graph" or PRESETS[self.preset].files_sent
+
+    @property
+    def sent_folder(self) -> SentFolder | None:
+        """Where copies of its mails go, if they are wanted; None where its provider makes them."""
+        incoming = self.incoming
+        if (
+            self.files_sent
+            or not isinstance(incoming, Incoming)
+            or incoming.protocol is not MailProtocol.IMAP
+        ):
+            return None
+        return SentFolder(incoming, self.copies.required, self.copies.bcc)
 
 
 class Accounts:
@@ -81,7 +100,7 @@ class Accounts:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.accounts
         self._accounts = {
-            name: _account(name, account, settings.smtp.timeouts, credential_of(name, settings))
+            name: _account(name, account, settings, credential_of(name, settings))
             for name, account in settings.accounts.items()
         }
 
@@ -151,7 +170,7 @@ def _allows(account: AccountSettings, origin: Origin) -> bool:
 
 
 def _account(
-    name: str, settings: AccountSettings, timeouts: TimeoutSettings, credential: Credential | None
+    name: str, settings: AccountSettings, general: Settings, credential: Credential | None
 ) -> Account:
     sender = Mailbox(settings.address, settings.display_name or "") if settings.address else None
     reply_to = tuple(Mailbox(address) for address in settings.reply_to)
@@ -159,10 +178,32 @@ def _account(
     if settings.transport == "graph" and credential is not None:
         mailbox = _graph(name, settings, credential)
         read = mailbox if settings.incoming.protocol is MailProtocol.GRAPH else None
-        return Account(name, mailbox, sender, reply_to, settings.uncertain, settings.defaults, signing, read)
-    server = replace(_server(name, settings, timeouts), credential=credential)
+        copies = settings.copies.completed(general.copies)
+        return Account(
+            name,
+            mailbox,
+            sender,
+            reply_to,
+            settings.uncertain,
+            settings.defaults,
+            signing,
+            read,
+            copies,
+        )
+    server = replace(_server(name, settings, general.smtp.timeouts), credential=credential)
     incoming = _incoming(server, settings)
-    return Account(name, server, sender, reply_to, settings.uncertain, settings.defaults, signing, incoming)
+    return Account(
+        name,
+        server,
+        sender,
+        reply_to,
+        settings.uncertain,
+        settings.defaults,
+        signing,
+        incoming,
+        settings.copies.completed(general.copies),
+        settings.preset,
+    )
 
 
 def _incoming(server: Server, settings: AccountSettings) -> Incoming | None:
@@ -269,88 +310,3 @@ def _switches(settings: AdvancedSettings) -> Switches:
 
 def _completed(own: AccountTimeouts, general: TimeoutSettings) -> TimeLimits:
     return general.model_copy(update=own.model_dump(exclude_none=True)).limits
-
-
-AnyRoute = TypeVar("AnyRoute", bound=Route)
-
-
-async def with_secrets(
-    server: AnyRoute, secrets: SecretResolver, section: str = ""
-) -> tuple[AnyRoute, tuple[Use, ...]]:
-    """Put the values of secrets in the place of their references.
-
-    A server that a task gives is left as it is: its secrets are resolved before it is read, and what they
-    hold is never taken for a reference again.
-
-    Args:
-        server: With references.
-        secrets: Where they are looked up.
-        section: Where in the account user name and password are, as ``incoming.``; in the account itself.
-
-    Returns:
-        The route, and the secrets that are in it now.
-
-    Raises:
-        SecretError: No provider has one of them, or it is bound to another server; the error names the
-            account's setting.
-    """
-    if server.account is None:
-        return server, ()
-    lookup = _Lookup(server, secrets)
-    complete: Route = server
-    if isinstance(complete, Server):
-        username = await lookup.value(
-            f"{section}username", SecretStr(complete.username) if complete.username else None
-        )
-        complete = replace(
-            complete,
-            username=username.get_secret_value() if username else None,
-            password=await lookup.value(f"{section}password", complete.password),
-        )
-    tls = replace(
-        server.tls,
-        trust_store_password=await lookup.value("trust_store_password", server.tls.trust_store_password),
-        client_key_password=await lookup.value("client_key_password", server.tls.client_key_password),
-    )
-    return cast("AnyRoute", replace(complete, tls=tls)), tuple(lookup.uses)
-
-
-async def with_key_passwords(policy: SigningPolicy, server: Route, secrets: SecretResolver) -> SigningPolicy:
-    """Put the passwords of an account's keys in the place of their references.
-
-    Args:
-        policy: Of the account.
-        server: The account's server, to which its secrets may be bound.
-        secrets: Where they are looked up.
-
-    Raises:
-        SecretError: As :func:`with_secrets`.
-    """
-    lookup = _Lookup(server, secrets)
-
-    async def opened(key: KeyFile, path: str) -> KeyFile:
-        password = await lookup.value(f"{path}.password", key.password)
-        key_password = await lookup.value(f"{path}.key_password", key.key_password)
-        return replace(key, password=password, key_password=key_password)
-
-    keys = [await opened(key, "signing.keys") for key in policy.keys]
-    dkim = [replace(key, file=await opened(key.file, "signing.dkim.keys")) for key in policy.dkim]
-    return replace(policy, keys=tuple(keys), dkim=tuple(dkim))
-
-
-class _Lookup:
-    """Looks up the secrets of one account, and keeps in mind which they were."""
-
-    def __init__(self, server: Route, secrets: SecretResolver) -> None:
-        self._server = server
-        self._secrets = secrets
-        self.uses: list[Use] = []
-
-    async def value(self, key: str, text: SecretStr | None) -> SecretStr | None:
-        if text is None:
-            return None
-        field = f"accounts.{self._server.account}.{key}"
-        host, port = self._server.hostname, self._server.port
-        found = await self._secrets.resolve_text(text.get_secret_value(), field, host, port)
-        self.uses.extend(found.uses)
-        return SecretStr(found.value)

@@ -35,6 +35,7 @@ class CheckStep(StrEnum):
     AUTH = "auth"
     SENDER = "sender"
     MAIL = "mail"
+    COPY = "copy"
     KEYS = "keys"
     DKIM = "dkim"
     SPF = "spf"
@@ -63,6 +64,7 @@ FACTS: dict[CheckStep, dict[str, Any]] = {
     CheckStep.AUTH: {"mechanism": None},
     CheckStep.SENDER: {"address": None},
     CheckStep.MAIL: {"recipient": None, "messageId": None, "reply": None},
+    CheckStep.COPY: {"folder": None},
     CheckStep.KEYS: {"keys": [], "certificates": None},
     CheckStep.DKIM: {"records": []},
     CheckStep.SPF: {"domain": None, "record": None},

@@ -16,8 +16,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from connector.accounts.accounts import Account, Accounts, with_key_passwords, with_secrets
+from connector.accounts.accounts import Account, Accounts
 from connector.accounts.credentials import configured_credentials
+from connector.accounts.secret_values import with_key_passwords, with_secrets
 from connector.auth.sources import TokenSources, open_sources
 from connector.check.credential import check_credential
 from connector.check.findings import CheckStep, Finding, Report, Status
@@ -139,7 +140,8 @@ class _Checks:
             self._route(account), self._signing(account), self._passwords(account.name)
         )
         first = () if passwords is None else (passwords,)
-        return replace(report, findings=(*first, *report.findings, *more))
+        copies = (_copies(account),) if account.copies.to == "sent-folder" else ()
+        return replace(report, findings=(*first, *report.findings, *copies, *more))
 
     async def _passwords(self, name: str) -> Finding | None:
         configured = self._credentials.get(name)
@@ -231,6 +233,20 @@ class _Checks:
             return replace(server, password=SecretStr(found.value))
         ready, _ = await with_secrets(server, self._means.secrets)
         return ready
+
+
+def _provider(account: Account) -> str:
+    return "Microsoft Graph" if account.route.transport == "graph" else account.preset
+
+
+def _copies(account: Account) -> Finding:
+    """Say where copies of the account's mails go; a mailbox is not opened here."""
+    if account.sent_folder is None:
+        message = f"{_provider(account)} puts what it sends into the folder of sent mails by itself"
+        return Finding(CheckStep.COPY, Status.SKIPPED, message)
+    server = account.sent_folder.incoming.server
+    message = f"copies go to the folder of sent mails at {server}; not tried"
+    return Finding(CheckStep.COPY, Status.SKIPPED, message, facts={"folder": "sent"})
 
 
 def _unresolved(error: ConnectorError | TimeoutError, seconds: float) -> Finding:

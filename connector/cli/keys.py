@@ -128,7 +128,8 @@ def _show(
 async def _of_account(
     shown: _Shown, settings: Settings, environ: Mapping[str, str], now: datetime
 ) -> list[KeyState]:
-    from connector.accounts.accounts import Accounts, with_key_passwords
+    from connector.accounts.accounts import Accounts
+    from connector.accounts.secret_values import with_key_passwords
     from connector.net.outbound import outbound
     from connector.secrets.providers import open_secrets
     from connector.signing.keys import Keys

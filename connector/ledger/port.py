@@ -9,7 +9,7 @@ state         comes about by                        what the next ``begin`` answ
 attempting    ``begin``                             ``HeldElsewhere``; later ``Granted``
 released      ``settle(Released)``                  ``Granted``
 committing    ``committing``                        ``HeldElsewhere``; later ``Uncertain``
-sent          ``settle(Sent)``                      ``AlreadySent``
+sent          ``settle(Sent)``                      ``AlreadySent``; ``HeldElsewhere`` while its copy is made
 uncertain     ``settle(Unanswered)``, or ``begin``  ``Uncertain``
               when a lease ended in committing
 acknowledged  ``settle(Acknowledged)``              ``HeldElsewhere``; later ``Granted`` to the task
@@ -56,7 +56,8 @@ class Entry(NamedTuple):
         attempt: Number of the latest attempt, from 1.
         crashes: Attempts in a row that ended with their lease and without a settlement.
         owner: Who made the latest attempt; of an acknowledged one, the task that may make the next.
-        held_until: When its lease ends, in seconds since the epoch on the store's clock.
+        held_until: When its lease ends, in seconds since the epoch on the store's clock; of a mail that was
+            sent, zero unless its copy is owed.
         changed: When the mail came into this state, on the same clock.
         response: JSON text of the response, once sent.
         progress: JSON text of the :class:`Progress`, from the first *committing* until it is sent.
@@ -125,9 +126,15 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class AlreadySent:
-    """The mail is out; answer with the recorded response."""
+    """The mail is out; answer with the recorded response.
+
+    Attributes:
+        copying: The attempt that has to make the copy of the mail, which an earlier one owes; None where no
+            copy is owed.
+    """
 
     response: str
+    copying: Attempt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +187,7 @@ class Sent:
 
     Attributes:
         response: JSON text to answer with when the job comes again.
+        copying: A copy of the mail is made next: the key stays held until it is recorded as *copied*.
 
     Raises:
         ValueError: It holds a raw NUL or half a surrogate pair, which no database keeps; ``json.dumps``
@@ -187,9 +195,29 @@ class Sent:
     """
 
     response: str
+    copying: bool = False
 
     def __post_init__(self) -> None:
         require_storable(self.response)
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """The copy of a mail that was sent is made, or given up.
+
+    Attributes:
+        response: JSON text in place of the recorded one.
+    """
+
+    response: str
+
+    def __post_init__(self) -> None:
+        require_storable(self.response)
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOwed:
+    """The copy could not be made now; the next attempt makes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +257,7 @@ class Acknowledged:
     task: str = ""
 
 
-Settlement = Sent | Released | Delivered | Assumed | Unanswered | Acknowledged
+Settlement = Sent | Copied | CopyOwed | Released | Delivered | Assumed | Unanswered | Acknowledged
 
 
 # --- what can go wrong ------------------------------------------------------------------------------

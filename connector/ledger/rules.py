@@ -19,6 +19,8 @@ from connector.ledger.port import (
     Answer,
     Assumed,
     Attempt,
+    Copied,
+    CopyOwed,
     Decision,
     DifferentRequest,
     Entry,
@@ -66,8 +68,8 @@ def begin(request: Request, entry: Entry | None, now: float) -> tuple[Entry | No
     if entry is None:
         return _grant(request, now, number=1)
     same = entry.request_hash == request.request_hash
-    if entry.state is State.SENT:
-        return entry, AlreadySent(entry.response or "{}") if same else DifferentRequest(entry.state)
+    if entry.state is State.SENT and (entry.held_until <= now or not same):
+        return _already_sent(request, entry, now)
     if entry.held_until > now:
         return entry, HeldElsewhere(entry.held_until - now)
     progress = Progress.read(entry.progress)
@@ -77,6 +79,19 @@ def begin(request: Request, entry: Entry | None, now: float) -> tuple[Entry | No
     if doubt and not request.resend:
         return _doubt(entry, progress, request.lease)
     return _again(request, entry, now, replace(progress, pending=(), reference="") if same else NO_PROGRESS)
+
+
+def _already_sent(request: Request, entry: Entry, now: float) -> tuple[Entry, AlreadySent | DifferentRequest]:
+    """Answer with the recorded response; who gets it first makes the copy that an earlier attempt owes."""
+    if entry.request_hash != request.request_hash:
+        return entry, DifferentRequest(entry.state)
+    response = entry.response or "{}"
+    if not entry.held_until:
+        return entry, AlreadySent(response)
+    number = entry.attempt + 1
+    entry = entry._replace(attempt=number, owner=request.owner, held_until=now + request.lease)
+    attempt = Attempt(request.key, number, request.owner, request.request_hash, request.lease)
+    return entry, AlreadySent(response, attempt)
 
 
 def _again(request: Request, entry: Entry, now: float, progress: Progress) -> tuple[Entry, Decision]:
@@ -156,7 +171,10 @@ def commit(
 
 def extend(attempt: Attempt, entry: Entry | None, now: float) -> tuple[Entry | None, None]:
     """Hold the key for another lease, unless the attempt is over: ``commit`` is who must know that."""
-    if entry is None or not _is_latest(attempt, entry) or entry.state not in _UNSETTLED:
+    if entry is None or not _is_latest(attempt, entry):
+        return entry, None
+    copying = entry.state is State.SENT and entry.held_until > 0
+    if entry.state not in _UNSETTLED and not copying:
         return entry, None
     return entry._replace(held_until=now + attempt.lease), None
 
@@ -165,6 +183,8 @@ def settle(
     attempt: Attempt, settlement: Settlement, entry: Entry | None, now: float
 ) -> tuple[Entry | None, None]:
     """Record what became of an attempt; of one that was overtaken only that it was sent matters."""
+    if isinstance(settlement, Copied | CopyOwed):
+        return _copied(attempt, settlement, entry, now), None
     if entry is not None and entry.state is State.SENT:
         return entry, None
     if isinstance(settlement, Delivered):
@@ -174,10 +194,23 @@ def settle(
         # final dot yet is stopped by this. What it wants to send may be something else by now.
         kept = entry if entry is not None else _entry(attempt, State.SENT, now)
         kept = kept._replace(request_hash=attempt.request_hash)
-        return _settled(kept, State.SENT, now, response=settlement.response), None
+        sent = _settled(kept, State.SENT, now, response=settlement.response)
+        if settlement.copying and (entry is None or _is_latest(attempt, entry)):
+            sent = sent._replace(held_until=now + attempt.lease)
+        return sent, None
     if entry is None or not _is_latest(attempt, entry):
         return entry, None
     return _settle_latest(settlement, entry, now), None
+
+
+def _copied(attempt: Attempt, settlement: Copied | CopyOwed, entry: Entry | None, now: float) -> Entry | None:
+    """Record the copy of a mail that was sent, once; the attempt that owed it may have lost its turn."""
+    owed = entry is not None and entry.state is State.SENT and entry.held_until > 0
+    if entry is None or not owed or entry.request_hash != attempt.request_hash:
+        return entry
+    if isinstance(settlement, Copied):
+        return entry._replace(response=settlement.response, held_until=0.0)
+    return entry._replace(held_until=now) if _is_latest(attempt, entry) else entry
 
 
 def _delivered(attempt: Attempt, settlement: Delivered, entry: Entry | None, now: float) -> Entry | None:

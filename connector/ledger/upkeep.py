@@ -22,6 +22,7 @@ from connector.ledger.port import (
     Entry,
     LedgerUnavailableError,
     Operation,
+    Sent,
     Settlement,
     State,
     Store,
@@ -125,8 +126,8 @@ class Upkeep:
         return True
 
     def _over(self, attempt: Attempt, settlement: Settlement) -> None:
-        """Hold the attempt no longer, unless more of its deliveries follow."""
-        if not isinstance(settlement, Delivered):
+        """Hold the attempt no longer, unless more follows."""
+        if not _goes_on(settlement):
             self.let_go(attempt)
 
     def _written(self, attempt: Attempt, settlement: Settlement, record: asyncio.Task[None]) -> None:
@@ -217,6 +218,11 @@ class WatchedStore:
             self._outage.failed(self, error)
             raise
         self._outage.over(self)
+
+
+def _goes_on(settlement: Settlement) -> bool:
+    """Whether the attempt has more to do, and is held meanwhile."""
+    return isinstance(settlement, Delivered) or (isinstance(settlement, Sent) and settlement.copying)
 
 
 def cancellations() -> int:

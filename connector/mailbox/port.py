@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from connector.mailbox.criteria import Criterion
 from connector.mailbox.reading.mail import Mail
@@ -134,6 +135,42 @@ class Deletion:
 
 
 Change = Mark | Transfer | Deletion
+
+
+@dataclass(frozen=True, slots=True)
+class FiledMail:
+    """A mail for the folder of sent mails.
+
+    Attributes:
+        message_id: By which it is found if it is there already.
+        sent_at: When it was sent.
+    """
+
+    octets: bytes = field(repr=False)
+    message_id: str
+    sent_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a mail is.
+
+    Attributes:
+        folder: Its path.
+        id: What names the mail.
+    """
+
+    folder: str
+    id: str
+
+
+@runtime_checkable
+class Filing(Protocol):
+    """A mailbox that has a folder for sent mails."""
+
+    async def file(self, mail: FiledMail) -> Place:
+        """Put a mail into that folder, unless it is there already."""
+        ...
 
 
 class Mailbox(Protocol):

@@ -6,14 +6,14 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import SecretStr
 
 from connector.auth.port import TokenSource
 from connector.errors import ErrorCode, MailboxError
 from connector.mailbox.connection import Door, Limits, Watch
-from connector.mailbox.port import Change, Folder, Letter, Listing, Page, Reference
+from connector.mailbox.port import Change, FiledMail, Folder, Letter, Listing, Page, Place, Reference
 from connector.mailbox.thread import ConnectionThread
 from connector.model.incoming import Incoming, MailProtocol
 
@@ -51,6 +51,15 @@ class WaitingSession(Protocol):
 
     def close(self) -> None:
         """Close the connection, which no thread uses any more, without a word; does not wait."""
+        ...
+
+
+@runtime_checkable
+class FilingSession(Protocol):
+    """A session of a protocol that has folders for sent mails."""
+
+    def file(self, mail: FiledMail) -> Place:
+        """Put a mail into the folder of sent mails."""
         ...
 
 
@@ -139,6 +148,13 @@ class ThreadedMailbox(Generic[_Session]):
     async def change(self, reference: Reference, change: Change) -> str | None:
         """Mark, move, copy or delete a mail."""
         return await self._run(partial(self.session.change, reference, change))
+
+    async def file(self, mail: FiledMail) -> Place:
+        """Put a mail into the folder of sent mails, unless it is there already; IMAP alone has one."""
+        session = self.session
+        if not isinstance(session, FilingSession):
+            raise TypeError(f"no mail can be filed over {self._incoming.protocol}")
+        return await self._run(partial(session.file, mail))
 
     async def aclose(self) -> None:
         """Say goodbye where that is possible, and end the connection."""

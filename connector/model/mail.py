@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from connector.model.addresses import Mailbox
+from connector.model.incoming import Incoming
 from connector.model.server import Route
 from connector.model.signing import UNPROTECTED, SigningPolicy
 
@@ -169,6 +170,21 @@ class Unsubscribe:
 
 
 @dataclass(frozen=True, slots=True)
+class SentFolder:
+    """Where a copy of a mail goes once it was sent.
+
+    Attributes:
+        incoming: The mailbox, which has a folder for sent mails.
+        required: Without a copy the job fails, although the mail was sent.
+        bcc: The copy names the blind recipients.
+    """
+
+    incoming: Incoming
+    required: bool = False
+    bcc: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SendRequest:
     """One mail that a task wants sent.
 
@@ -184,6 +200,7 @@ class SendRequest:
         require_all_recipients: One refused recipient, and none gets it.
         when_uncertain: What to do when it is not known how an attempt ended; None leaves it to the settings.
         signing: How it is signed and encrypted.
+        copy_to: Where a copy of it goes; None for no copy.
         warnings: What the modeler should know although the mail goes out.
     """
 
@@ -212,6 +229,7 @@ class SendRequest:
     require_all_recipients: bool = False
     when_uncertain: WhenUncertain | None = None
     signing: SigningPolicy = UNPROTECTED
+    copy_to: SentFolder | None = None
     warnings: tuple[str, ...] = ()
 
 

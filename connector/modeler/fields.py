@@ -380,6 +380,16 @@ OPTIONS = (
         description="At most 200 characters. Empty: each pass through this element sends a mail.",
         tooltip="Names the mail: of all tasks with the same key, only one sends it.",
     ),
+    Field(
+        id="copy",
+        name="smtpEmailCopy",
+        group=Group.DELIVERY,
+        label="Copy",
+        description="Empty: as in the settings of the account.",
+        tooltip="Where a copy of the mail goes once it was sent. The folder of sent mails needs an account "
+        "with a mailbox.",
+        choices={"none": "None", "sent-folder": "Folder of sent mails"},
+    ),
 )
 
 FIELDS = (*SERVER, *RECIPIENTS, *CONTENT, *OPTIONS, *OUTCOME)

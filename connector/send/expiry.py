@@ -8,7 +8,8 @@ from datetime import datetime
 
 import structlog
 
-from connector.accounts.accounts import Account, Accounts, with_key_passwords
+from connector.accounts.accounts import Account, Accounts
+from connector.accounts.secret_values import with_key_passwords
 from connector.errors import ConnectorError
 from connector.observe.metrics import Metrics
 from connector.secrets.resolve import SecretResolver

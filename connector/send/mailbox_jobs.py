@@ -13,12 +13,13 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-from connector.accounts.accounts import Origin, with_secrets
+from connector.accounts.accounts import Origin
+from connector.accounts.secret_values import incoming_with_secrets
 from connector.errors import CancelledBeforeSendError, CancelReason, ConnectorError, ErrorCode
-from connector.mailbox.pool import Mailboxes, Operation
+from connector.mailbox.pool import Operation
 from connector.mailbox.port import Deletion, Mailbox
 from connector.model.hosts import listed
-from connector.model.incoming import Incoming, ReadFrom, route_to
+from connector.model.incoming import ReadFrom, route_to
 from connector.model.job import Job, JobContext, Outcome
 from connector.model.server import GraphRoute
 from connector.observe.job_facts import failed_facts, mailbox_facts
@@ -44,16 +45,7 @@ class MailboxJobs:
 
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
-        self._settings = settings = stages.settings
-        self._mailboxes = Mailboxes(settings.mailbox, settings.smtp.timeouts.limits, settings.smtp.ca_file)
-
-    def connections(self) -> int:
-        """How many connections are open."""
-        return self._mailboxes.connections
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        await self._mailboxes.aclose()
+        self._settings = stages.settings
 
     async def handle(self, job: Job, context: JobContext) -> Outcome:
         """Do what the job asks for and say what became of it; never raises for a job's fault.
@@ -131,7 +123,7 @@ class MailboxJobs:
             return await use_graph(stages.graph(), where, operation, seconds)
         credential = where.server.credential
         tokens = stages.tokens(credential) if credential else None
-        return await self._mailboxes.use(where, operation, tokens)
+        return await stages.mailboxes().use(where, operation, tokens)
 
 
 class _Task:
@@ -168,9 +160,10 @@ class _Task:
             stages.secrets.permit(resolved.uses, server.hostname, server.port)
             if server.credential is not None and server.account is None:
                 stages.secrets.permit_tokens(resolved.uses, *token_server(server.credential))
-            incoming, uses = await self._with_secrets(request.incoming)
+            accounts = stages.settings.accounts
+            incoming, uses = await incoming_with_secrets(request.incoming, accounts, stages.secrets)
             self._looked_up = monotonic()
-            self._remember_login(incoming)
+            stages.remember_login(route_to(incoming))
             self._request = replace(request, incoming=incoming)
             self._uses = (*resolved.uses, *uses)
         return self._request
@@ -195,24 +188,6 @@ class _Task:
             hosts=listed(settings.smtp.hosts),
             token_hosts=listed(settings.tokens.hosts),
         )
-
-    async def _with_secrets(self, incoming: ReadFrom) -> tuple[ReadFrom, tuple[Use, ...]]:
-        if not isinstance(incoming, Incoming):
-            return await with_secrets(incoming, self._stages.secrets)
-        account = self._stages.settings.accounts.get(incoming.server.account or "")
-        own = account is not None and account.incoming.password is not None
-        section = "incoming." if own else ""
-        server, uses = await with_secrets(incoming.server, self._stages.secrets, section)
-        return replace(incoming, server=server), uses
-
-    def _remember_login(self, incoming: ReadFrom) -> None:
-        server = route_to(incoming)
-        if server.password is None:
-            return
-        password = server.password.get_secret_value()
-        self._stages.masker.remember_login(server.username or "", password)
-        if server.account is not None:  # readers of diagrams do not know this one
-            self._stages.masks.remember(password)
 
 
 async def _result(mailbox: Mailbox, request: MailboxRequest, settings: MailboxSettings) -> dict[str, Any]:

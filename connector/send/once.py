@@ -4,7 +4,7 @@ The identity of a mail and a submission enter; the response to the task leaves, 
 earlier one that had already sent the mail. Apart from the rest because what may be done with a mail depends
 on what the ledger says and on nothing else. ::
 
-    begin ─► submission (… committing … final dot … delivered …) ─► settle
+    begin ─► submission (… committing … final dot … delivered …) ─► settle ─► copy
 
 A mail takes one delivery or several, each to some of its recipients. What fails before the commit of a
 delivery was certainly not delivered, and is released for the next attempt, which serves those who are left.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -41,6 +41,8 @@ from connector.ledger.port import (
     AlreadySent,
     Assumed,
     Attempt,
+    Copied,
+    CopyOwed,
     Decision,
     DifferentRequest,
     Granted,
@@ -70,15 +72,20 @@ _HELD_PAUSE = 5.0
 _SUSPECT_AFTER = 2
 
 
+Copy = Callable[[Response, Submission], Awaitable[Response]]
+
+
 class Once:
     """Every mail that this worker is sending, and what the ledger has to hear of each.
 
     Args:
         upkeep: Where mails are remembered.
         settings: The policies.
+        copy: Makes the copy of a mail that was sent, and adds its place to the response.
     """
 
-    def __init__(self, upkeep: Upkeep, settings: LedgerSettings) -> None:
+    def __init__(self, upkeep: Upkeep, settings: LedgerSettings, copy: Copy) -> None:
+        self._copy = copy
         self._ledger = upkeep.ledger
         self._upkeep = upkeep
         self._settings = settings
@@ -125,8 +132,18 @@ class Once:
                 return await self._unanswered(attempt, error, mail, submission, context)
             await self._not_sent(attempt, error, context)
             raise
-        await self._upkeep.recorded(attempt, Sent(json.dumps(response)))
-        return response
+        await self._upkeep.recorded(attempt, Sent(json.dumps(response), submission.owes_copy))
+        return await self._copied(attempt, response, submission) if submission.owes_copy else response
+
+    async def _copied(self, attempt: Attempt, response: Response, submission: Submission) -> Response:
+        """Make the copy that is owed, and add it to the recorded response; the mail is out in any case."""
+        try:
+            completed = await self._copy(response, submission)
+        except BaseException:
+            await self._upkeep.recorded(attempt, CopyOwed())
+            raise
+        await self._upkeep.recorded(attempt, Copied(json.dumps({**completed, "duplicate": False})))
+        return completed
 
     # Before the attempt
 
@@ -153,8 +170,12 @@ class Once:
         match decision:
             case Suspect():
                 return await self._alone(mail, submission, context)
-            case AlreadySent(response):
-                return {**_recorded(response, mail.key), "duplicate": True}
+            case AlreadySent(response, copying):
+                recorded = {**_recorded(response, mail.key), "duplicate": True}
+                if copying is None:
+                    return recorded
+                self._upkeep.hold(copying)
+                return await self._copied(copying, recorded, submission)
             case HeldElsewhere(remaining):
                 raise HeldElsewhereError(timedelta(seconds=min(remaining, _HELD_PAUSE)))
             case DifferentRequest(state):

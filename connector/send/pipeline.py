@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -32,6 +32,7 @@ from connector.secrets.providers import open_secrets
 from connector.secrets.resolve import SecretResolver
 from connector.send import outcome
 from connector.send.bulk import Bulk
+from connector.send.copies import with_copy
 from connector.send.identity import identify
 from connector.send.once import Once
 from connector.send.one_mail import OneMail
@@ -48,6 +49,7 @@ from connector.transport.smtp.transport import SmtpTransport
 
 if TYPE_CHECKING:
     from connector.graph.mailboxes import GraphMailboxes
+    from connector.mailbox.pool import Mailboxes
     from connector.mailtemplates.render import Templates
     from connector.send.mailbox_jobs import MailboxJobs
     from connector.signing.protection import Protector
@@ -264,23 +266,35 @@ async def open_pipeline(
             masks,
             shared.metrics,
             shared.clock,
+            await stack.enter_async_context(_open_mailboxes(settings, shared.metrics)),
         )
-        mailboxes = await stack.enter_async_context(_mailbox_jobs(stages))
-        yield Pipeline(stages, Once(shared.upkeep, settings.ledger), mailboxes)
+        once = Once(shared.upkeep, settings.ledger, partial(with_copy, stages=stages))
+        yield Pipeline(stages, once, _mailbox_jobs(stages))
+
+
+def _mailbox_jobs(stages: Stages) -> Callable[[], MailboxJobs]:
+    @cache
+    def made() -> MailboxJobs:
+        from connector.send.mailbox_jobs import MailboxJobs  # noqa: PLC0415 - loads libraries
+
+        return MailboxJobs(stages)
+
+    return made
 
 
 @asynccontextmanager
-async def _mailbox_jobs(stages: Stages) -> AsyncIterator[Callable[[], MailboxJobs]]:
+async def _open_mailboxes(settings: Settings, metrics: Metrics) -> AsyncIterator[Callable[[], Mailboxes]]:
     async with AsyncExitStack() as stack:
 
         @cache
-        def made() -> MailboxJobs:
-            from connector.send.mailbox_jobs import MailboxJobs  # noqa: PLC0415 - loads libraries
+        def made() -> Mailboxes:
+            from connector.mailbox.pool import Mailboxes  # noqa: PLC0415 - loads libraries
 
-            jobs = MailboxJobs(stages)
-            stack.push_async_callback(jobs.aclose)
-            stack.enter_context(stages.metrics.mailbox_pool(jobs.connections))
-            return jobs
+            limits, authorities = settings.smtp.timeouts.limits, settings.smtp.ca_file
+            mailboxes = Mailboxes(settings.mailbox, limits, authorities)
+            stack.push_async_callback(mailboxes.aclose)
+            stack.enter_context(metrics.mailbox_pool(lambda: mailboxes.connections))
+            return mailboxes
 
         yield made
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from connector.accounts.accounts import Accounts, Origin, with_key_passwords, with_secrets
+from connector.accounts.accounts import Accounts, Origin
+from connector.accounts.secret_values import with_key_passwords, with_secrets
 from connector.auth.port import TokenSource
 from connector.errors import ConnectorError, ErrorCode, InputError, Phase, Reply, TransportError
 from connector.ledger.progress import Progress
@@ -51,6 +52,7 @@ from connector.transport.port import Finder, Transport
 
 if TYPE_CHECKING:
     from connector.graph.mailboxes import GraphMailboxes
+    from connector.mailbox.pool import Mailboxes
     from connector.mailtemplates.render import Templates
     from connector.signing.protection import Protector
 
@@ -61,6 +63,7 @@ _UNDESCRIBED = "The mail was sent, and the worker failed to describe it; its log
 _LARGE = 100_000
 # A shorter password of a job is likely to be a word of the server's replies.
 _SHORTEST_MASKED = 8
+_REBUILT = b"X-Copy: rebuilt\r\n"
 # Characters of HTML above which making its text part would do so (5 KB take a millisecond).
 _LONG_HTML = 5_000
 
@@ -82,6 +85,7 @@ class Stages:
             diagram holds is known to its readers, and must not change the results of other processes.
         metrics: Where mails are counted.
         clock: Gives the present with its zone.
+        mailboxes: Open mailboxes; made for the first use, since it loads libraries.
     """
 
     settings: Settings
@@ -98,6 +102,16 @@ class Stages:
     masks: Masker
     metrics: Metrics
     clock: Callable[[], datetime]
+    mailboxes: Callable[[], Mailboxes]
+
+    def remember_login(self, server: Route) -> None:
+        """Mask a password in the logs, and one of an account, which readers of diagrams do not know."""
+        if server.password is None:
+            return
+        password = server.password.get_secret_value()
+        self.masker.remember_login(server.username or "", password)
+        if server.account is not None:
+            self.masks.remember(password)
 
 
 class Submission:
@@ -123,6 +137,7 @@ class Submission:
         self._uses: tuple[Use, ...] = ()
         self._looked_up = 0.0
         self._own_password = ""
+        self._sent: bytes | None = None
 
     def mask(self, text: str) -> str:
         """Mask every secret, and a password of eight characters or more that the job itself brought."""
@@ -143,6 +158,27 @@ class Submission:
     def server(self) -> str | None:
         """``host:port``; None until it is known."""
         return str(self._request.route) if self._request is not None else None
+
+    @property
+    def owes_copy(self) -> bool:
+        """Whether a copy of the mail that was sent is to be made."""
+        return self._request is not None and self._request.copy_to is not None
+
+    async def sent(self, response: Response) -> tuple[SendRequest, bytes]:
+        """The mail that was sent: its octets, or those that are built anew, which say so.
+
+        Args:
+            response: What was recorded of it.
+
+        Raises:
+            ConnectorError: It cannot be built anew.
+        """
+        request = await self._read(Progress(built=response["sentAt"]))
+        if self._sent is not None:
+            return request, self._sent
+        message, _ = await self._build(request)
+        message, _ = await self._protected(message, request)
+        return request, _REBUILT + message.data
 
     async def policy(self, progress: Progress) -> WhenUncertain:
         """What to do when it is not known whether an earlier attempt has delivered the mail.
@@ -193,6 +229,7 @@ class Submission:
                     await stages.pacing.turn(request.route)
                     transport = stages.transports[request.route.transport]
                     receipt = await transport.submit(message, request.route, deliveries)
+                self._sent = message.data
                 receipt = replace(receipt, warnings=(*warnings, *message.warnings, *receipt.warnings))
         except ConnectorError as error:
             if again and deliveries.idle and await self._login_changed(error, progress):
@@ -268,14 +305,10 @@ class Submission:
         )
 
     def _remember_login(self, route: Route) -> None:
-        if route.password is None:
-            return
-        password = route.password.get_secret_value()
-        self._stages.masker.remember_login(route.username or "", password)
-        if route.account is not None:  # readers of diagrams do not know this one
-            self._stages.masks.remember(password)
-        elif len(password) >= _SHORTEST_MASKED:
-            self._own_password = password
+        self._stages.remember_login(route)
+        if route.password is not None and route.account is None:
+            password = route.password.get_secret_value()
+            self._own_password = password if len(password) >= _SHORTEST_MASKED else ""
 
     async def _with_keys(self, request: SendRequest) -> SendRequest:
         """Look up the passwords of the account's keys; no log and no incident may show one."""

@@ -17,6 +17,7 @@ from connector.model.incoming import MailProtocol
 from connector.model.mail import DeliveryReceipt, Importance, Sensitivity, WhenUncertain
 from connector.model.server import Security
 from connector.settings.advanced import AdvancedSettings
+from connector.settings.copies import AccountCopySettings, CopySettings
 from connector.settings.graph import GraphSettings, HttpHeaders, TransportName, graph_faults
 from connector.settings.incoming import IncomingSettings
 from connector.settings.presets import PRESETS, Preset
@@ -181,6 +182,8 @@ class AccountSettings(Section):
         (), description="Tenants that may use this account; empty for all."
     )
     uncertain: WhenUncertain | None = Field(None, description="Instead of ledger.uncertain.")
+    # BaseModel has a method of this name.
+    copies: AccountCopySettings = Field(AccountCopySettings(), alias="copy")
     advanced: AdvancedSettings = AdvancedSettings()
 
     @model_validator(mode="after")
@@ -249,6 +252,13 @@ class AccountSettings(Section):
             yield f"process_ids has {min(strangers)}, which allowed_process_ids does not allow"
         if outside := set(self.tenants) - set(self.allowed_tenants or self.tenants):
             yield f"tenants has {min(outside)}, which allowed_tenants does not allow"
+
+    def copy_fault(self, usual: CopySettings) -> str | None:
+        """Return why the copies that are wanted cannot be made, or None."""
+        wanted = self.copies.completed(usual).to == "sent-folder" and not PRESETS[self.preset].files_sent
+        if not wanted or self.incoming.protocol is MailProtocol.IMAP or self.transport == "graph":
+            return None
+        return "copy: sent-folder needs incoming with protocol imap; or set copy: none for this account"
 
     @property
     def effective_username(self) -> str | None:

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from connector.model.server import TimeLimits
 from connector.settings.accounts import AccountSettings, name_faults
+from connector.settings.copies import CopySettings
 from connector.settings.http import HttpSettings
 from connector.settings.incoming import MailboxSettings
 from connector.settings.ledger import LedgerSettings
@@ -352,6 +353,8 @@ class Settings(Section):
     )
     tokens: TokenSettings = TokenSettings()
     http: HttpSettings = HttpSettings()
+    # BaseModel has a method of this name.
+    copies: CopySettings = Field(CopySettings(), alias="copy")
     attachments: AttachmentSettings = AttachmentSettings()
     message: MessageSettings = MessageSettings()
     templates: TemplateSettings = TemplateSettings()
@@ -373,6 +376,11 @@ class Settings(Section):
         faults = [
             *name_faults(self.accounts),
             *name_faults(self.credentials, "credentials"),
+            *(
+                f"accounts.{name}: {fault}"
+                for name, account in self.accounts.items()
+                if (fault := account.copy_fault(self.copies))
+            ),
             *process_id_faults({name: account.process_ids for name, account in self.accounts.items()}),
             *tenant_faults({name: account.tenants for name, account in self.accounts.items()}),
             *credential_faults(

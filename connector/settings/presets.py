@@ -26,6 +26,9 @@ class Provider:
         host: The mail server; ``{region}`` stands for the region.
         regions: The host of each region, if there are few; the first is the default.
         max_recipients: The documented limit of recipients in one message.
+        imap: Where it keeps mailboxes, over IMAP.
+        pop3: The same over POP3.
+        files_sent: It puts what was submitted into the folder of sent mails by itself.
     """
 
     host: str | None = None
@@ -35,6 +38,7 @@ class Provider:
     max_recipients: int | None = None
     imap: str | None = None
     pop3: str | None = None
+    files_sent: bool = False
 
     def host_in(self, region: str | None) -> str:
         """Return the mail server of a valid region; empty if the preset has none."""
@@ -61,6 +65,7 @@ PRESETS: MappingProxyType[Preset, Provider] = MappingProxyType(
             max_recipients=500,
             imap="outlook.office365.com",
             pop3="outlook.office365.com",
+            files_sent=True,
         ),
         "outlook": Provider(
             "smtp-mail.outlook.com",
@@ -76,6 +81,7 @@ PRESETS: MappingProxyType[Preset, Provider] = MappingProxyType(
             max_recipients=100,
             imap="imap.gmail.com",
             pop3="pop.gmail.com",
+            files_sent=True,
         ),
         "ses": Provider("email-smtp.{region}.amazonaws.com", 587, Security.STARTTLS, max_recipients=50),
         "sendgrid": Provider("smtp.sendgrid.net", 587, Security.STARTTLS, max_recipients=1000),

@@ -24,6 +24,7 @@ from connector.settings.model import Settings
 from connector.settings.sources import Loaded, leaves
 
 _DEFAULT = "default"
+_ATTRIBUTES = {"copy": "copies"}  # BaseModel has a method of that name
 _REFERENCE = re.compile(r"\s*(secrets\.[\w./-]+|\{\{\s*secrets\.[\w./-]+\s*\}\})\s*", re.ASCII)
 
 
@@ -55,7 +56,7 @@ def as_table(loaded: Loaded, *, changed: bool = False) -> str:
 
 
 def _rows(loaded: Loaded, *, changed: bool) -> Iterator[tuple[str, Any, str]]:
-    tree = loaded.settings.model_dump(mode="json")
+    tree = loaded.settings.model_dump(mode="json", by_alias=True)
     presets: dict[str, str] = {}
     for name, account in loaded.settings.accounts.items():
         tree["accounts"][name] |= account.effective
@@ -81,7 +82,7 @@ def _reference(settings: Settings, path: str) -> str | None:
     """Give a secret's value where it is a mere reference, which is no secret."""
     value: Any = settings
     for part in path.split("."):
-        value = value[part] if isinstance(value, dict) else getattr(value, part)
+        value = value[part] if isinstance(value, dict) else getattr(value, _ATTRIBUTES.get(part, part))
     text = value.get_secret_value() if isinstance(value, SecretStr) else ""
     return text if _REFERENCE.fullmatch(text) else None
 
@@ -112,7 +113,13 @@ def json_schema() -> dict[str, Any]:
     for name, section in (("accounts", "AccountSettings"), ("credentials", "CredentialSettings")):
         sections[section]["minProperties"] = 1
         schema["properties"][name]["propertyNames"] = {"pattern": f"^{NAME_PATTERN}$"}
-    sections["AccountSettings"]["properties"]["oauth"]["anyOf"].append({"type": "string"})
+    kinds = {"enum": ["none", "sent-folder"]}
+    for section, key, text in (
+        (sections["AccountSettings"], "oauth", {"type": "string"}),
+        (sections["AccountSettings"], "copy", kinds),
+        (schema, "copy", kinds),
+    ):
+        section["properties"][key]["anyOf"].append(text)
     return {"$schema": _DIALECT, **schema, "title": "Settings of smtp-connector"}
 
 

@@ -35,7 +35,7 @@ from connector.settings.nearest import nearest
 from connector.settings.oauth import CredentialSettings
 from connector.settings.text_values import read_text
 from connector.settings.wording import wording
-from connector.settings.yaml_file import IN_PLACE, Document, YamlError, read, walk
+from connector.settings.yaml_file import Document, YamlError, in_place, read, walk, without_key
 
 CONFIG_VARIABLE = "SMTP_CONNECTOR_CONFIG"
 _ADDRESS = "engine.address"
@@ -100,7 +100,7 @@ def leaves(
         "credentials": (CredentialSettings, credentials),
     }
     for name, field in model.model_fields.items():
-        path = f"{prefix}{name}"
+        path = f"{prefix}{field.alias or name}"
         if path in named:
             section, names = named[path]
             for one in names:
@@ -213,7 +213,7 @@ def _names(section: str, tree: object, overrides: Iterable[str], known: Iterable
 
 
 def _from_command_line(given: Mapping[str, str], fields: Mapping[str, FieldInfo]) -> dict[str, _Value]:
-    given = {f"{path}{IN_PLACE}" if f"{path}{IN_PLACE}" in fields else path: given[path] for path in given}
+    given = {in_place(path, fields) or path: given[path] for path in given}
     if faults := [f"{path}: {_unknown(path, set(fields))}" for path in given if path not in fields]:
         raise SettingsError("\n".join(faults))
     return _together(
@@ -259,11 +259,7 @@ def _explain(error: Any, found: Mapping[str, _Value]) -> Iterator[str]:
 
 def _from_environment(environ: Mapping[str, str], fields: Mapping[str, FieldInfo]) -> dict[str, _Value]:
     aliases = [Alias(environment_names(path)[0], path) for path in fields] + list(ALIASES)
-    aliases += [
-        Alias(environment_names(path.removesuffix(IN_PLACE))[0], path)
-        for path in fields
-        if path.endswith(IN_PLACE)
-    ]
+    aliases += [Alias(environment_names(short)[0], path) for path in fields if (short := without_key(path))]
     _refuse_unknown(environ, {CONFIG_VARIABLE, *(alias.name for alias in aliases)})
     values: dict[str, list[_Value]] = {}
     _refuse_ambiguous(environ, fields)
@@ -348,7 +344,7 @@ def _read(
     path: str, value: Any, document: Document, fields: Mapping[str, FieldInfo]
 ) -> list[tuple[str, _Value]]:
     """Read a value of the file; text has the forms that the environment has."""
-    line = document.lines.get(path) or document.lines.get(path.removesuffix(IN_PLACE))
+    line = document.lines.get(path) or document.lines.get(without_key(path) or "")
     source = str(document.file)
     if not isinstance(value, str):
         return [(path, _Value(value, source, line))]

@@ -6,14 +6,15 @@ until the paths are known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-IN_PLACE = ".credential"  # what a text says in the place of a section: ``oauth: NAME``
+# What a text says in the place of a section: ``oauth: NAME``, ``copy: sent-folder``.
+_IN_PLACE = (".oauth.credential", "copy.to")
 _DEEPEST = 8  # levels; an alias may point to what contains it
 
 
@@ -78,6 +79,17 @@ def read(file: Path) -> Document:
         raise YamlError(f"{file}: {_fault(error, text)}") from None
 
 
+def in_place(path: str, paths: Container[str]) -> str | None:
+    """Return the setting that a text in the place of this section means; None where it is no such section."""
+    found = (f"{path}.{name.rpartition('.')[2]}" for name in _IN_PLACE)
+    return next((meant for meant in found if meant in paths and without_key(meant)), None)
+
+
+def without_key(path: str) -> str | None:
+    """Return the section in whose place a text says this setting; None where it is another one."""
+    return path.rpartition(".")[0] if path.endswith(_IN_PLACE) else None
+
+
 def walk(
     document: Document, paths: frozenset[str], unknown: Callable[[str], str]
 ) -> Iterator[tuple[str, Any] | str]:
@@ -102,8 +114,8 @@ class _Walk:
             if node is not None:
                 yield path, node
             return
-        if isinstance(node, str) and f"{path}{IN_PLACE}" in self.paths:
-            yield f"{path}{IN_PLACE}", node
+        if isinstance(node, str) and (meant := in_place(path, self.paths)):
+            yield meant, node
             return
         known = {leaf for leaf in self.paths if not path or leaf.startswith(f"{path}.")}
         if not known:

@@ -6,11 +6,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from connector.accounts.accounts import Account
 from connector.errors import InputError
 from connector.message.header import checked_message_id
 from connector.model.addresses import Mailbox, concealed, parse_mailbox, split_list
+from connector.model.mail import SentFolder
 from connector.model.text import check_header, check_text, header_text
-from connector.tasks.inputs import Value, is_blank, items, kind, mapping, shown, text
+from connector.tasks.inputs import Value, choice, is_blank, items, kind, mapping, shown, text
+from connector.tasks.send_inputs import COPIES
+
+_SENT_FOLDER = "sent-folder"
+_COPIES_TO_COME = frozenset({"directory", "document"})
 
 _BARE_ID = re.compile(r"[^\s,;]+")
 _BRACKETED_ID = re.compile(r"<[^<>]*+>|[^\s,;<>]+|[<>]")  # within the brackets a comma belongs to the id
@@ -153,3 +159,22 @@ def _checked(value: Value, name: str, data: Any) -> str:
         raise InputError(field, f"must be text, not {kind(data)}")
     check_header(name, written, field)
     return written
+
+
+def read_copy(value: Value | None, account: Account | None) -> SentFolder | None:
+    """Read where a copy of the mail goes, as the task or else its account says.
+
+    Raises:
+        InputError: No such copy can be made.
+    """
+    if value is None:
+        return account.sent_folder if account is not None and account.copies.to == _SENT_FOLDER else None
+    if text(value).strip().lower() in _COPIES_TO_COME:
+        raise value.error(f"{text(value)[:20]} is not available in this version; write sent-folder or none")
+    if choice(value, dict(zip(COPIES, COPIES, strict=True))) != _SENT_FOLDER:
+        return None
+    if account is None or (account.sent_folder is None and not account.files_sent):
+        raise value.error(
+            "sent-folder needs an account with a mailbox over IMAP; an operator adds its incoming"
+        )
+    return account.sent_folder

@@ -29,7 +29,7 @@ _NO_DEFAULTS = MessageDefaults()
 _MAX_KEY = 200
 _KEY = Definitions(NATIVE.by_name["smtpEmailIdempotencyKey"])
 # Inputs of a coming version: a mail without what they ask for would be another mail.
-_NOT_BUILT = ("smtpEmailCopy", "smtpEmailTrackReplies")
+_NOT_BUILT = ("smtpEmailTrackReplies",)
 _RECORDS = Definitions(*(NATIVE.by_name[name] for name in (RECORDS, *RECIPIENTS)))
 
 

@@ -40,7 +40,13 @@ from connector.tasks.definitions import Definitions
 from connector.tasks.input_advice import RECIPIENTS, habit_warnings
 from connector.tasks.inputs import Inputs, Value, as_boolean, boolean, choice, items, mapping, shown, text
 from connector.tasks.invitations import read_invitation, read_unsubscribe
-from connector.tasks.mail_fields import read_headers, read_mailbox, read_mailboxes, read_message_ids
+from connector.tasks.mail_fields import (
+    read_copy,
+    read_headers,
+    read_mailbox,
+    read_mailboxes,
+    read_message_ids,
+)
 from connector.tasks.moments import read_follow_up
 from connector.tasks.port import ReadContext
 from connector.tasks.records import data_of, recipients_of
@@ -149,6 +155,7 @@ class RequestReader:
             require_all_recipients=self._require_all_recipients(),
             when_uncertain=self._when_uncertain(),
             signing=self._signing(),
+            copy_to=read_copy(get("smtpEmailCopy"), self.account),
             warnings=(*warnings, *habits),
         )
 

@@ -35,6 +35,7 @@ IMPORTANCE: MappingProxyType[str, Importance | None] = MappingProxyType(
 SENSITIVITY = MappingProxyType({level.value: level for level in Sensitivity})
 DELIVERY_RECEIPTS = MappingProxyType({event.value: event for event in DeliveryReceipt})
 WHEN_UNCERTAIN = MappingProxyType({policy.value: policy for policy in WhenUncertain})
+COPIES = ("none", "sent-folder")
 DOCUMENT_TYPES = ("camunda", "inline", "external")
 
 AUTHENTICATION = Definitions(
@@ -283,6 +284,14 @@ NATIVE = Definitions(
         "incident, send again with the same Message-ID, or take it for sent.",
         allowed=tuple(WHEN_UNCERTAIN),
         default="as the account or ledger.uncertain says",
+    ),
+    Definition(
+        "smtpEmailCopy",
+        Kind.CHOICE,
+        "Where a copy of the mail goes once it was sent: into the folder of sent mails of the account's "
+        "mailbox, or nowhere.",
+        allowed=COPIES,
+        default="as the account's copy says",
     ),
 )
 

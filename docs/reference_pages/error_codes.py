@@ -204,6 +204,11 @@ EXPLANATIONS = {
         "Check the logs of the worker and its host, especially for memory limits. Retry the job after you "
         "have removed the cause.",
     ),
+    ErrorCode.COPY_FAILED: Explanation(
+        "The mail was sent, and the copy of it that `copy.required` asks for could not be made.",
+        "Usually nothing: the worker tries again, and a retry makes the copy and sends nothing. The message "
+        "says why the mailbox did not take it.",
+    ),
     ErrorCode.MAILBOX_ERROR: Explanation(
         "A mailbox's server refuses an operation, ends the session, or answers what makes no sense. "
         "`error.variables` has `server` and `phase`, the step that failed.",

@@ -63,6 +63,10 @@ _KEYS = {
 }
 
 _SOMETIMES = {
+    "copy": (
+        "Only with [a copy](../how-to/accounts.md#copies-of-what-was-sent): where it is, as "
+        "`{to, folder, id}`, with `id` a `mailboxMessage` for mailbox tasks."
+    ),
     "followUpAt": "Only with a follow-up: its time, with the offset of its time zone.",
 }
 

@@ -138,7 +138,8 @@ def _section(name: str, fields: Iterable[tuple[str, FieldInfo]]) -> str:
 def _model(section: str) -> type[BaseModel]:
     model: type[BaseModel] = Settings
     for part in section.split("."):
-        annotation = model.model_fields[part].annotation
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        annotation = fields[part].annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             raise TypeError(f"{section} is no section of the settings")
         model = annotation
@@ -172,7 +173,7 @@ def _default(path: str, field: FieldInfo) -> str:
         return ""
     # An account needs a host before it has defaults.
     accounts = {"NAME": AccountSettings(host="localhost")}
-    tree: Any = Settings(accounts=accounts).model_dump(mode="json")
+    tree: Any = Settings(accounts=accounts).model_dump(mode="json", by_alias=True)
     tree["credentials"]["NAME"] = tree["accounts"]["NAME"]["oauth"]
     for part in path.split("."):
         tree = tree[part]

@@ -15,6 +15,8 @@ from connector.ledger.ledger import Ledger
 from connector.ledger.port import (
     Acknowledged,
     AlreadySent,
+    Copied,
+    CopyOwed,
     DifferentRequest,
     Granted,
     HeldElsewhere,
@@ -46,6 +48,46 @@ async def test_a_sent_mail_is_answered_from_the_record_by_everyone(ledger: Ledge
     await ledger.settle(await committed(ledger), Sent(RESPONSE))
     assert await ledger.begin(KEY, HASH, LONG) == AlreadySent(RESPONSE)
     assert await open_one().begin(KEY, HASH, LONG, resend=True) == AlreadySent(RESPONSE)
+
+
+async def test_a_copy_that_is_owed_is_made_by_one_attempt_at_a_time(ledger: Ledger, open_one: Open) -> None:
+    await ledger.settle(await committed(ledger), Sent(RESPONSE, copying=True))
+    other = open_one()
+    assert isinstance(await other.begin(KEY, HASH, LONG), HeldElsewhere)
+    assert await other.begin(KEY, OTHER, LONG) == DifferentRequest(State.SENT)
+    assert await state(ledger) is State.SENT
+
+
+async def test_a_copy_that_is_made_is_in_the_recorded_response(ledger: Ledger, open_one: Open) -> None:
+    attempt = await committed(ledger)
+    await ledger.settle(attempt, Sent(RESPONSE, copying=True))
+    await ledger.settle(attempt, Copied('{"copy": "INBOX"}'))
+    await ledger.settle(attempt, Copied("{}"))
+    assert await open_one().begin(KEY, HASH, LONG) == AlreadySent('{"copy": "INBOX"}')
+
+
+async def test_who_finds_a_copy_owed_makes_it(ledger: Ledger, open_one: Open) -> None:
+    await ledger.settle(await committed(ledger, OVER), Sent(RESPONSE, copying=True))
+    decision = await open_one().begin(KEY, HASH, LONG)
+    assert isinstance(decision, AlreadySent)
+    assert decision.copying is not None
+    assert (decision.response, decision.copying.number) == (RESPONSE, 2)
+    assert isinstance(await ledger.begin(KEY, HASH, LONG), HeldElsewhere)
+    await ledger.extend([decision.copying])
+    await ledger.settle(decision.copying, CopyOwed())
+    again = await ledger.begin(KEY, HASH, LONG)
+    assert isinstance(again, AlreadySent)
+    assert again.copying is not None
+    await ledger.settle(again.copying, Copied("{}"))
+    assert await ledger.begin(KEY, HASH, LONG) == AlreadySent("{}")
+
+
+async def test_no_copy_is_recorded_where_none_is_owed(ledger: Ledger) -> None:
+    attempt = await committed(ledger)
+    await ledger.settle(attempt, Copied("{}"))
+    await ledger.settle(attempt, Sent(RESPONSE))
+    await ledger.settle(attempt, Copied("{}"))
+    assert await ledger.begin(KEY, HASH, LONG) == AlreadySent(RESPONSE)
 
 
 @pytest.mark.parametrize("committing", [False, True])

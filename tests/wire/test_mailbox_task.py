@@ -215,21 +215,21 @@ async def test_a_kept_connection_that_was_closed_is_replaced(post: DovecotPost) 
     post.deliver(mail())
     async with pipeline(settings_of(post)) as opened:
         await result_of(opened, mailboxOperation="list")
-        jobs = opened._mailboxes()
-        (lane,) = jobs._mailboxes._lanes.values()
+        mailboxes = opened._stages.mailboxes()
+        (lane,) = mailboxes._lanes.values()
         lane.idle[0].mailbox.session.session.client.socket().shutdown(socket.SHUT_RDWR)
         assert len((await result_of(opened, mailboxOperation="list"))["messages"]) == 1
-        assert jobs.connections() == 1
+        assert mailboxes.connections == 1
 
 
 async def test_connections_are_kept_and_no_more_than_allowed(post: DovecotPost) -> None:
     post.deliver(mail())
     async with pipeline(settings_of(post, **{"mailbox.max_connections": "2"})) as opened:
         await asyncio.gather(*(result_of(opened, mailboxOperation="list") for _ in range(8)))
-        jobs = opened._mailboxes()
-        assert jobs.connections() == 2
+        mailboxes = opened._stages.mailboxes()
+        assert mailboxes.connections == 2
         assert b"smtp_connector_mailbox_connections 2.0" in opened._stages.metrics.text()
-    assert jobs.connections() == 0
+    assert mailboxes.connections == 0
     counted = b'smtp_connector_mailbox_operations_total{operation="list",outcome="ok"} 8.0'
     assert counted in opened._stages.metrics.text()
 
@@ -238,8 +238,8 @@ async def test_a_job_that_finds_no_connection_is_handed_back(post: DovecotPost) 
     settings = settings_of(post, **{"mailbox.max_connections": "1", "mailbox.wait": "0.05"})
     async with pipeline(settings) as opened:
         await result_of(opened, mailboxOperation="list")
-        jobs = opened._mailboxes()
-        (lane,) = jobs._mailboxes._lanes.values()
+        mailboxes = opened._stages.mailboxes()
+        (lane,) = mailboxes._lanes.values()
         async with lane.places:
             failed = await failure_of(opened, mailboxOperation="list")
     assert failed.message.startswith("CANCELLED")

@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from imapclient import IMAPClient  # type: ignore[import-untyped]
@@ -20,6 +21,7 @@ MOST_OCTETS = 64 * 1024 * 1024
 """What one command may bring; mails are fetched in pieces that are smaller."""
 
 _FETCH = re.compile(rb"\* (\d+ )FETCH ")
+_APPENDED = re.compile(rb"\[APPENDUID (\d+) (\d+)\]")
 _LITERAL = re.compile(rb"\{(\d+)\}\Z")
 
 Fetched = tuple[bytes, ...]
@@ -183,6 +185,16 @@ class Client(IMAPClient):  # type: ignore[misc]  # the library has no type hints
         parts = told[-1].split() if told and told[-1] else []
         numbers = [int(part) for part in parts if part.isdigit()]
         return (numbers[0], numbers[2]) if len(numbers) == 3 else None
+
+    def file(self, folder: bytes, octets: bytes, at: datetime) -> tuple[int, int] | None:
+        """Put a mail into a folder, as one that was read.
+
+        Returns:
+            UIDVALIDITY and UID, where the server tells (RFC 4315).
+        """
+        self.begin()
+        told = _APPENDED.search(self.append(folder, octets, (b"\\Seen",), at))
+        return (int(told[1]), int(told[2])) if told else None
 
     def expunge_uid(self, uid: int) -> None:
         """Remove one mail that is marked as deleted (RFC 4315)."""

@@ -11,7 +11,7 @@ from connector.mailbox.imap import listing as lists
 from connector.mailbox.imap import operations
 from connector.mailbox.imap.opening import open_client
 from connector.mailbox.imap.session import ImapSession
-from connector.mailbox.port import Change, Folder, Letter, Listing, Page, Reference
+from connector.mailbox.port import Change, FiledMail, Folder, Letter, Listing, Page, Place, Reference
 from connector.model.incoming import Incoming
 
 
@@ -53,6 +53,11 @@ class ImapOperations:
     def change(self, reference: Reference, change: Change) -> str | None:
         """Mark, move, copy or delete a mail."""
         return operations.change(self.session, reference, change)
+
+    def file(self, mail: FiledMail) -> Place:
+        """Put a mail into the folder of sent mails."""
+        name = operations.file(self.session, mail)
+        return Place(name.folder, str(name))
 
     def leave(self) -> None:
         """Log out."""

@@ -12,11 +12,23 @@ from connector.errors import ErrorCode, InputError, MailboxError
 from connector.mailbox.imap.fetching import Row
 from connector.mailbox.imap.listing import SUMMARIES, summaries_of
 from connector.mailbox.imap.session import ImapSession, Opened
-from connector.mailbox.port import Change, Deletion, Folder, Letter, Listing, Mark, Reference, Transfer
+from connector.mailbox.port import (
+    Change,
+    Deletion,
+    FiledMail,
+    Folder,
+    Letter,
+    Listing,
+    Mark,
+    Reference,
+    Role,
+    Transfer,
+)
 from connector.mailbox.reading.mail import read_mail
 from connector.mailbox.reading.mime import read_message
 from connector.mailbox.references import FIELD, ImapName, MessageId, read_name
 
+_SENT = "Sent"  # RFC 6154 gives no names; this is what most servers call it
 _PIECE = 4 * 1024 * 1024
 _MARKS = {
     Mark.READ: ("+FLAGS", "\\Seen"),
@@ -69,6 +81,21 @@ def _octets(session: ImapSession, uid: int, largest: int) -> bytes:
             raise session.watch.too_large(size, largest)
         if len(piece) < _PIECE:
             return b"".join(pieces)
+
+
+def file(session: ImapSession, mail: FiledMail) -> ImapName:
+    """Put a mail into the folder of sent mails, unless it is there already: an earlier attempt may have."""
+    folders = session.folders()
+    sent = next((folder for folder in folders if folder.role is Role.SENT), None)
+    sent = sent or session.folder(_SENT, create=True)
+    wanted = ImapName(sent.path, 0, 0, mail.message_id)
+    opened = session.open(sent)
+    if opened.exists and (there := session.seek(wanted, opened)) is not None:
+        return there
+    told = session.append(sent, mail.octets, mail.sent_at)
+    if told is not None and session.client.offers("UIDPLUS"):
+        return ImapName(sent.path, *told, mail.message_id)
+    return session.seek(wanted, session.open(sent)) or wanted
 
 
 def change(session: ImapSession, reference: Reference, wanted: Change) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from imapclient.imap_utf7 import decode, encode  # type: ignore[import-untyped]
 
@@ -235,6 +235,11 @@ class ImapSession:
     def name(self, opened: Opened, row: Row) -> ImapName:
         """What names a mail of the folder that is selected."""
         return name_of(opened, row, first_message_id(values_of(row.body).get("message-id")))
+
+    def append(self, folder: Folder, octets: bytes, at: datetime) -> tuple[int, int] | None:
+        """Put a mail into a folder; UIDVALIDITY and UID, where the server tells."""
+        with self.watch.step("append"):
+            return self.client.file(self._spelling(folder.path), octets, at)
 
     def seek(self, wanted: ImapName, opened: Opened) -> ImapName | None:
         """A mail in the folder that is selected, by what it is known by; the one that came last."""

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from connector.accounts.accounts import Accounts, Origin, with_secrets
+from connector.accounts.accounts import Accounts, Origin
+from connector.accounts.secret_values import with_secrets
 from connector.errors import AccountError, ErrorCode, SecretError
 from connector.model.incoming import Incoming
 from connector.model.server import Security, Server, TlsPolicy, smtp_server

@@ -94,6 +94,7 @@ async def submission(
             Masker(),
             Metrics(),
             lambda: NOW,
+            lambda: pytest.fail("no mailbox is used"),
         )
         variables = {**MAIL, **changed}
         yield Submission(job(variables), send_task(SEND_TASK_TYPE), "<default>/instance:12", stages)

@@ -33,6 +33,7 @@ BEYOND = re.compile(
     r"|32 random bytes|needs (username|grant)|there are no credentials|is none that is known"
     r"|is not known here|from 1 to 32767 seconds|need proxy, the address of one"
     r"|expected http://proxy|is no host"
+    r"|is not available|needs incoming"
 )
 
 

@@ -493,7 +493,7 @@ def test_a_body_has_a_largest_size() -> None:
     assert (caught.value.code, caught.value.field) == (ErrorCode.MESSAGE_TOO_LARGE, "smtpEmailContent")
 
 
-@pytest.mark.parametrize("name", ["smtpEmailCopy", "smtpEmailTrackReplies"])
+@pytest.mark.parametrize("name", ["smtpEmailTrackReplies"])
 def test_an_input_of_a_coming_version_is_refused(name: str) -> None:
     given: dict[str, Any] = {name: "x"}
     assert refused(**given).message == f"{name}: is not available in this version; remove it"
