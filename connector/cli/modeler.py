@@ -30,7 +30,7 @@ def templates(
         bool, typer.Option("--check", help="Write nothing; exit code 1 when a file is not up to date.")
     ] = False,
 ) -> None:
-    """Write the element templates, with which a modeler fills in a send task."""
+    """Write the element templates, with which a modeler fills in the tasks."""
     try:
         code = (_compare if only_check else _write)(output, documentation)
     except UsageError as error:

@@ -22,6 +22,8 @@ class Group(StrEnum):
     IMPORTANCE = "importance"
     REPLIES = "replies"
     DELIVERY = "delivery"
+    OPERATION = "operation"
+    PAGE = "page"
     OUTPUT = "output"
     ERRORS = "errors"
     RETRIES = "retries"
@@ -39,14 +41,14 @@ class Target(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """The condition that the entry with this id has this value.
+    """The condition that the entry with this id has this value, or one of these.
 
     Attributes:
         also: Another condition that must hold as well; an entry that is hidden still counts with its value.
     """
 
     id: str
-    equals: str
+    equals: str | tuple[str, ...]
     also: When | None = None
 
 

@@ -12,10 +12,12 @@ from importlib.resources import files
 from types import MappingProxyType
 from urllib.parse import quote
 
+from connector.modeler import mailbox_fields
 from connector.modeler.field import Field, Group, Target, When
 from connector.modeler.fields import FIELDS, GROUPS
-from connector.settings.model import SEND_TASK_TYPE
-from connector.tasks.definitions import Definition, Kind
+from connector.settings.model import MAILBOX_TASK_TYPE, SEND_TASK_TYPE
+from connector.tasks.definitions import Definition, Definitions, Kind
+from connector.tasks.mailbox_inputs import MAILBOX
 from connector.tasks.send_inputs import NATIVE
 
 # A published template is never edited: a change gets the next number.
@@ -26,19 +28,41 @@ Object = dict[str, Json]
 
 _SCHEMA = "https://unpkg.com/@camunda/zeebe-element-templates-json-schema/resources/schema.json"
 _KEYWORDS = ("mail", "email", "e-mail", "smtp", "send", "notify", "message", "attachment", "reminder")
+_MAILBOX_KEYWORDS = ("mail", "email", "e-mail", "imap", "pop3", "mailbox", "inbox", "folder", "attachment")
 # A group with a required entry is open; otherwise its red dot would be hidden.
-_OPEN = frozenset({Group.SERVER, Group.RECIPIENTS, Group.CONTENT})
+_OPEN = frozenset({Group.SERVER, Group.RECIPIENTS, Group.CONTENT, Group.OPERATION})
 _BINDING_KEY = MappingProxyType(
     {Target.INPUT: "name", Target.PROPERTY: "name", Target.HEADER: "key", Target.TASK_DEFINITION: "property"}
 )
 
-# Contexts with one entry for all of their keys.
-_WHOLE = frozenset(field.name for field in FIELDS)
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a template asks for.
+
+    Attributes:
+        definitions: The inputs of the task type.
+        fields: The entries of the panel, in their order.
+        groups: Its sections with their titles.
+    """
+
+    task_type: str
+    definitions: Definitions
+    fields: tuple[Field, ...]
+    groups: Mapping[Group, str]
+    keywords: tuple[str, ...]
+
+
+SEND = Form(SEND_TASK_TYPE, NATIVE, FIELDS, GROUPS, _KEYWORDS)
+
+
+def _mailbox(fields: tuple[Field, ...], groups: Mapping[Group, str]) -> Form:
+    return Form(MAILBOX_TASK_TYPE, MAILBOX, fields, groups, _MAILBOX_KEYWORDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """A kind of BPMN element that can send a mail.
+    """A kind of BPMN element that a template makes a mail task of.
 
     Attributes:
         file: The template's file name.
@@ -47,6 +71,8 @@ class Element:
         description: The line below the name.
         applies_to: The element that a person has drawn.
         becomes: The element that the template makes of it. A plain task or event has no job.
+        form: What its panel asks for.
+        version: Of the template.
     """
 
     file: str
@@ -55,6 +81,8 @@ class Element:
     description: str
     applies_to: str
     becomes: Mapping[str, str]
+    form: Form = SEND
+    version: int = VERSION
 
 
 _MESSAGE = "bpmn:MessageEventDefinition"
@@ -94,6 +122,40 @@ ELEMENTS = (
 )
 
 
+MAILBOX_ELEMENTS = (
+    Element(
+        "smtp-connector-find-mails.json",
+        "io.smtp-connector.find-mails",
+        "Find mails (IMAP, POP3)",
+        "List or search the mails of a mailbox, or list its folders.",
+        "bpmn:Task",
+        {"value": "bpmn:ServiceTask"},
+        _mailbox(mailbox_fields.FIND, mailbox_fields.FIND_GROUPS),
+        version=1,
+    ),
+    Element(
+        "smtp-connector-read-mail.json",
+        "io.smtp-connector.read-mail",
+        "Read a mail (IMAP, POP3)",
+        "Read one mail of a mailbox, with its attachments.",
+        "bpmn:Task",
+        {"value": "bpmn:ServiceTask"},
+        _mailbox(mailbox_fields.READ, mailbox_fields.GROUPS),
+        version=1,
+    ),
+    Element(
+        "smtp-connector-organise-mails.json",
+        "io.smtp-connector.organise-mails",
+        "Organise mails (IMAP, POP3)",
+        "Mark, move, copy or delete a mail of a mailbox.",
+        "bpmn:Task",
+        {"value": "bpmn:ServiceTask"},
+        _mailbox(mailbox_fields.ORGANISE, mailbox_fields.GROUPS),
+        version=1,
+    ),
+)
+
+
 def template(element: Element, documentation: str | None = None) -> Object:
     """Return the template for one kind of element.
 
@@ -105,19 +167,20 @@ def template(element: Element, documentation: str | None = None) -> Object:
         "$schema": _SCHEMA,
         "name": element.name,
         "id": element.id,
-        "version": VERSION,
+        "version": element.version,
         "description": element.description,
         **({"documentationRef": documentation} if documentation else {}),
-        "keywords": list(_KEYWORDS),
+        "keywords": list(element.form.keywords),
         "engines": {"camunda": "^8.6"},
         "category": {"id": "smtp-connector", "name": "Mail"},
         "appliesTo": [element.applies_to],
         "elementType": dict(element.becomes),
         "icon": {"contents": _icon()},
         "groups": [
-            {"id": group, "label": label, "openByDefault": group in _OPEN} for group, label in GROUPS.items()
+            {"id": group, "label": label, "openByDefault": group in _OPEN}
+            for group, label in element.form.groups.items()
         ],
-        "properties": [_task_type(), *map(_property, FIELDS), *_provenance(element)],
+        "properties": [_task_type(element.form), *_properties(element.form), *_provenance(element)],
     }
 
 
@@ -129,20 +192,24 @@ def pages(documentation: str | None = None) -> dict[str, str]:
     """
     return {
         element.file: json.dumps(template(element, documentation), indent=2, ensure_ascii=False) + "\n"
-        for element in ELEMENTS
+        for element in (*ELEMENTS, *MAILBOX_ELEMENTS)
     }
 
 
-def inputs() -> dict[str, Definition]:
+def inputs(form: Form = SEND) -> dict[str, Definition]:
     """Return every input that a template could ask for: contexts by their keys, lists as one."""
-    return dict(_flat(NATIVE, ""))
+    # Contexts with one entry for all of their keys.
+    whole = frozenset(field.name for field in form.fields)
+    return dict(_flat(form.definitions, "", whole))
 
 
-def _flat(definitions: tuple[Definition, ...], prefix: str) -> Iterator[tuple[str, Definition]]:
+def _flat(
+    definitions: tuple[Definition, ...], prefix: str, whole: frozenset[str]
+) -> Iterator[tuple[str, Definition]]:
     for definition in definitions:
-        whole = prefix + definition.name in _WHOLE
-        if definition.kind is Kind.CONTEXT and definition.members and not whole:
-            yield from _flat(definition.members, f"{prefix}{definition.name}.")
+        apart = definition.kind is Kind.CONTEXT and prefix + definition.name not in whole
+        if definition.members and apart:
+            yield from _flat(definition.members, f"{prefix}{definition.name}.", whole)
         else:
             yield prefix + definition.name, definition
 
@@ -152,13 +219,13 @@ def _icon() -> str:
     return "data:image/svg+xml," + quote(svg, safe="=:/")
 
 
-def _task_type() -> Object:
-    return _hidden(SEND_TASK_TYPE, _binding(Target.TASK_DEFINITION, "type"))
+def _task_type(form: Form) -> Object:
+    return _hidden(form.task_type, _binding(Target.TASK_DEFINITION, "type"))
 
 
 def _provenance(element: Element) -> list[Json]:
     """Return the headers that name the template of a task in its jobs."""
-    said = {"elementTemplateId": element.id, "elementTemplateVersion": str(VERSION)}
+    said = {"elementTemplateId": element.id, "elementTemplateVersion": str(element.version)}
     return [_hidden(value, _binding(Target.HEADER, key)) for key, value in said.items()]
 
 
@@ -170,8 +237,14 @@ def _binding(target: Target, name: str) -> Object:
     return {"type": target.value, _BINDING_KEY[target]: name}
 
 
-def _property(field: Field) -> Object:
-    definition = inputs()[field.name] if field.target is Target.INPUT else None
+def _properties(form: Form) -> Iterator[Object]:
+    known = inputs(form)
+    return (
+        _property(field, known[field.name] if field.target is Target.INPUT else None) for field in form.fields
+    )
+
+
+def _property(field: Field, definition: Definition | None) -> Object:
     shape = _shape(field, definition)
     words = {
         "label": field.label,
@@ -195,7 +268,9 @@ def _condition(when: When) -> Object:
     conditions: list[Json] = []
     condition: When | None = when
     while condition is not None:
-        conditions.insert(0, {"property": condition.id, "equals": condition.equals})
+        equals = condition.equals
+        test: Object = {"equals": equals} if isinstance(equals, str) else {"oneOf": list(equals)}
+        conditions.insert(0, {"property": condition.id, **test})
         condition = condition.also
     first = conditions[0]
     return first if len(conditions) == 1 and isinstance(first, dict) else {"allMatch": conditions}

@@ -11,7 +11,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 from connector.accounts.secret_values import incoming_with_secrets
-from connector.errors import ConnectorError, CopyError
+from connector.errors import ConnectorError, CopyError, PostponedError
 from connector.mailbox.port import FiledMail, Filing, Mailbox, Place
 from connector.message.header import mailboxes
 from connector.model.mail import SendRequest, SentFolder
@@ -30,7 +30,8 @@ async def with_copy(response: Response, submission: Submission, stages: Stages) 
         stages: What does the work.
 
     Raises:
-        CopyError: It cannot be made, and is required; or the job's task was cancelled.
+        CopyError: It cannot be made, and is required; or not now, since the job's task was cancelled or every
+            connection to the mailbox is in use.
     """
     wish: SentFolder | None = None
     try:
@@ -39,6 +40,8 @@ async def with_copy(response: Response, submission: Submission, stages: Stages) 
         if wish is None:  # the settings have changed since the mail was sent
             return response
         place = await _filed(FiledMail(_named(octets, request, wish), *_known_by(response)), wish, stages)
+    except PostponedError as error:  # every connection to the mailbox is in use
+        raise _later(submission.mask(error.message)) from error
     except ConnectorError as error:
         reason = submission.mask(error.message)
         if wish is not None and wish.required:
@@ -46,10 +49,15 @@ async def with_copy(response: Response, submission: Submission, stages: Stages) 
         told = f"copy: the mail is not in the folder of sent mails: {reason}"
         return {**response, "warnings": [*response["warnings"], told]}
     except asyncio.CancelledError:
-        interrupted = CopyError(_INTERRUPTED, retryable=True)
-        interrupted.spends_retry, interrupted.retry_after = False, _COME_AGAIN
-        raise interrupted from None
+        raise _later(_INTERRUPTED) from None
     return {**response, "copy": {"to": "sent-folder", "folder": place.folder, "id": place.id}}
+
+
+def _later(reason: str) -> CopyError:
+    """The error after which the job comes again for its copy, no retry spent."""
+    error = CopyError(reason, retryable=True)
+    error.spends_retry, error.retry_after = False, _COME_AGAIN
+    return error
 
 
 def _known_by(response: Response) -> tuple[str, datetime]:

@@ -150,8 +150,12 @@ class Modeler:
     async def _open(self, group: str) -> Locator:
         title = self._page.locator(".bio-properties-panel-group-header-title").get_by_text(group, exact=True)
         section = self._page.locator("#panel .bio-properties-panel-group").filter(has=title)
-        if not await section.locator(".bio-properties-panel-group-entries.open").count():
+        entries = section.locator(".bio-properties-panel-group-entries.open")
+        while not await entries.count():
             await title.click()
+            # The entry that is left may move the panel away below the click.
+            with contextlib.suppress(AssertionError):
+                await expect(entries).to_have_count(1, timeout=1_000)
         return section
 
     async def _type(self, field: Locator, text: str) -> None:

@@ -10,7 +10,7 @@ import asyncio
 from pathlib import Path
 
 from connector.modeler.fields import GROUPS
-from connector.modeler.generate import ELEMENTS, Element
+from connector.modeler.generate import ELEMENTS, MAILBOX_ELEMENTS, Element
 from tests.modeler.modeler import Modeler, modeler
 from tests.modeler.steps import ROOT, TEMPLATES, applied, drawn
 
@@ -24,6 +24,33 @@ _EXAMPLE = {
     ("Content", "Subject"): '="Your order " + order.id + " is on its way"',
     ("Content", "Body"): "Thank you for your order.",
 }
+
+
+_ACCOUNT = {
+    ("Mailbox", "Mailbox of"): "Account of the worker",
+    ("Mailbox", "Account"): "support",
+}
+_MAILBOX_EXAMPLES: list[dict[tuple[str, str], str | bool]] = [
+    {
+        **_ACCOUNT,
+        ("Operation", "Operation"): "Search mails",
+        ("Operation", "Search"): '={subject: "invoice", since: "2026-11-01"}',
+        ("Operation", "Unread only"): True,
+        ("Output mapping", "Result variable"): "inbox",
+    },
+    {
+        **_ACCOUNT,
+        ("Operation", "Mail"): "=inbox.messages[1].id",
+        ("Operation", "Attachments"): "Contents",
+        ("Output mapping", "Result variable"): "letter",
+    },
+    {
+        **_ACCOUNT,
+        ("Operation", "Mail"): "=inbox.messages[1].id",
+        ("Operation", "Target folder"): "archive",
+        ("Output mapping", "Result variable"): "moved",
+    },
+]
 
 
 async def _take() -> None:
@@ -41,11 +68,21 @@ async def _take_panels() -> None:
         async with modeler() as opened:
             await _filled(opened, element)
             await opened.picture_of_panel(_IMAGES / Path(element.file).with_suffix(".png"))
+    await _take_mailbox_panels()
     async with modeler() as opened:
         await _filled(opened, ELEMENTS[0])
         for title in GROUPS.values():
             await opened.labels(title)
         await opened.picture_of_panel(_IMAGES / "all-entries.png", diagram=False)
+
+
+async def _take_mailbox_panels() -> None:
+    for element, entries in zip(MAILBOX_ELEMENTS, _MAILBOX_EXAMPLES, strict=True):
+        async with modeler() as opened:
+            await applied(opened, element, "mailbox")
+            for (group, label), value in entries.items():
+                await opened.fill(group, label, value)
+            await opened.picture_of_panel(_IMAGES / Path(element.file).with_suffix(".png"))
 
 
 async def _take_examples() -> None:

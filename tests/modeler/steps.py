@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from connector.modeler.generate import ELEMENTS, Element
+from connector.modeler.generate import ELEMENTS, MAILBOX_ELEMENTS, Element
 from tests.modeler.diagram import ELEMENT, Plain, diagram
 from tests.modeler.modeler import HERE, Modeler
 
 ROOT = Path(__file__).parents[2]
-TEMPLATES = [ROOT / "element-templates" / element.file for element in ELEMENTS]
+TEMPLATES = [ROOT / "element-templates" / element.file for element in (*ELEMENTS, *MAILBOX_ELEMENTS)]
 _PLAIN = {
     "bpmn:Task": Plain("task"),
     "bpmn:IntermediateThrowEvent": Plain("intermediateThrowEvent"),

@@ -68,6 +68,7 @@ ALL: Entries = {
     ("Replies and threading", "Unsubscribe"): '={url: "https://a.example/leave"}',
     ("Delivery", "All recipients or none"): True,
     ("Delivery", "Idempotency key"): "=order.id",
+    ("Delivery", "Copy"): "None",
     ("Output mapping", "Result variable"): "mail",
     ("Output mapping", "Result expression"): "={told: response.accepted}",
     (

@@ -161,6 +161,19 @@ async def test_a_required_copy_is_tried_again_without_another_mail(
     assert copy.startswith(b"X-Copy: rebuilt\r\n")
 
 
+async def test_a_copy_that_finds_no_connection_is_made_later(post: DovecotPost, server: SmtpServer) -> None:
+    limits = {"mailbox.max_connections": "1", "mailbox.wait": "0.05"}
+    async with pipeline(post, server, **limits) as opened:
+        await sent(opened, smtpEmailSubject="First", smtpEmailIdempotencyKey="first")
+        (lane,) = opened._stages.mailboxes()._lanes.values()
+        async with lane.places:
+            told = await failed(opened)
+        assert (told.retries, told.backoff) == (3, 5.0)
+        response = await sent(opened)
+    assert (response["duplicate"], response["copy"]["folder"]) == (True, "Sent")
+    assert (len(server.received), len(post.found("Sent"))) == (2, 2)
+
+
 async def test_a_folder_for_sent_mails_is_created(post: DovecotPost, server: SmtpServer) -> None:
     with post._imap() as imap:
         imap.delete("Sent")

@@ -13,14 +13,15 @@ import pytest
 
 from connector.modeler.field import Target
 from connector.modeler.fields import FIELDS
-from connector.modeler.generate import inputs, pages
+from connector.modeler.generate import ELEMENTS, inputs, pages
 from connector.settings.model import SEND_TASK_TYPE
 from connector.tasks.definitions import Definition, Kind
 from connector.tasks.headers import read_task_headers
 from connector.tasks.send_inputs import NATIVE
 
 _ROOT = Path(__file__).parents[3]
-_PATHS = sorted((_ROOT / "element-templates").glob("*.json"))
+_DIRECTORY = _ROOT / "element-templates"
+_PATHS = [_DIRECTORY / element.file for element in ELEMENTS]
 _DIAGRAMS = sorted((_ROOT / "bpmn-examples").glob("*.bpmn"))
 _ZEEBE = "{http://camunda.org/schema/zeebe/1.0}"
 # What the reader also takes, beside the word that a person is offered.
@@ -45,7 +46,7 @@ def _bound(template: Template, target: Target) -> list[dict[str, Any]]:
 
 
 def test_the_files_are_what_the_generator_writes() -> None:
-    written = {path.name: path.read_text(encoding="utf-8") for path in _PATHS}
+    written = {path.name: path.read_text(encoding="utf-8") for path in _DIRECTORY.glob("*.json")}
     assert written == pages(), "run: smtp-connector templates"
 
 
