@@ -19,6 +19,7 @@ from connector.auth import refusals
 from connector.auth.assertion import JWT_BEARER_GRANT
 from connector.auth.endpoint import Answer, EndpointClient, EndpointError
 from connector.auth.proof import Proof
+from connector.errors import TokenError
 from connector.model.credential import Credential, Grant
 from connector.secrets.resolve import SecretResolver
 
@@ -113,7 +114,12 @@ class OAuthClient:
         """Give a refresh token back (RFC 7009)."""
         url = self.credential.endpoints.revocation or ""
         hidden = {"token": token.get_secret_value()}
-        await self._answered(url, {"token_type_hint": "refresh_token"}, hidden)
+        try:
+            await self._answered(url, {"token_type_hint": "refresh_token"}, hidden)
+        except TokenError as error:
+            # Section 2.2: the status says all. Keycloak's and oidc-provider's answers are empty.
+            if not (isinstance(error.__cause__, EndpointError) and error.__cause__.status == 200):
+                raise
 
     async def _ask(self, fields: Mapping[str, str], hidden: Mapping[str, str] | None = None) -> Granted:
         url = self.credential.endpoints.token

@@ -329,4 +329,4 @@ async def test_an_application_needs_no_consent(
 ) -> None:
     config = settings(authorization_server, tmp_path, grant="client_credentials")
     ended = await command("authorize", "sales", "-c", config)
-    assert (ended.code, "for which nobody consents" in ended.stderr) == (2, True)
+    assert (ended.code, "which needs no consent" in ended.stderr) == (2, True)
