@@ -99,7 +99,7 @@ async def status_of(configured: ConfiguredCredential, sources: TokenSources) -> 
     endings = await _own_endings(configured, sources)
     try:
         kept = await sources.store.read(configured.credential.place)
-    except StoreUnavailableError as error:
+    except (StoreUnavailableError, ConnectorError) as error:  # such as a key that is no secret's name
         return CredentialStatus(configured, State.UNKNOWN, str(error), endings=endings)
     state, reason = _judged(configured.credential, kept)
     entry = kept.entry or Entry("")

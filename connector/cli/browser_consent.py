@@ -69,7 +69,7 @@ async def consent_by_browser(
 async def _answered(
     waiting: _Waiting, request: ConsentRequest, open_address: Callable[[str], object] | None
 ) -> ConsentResult:
-    typer.echo(grant_texts.address(request.url, pasting=open_address is None))
+    typer.echo(grant_texts.address(request.url, waiting.command, pasting=open_address is None))
     if open_address is not None:
         # A browser that does not return would hold up this command at its end, were it no daemon's thread.
         threading.Thread(target=open_address, args=(request.url,), daemon=True).start()
@@ -79,7 +79,9 @@ async def _answered(
         async with asyncio.timeout(_SECONDS):
             return await waiting.result
     except TimeoutError:
-        raise ConsentError(f"Nobody has consented within {_SECONDS / 60:.0f} minutes. Start again.") from None
+        raise ConsentError(
+            f"No consent came back within {_SECONDS / 60:.0f} minutes. {grant_texts.compare(waiting.command)}"
+        ) from None
 
 
 class _Waiting:
@@ -93,6 +95,7 @@ class _Waiting:
         self._expected = expected
         self._request = request
         self.result: asyncio.Future[ConsentResult] = asyncio.get_running_loop().create_future()
+        self.command = client.credential.command or ""
         client.remember(request.verifier)
         client.remember(request.state)
 

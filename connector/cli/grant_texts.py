@@ -41,15 +41,29 @@ def _kind(secret: bool) -> str:
     return "Web, with a client secret" if secret else "Mobile and desktop (public): allow public client flows"
 
 
-def address(url: str, *, pasting: bool) -> str:
-    """Where to consent."""
-    if pasting:
-        return (
-            f"Open this address in a browser, and consent:\n\n{url}\n\n"
-            "If the browser runs on another machine, it ends at a page that it cannot load: paste the "
-            "address of that page here."
-        )
-    return f"The browser opens. If it does not, open this address:\n\n{url}\n"
+def address(url: str, command: str, *, pasting: bool) -> str:
+    """Where to consent.
+
+    Args:
+        url: The address to open.
+        command: The account, as this command was told it.
+        pasting: Whether the answer may be pasted, because the browser may run elsewhere.
+    """
+    if not pasting:
+        return f"The browser opens. If it does not, open this address:\n\n{url}\n\n{compare(command)}\n"
+    return (
+        f"Open this address in a browser, and consent:\n\n{url}\n\n"
+        "If the browser runs on another machine, it ends at a page that it cannot load: paste the "
+        f"address of that page here. {compare(command)}"
+    )
+
+
+def compare(command: str) -> str:
+    """What to do where the provider shows an error, which the connector never hears of."""
+    return (
+        "If the browser shows an error of the provider's, compare what is registered there with: "
+        f"smtp-connector authorize {command} --show"
+    )
 
 
 def device(request: DeviceRequest) -> str:
@@ -71,10 +85,10 @@ def kept(chosen: ConfiguredCredential, result: ConsentResult, place: str) -> str
 
 def revoke_question(chosen: ConfiguredCredential) -> str:
     """What revoking means, before it is done."""
-    plural = "s" if len(chosen.accounts) > 1 else ""
+    accounts, they = ("accounts", "they") if len(chosen.accounts) > 1 else ("account", "it")
     return (
-        f"{chosen.credential.place} is used by the account{plural} {_listed(chosen.accounts)}, which cannot "
-        "send any more then, until someone consents again. Revoke it?"
+        f"{chosen.credential.place} is used by the {accounts} {_listed(chosen.accounts)}. "
+        f"Without it {they} cannot send until a person consents again. Revoke it?"
     )
 
 

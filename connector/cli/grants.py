@@ -154,6 +154,7 @@ class _Work:
         credential = self._chosen.credential
         client = sources.client(credential)
         expected = self._chosen.mailboxes
+        await sources.store.read(credential.place)  # a store without its key takes no grant: say so before
         if self._order.what == "--device" or credential.grant is Grant.DEVICE_CODE:
             if credential.endpoints.device is None:
                 raise UsageError(f"{credential.place} has no device_url: consent in a browser instead")
@@ -181,7 +182,7 @@ class _Work:
         question = grant_texts.revoke_question(self._chosen)
         if not self._order.yes:
             if not sys.stdin.isatty():
-                raise ConsentError(f"{question} Nothing was done: give --yes where nobody can be asked.")
+                raise ConsentError(f"{question} Nothing was done: add --yes where there is no terminal.")
             if not typer.confirm(question):
                 return 1
         told = await revoke_grant(sources.client(self._chosen.credential), sources.store)

@@ -308,6 +308,19 @@ async def test_a_shared_grant_is_revoked_after_a_question(
     assert "smtp-connector authorize sales" in status.stdout
 
 
+async def test_a_store_without_its_key_is_told_of_before_the_consent(
+    authorization_server: AuthorizationServer, tmp_path: Path
+) -> None:
+    config = (settings(authorization_server, tmp_path), "--set", "tokens.key=secrets.NOWHERE")
+    ended = await command("authorize", "sales", "--no-browser", "-c", *config)
+    assert ended.code == 1
+    assert ended.stdout == ""
+    assert "tokens.key: there is no secret NOWHERE" in ended.stderr
+    status = await command("authorize", "--status", "-c", *config)
+    assert (status.code, "credentials.shared: unknown" in status.stdout) == (1, True), status.stderr
+    assert "tokens.key: there is no secret NOWHERE" in status.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
