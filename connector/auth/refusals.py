@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import urlsplit
 
 from connector.auth.endpoint import Answer, EndpointError
 from connector.errors import ErrorCode, TokenError
 from connector.model.credential import Credential
+from connector.secrets.masker import Masker
 
 _LONGEST = 300
-_MARK = "***"
 _NUMBER = re.compile(r"AADSTS(\d{5,8})\b")
 
 
@@ -117,9 +117,10 @@ def _told(sentence: str, credential: Credential) -> str:
 
 def shown(text: str, secrets: Iterable[str] = ()) -> str:
     """Text of a provider fit for an incident: one line, short, without what was sent to it."""
+    masker = Masker()
     for secret in secrets:
-        for form in {secret, quote(secret, safe=""), quote_plus(secret)}:
-            text = text.replace(form, _MARK)
+        masker.remember(secret)
+    text = masker.mask(text)  # before it is cut: half a secret is found no more
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 

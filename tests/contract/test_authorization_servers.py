@@ -68,9 +68,9 @@ class Provider:
         return replace(given, **changes)
 
 
-@pytest.fixture(params=["authlib", "oidc-provider"])
-def provider(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Provider]:
-    file, _, public = key_file(tmp_path, "rsa")
+@pytest.fixture(scope="module", params=["authlib", "oidc-provider"])
+def provider(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    file, _, public = key_file(tmp_path_factory.mktemp("provider"), "rsa")
     yield from (_authlib(file, public) if request.param == "authlib" else _oidc_provider(file, public))
 
 

@@ -190,6 +190,19 @@ async def test_an_answer_that_repeats_what_was_sent_is_not_quoted(
     assert len(told) < 700
 
 
+async def test_a_secret_in_base64_at_the_end_of_an_answer_is_not_shown_in_part(
+    authorization_server: AuthorizationServer, opened: Opening
+) -> None:
+    store, wanted = MemoryStore(), by_consent(authorization_server)
+    token = (await consented(store, authorization_server, wanted)).get_secret_value()
+    encoded = authorization.base64_of(token)
+    words = "y" * 270 + encoded
+    authorization_server.faults.append(answering(400, {"error": "invalid_grant", "error_description": words}))
+    told = str(await refusal(await opened(wanted, store)))
+    assert "y" * 270 in told
+    assert encoded[4:24] not in told
+
+
 async def test_a_lost_answer_costs_the_grant_and_says_why(
     authorization_server: AuthorizationServer, opened: Opening
 ) -> None:
