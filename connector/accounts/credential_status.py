@@ -128,7 +128,7 @@ def _judged(credential: Credential, kept: Kept) -> tuple[State, str | None]:
     if kept.locked:
         return State.LOCKED, "No key of tokens.key opens the grant: put the former key behind the new one."
     if entry is None or entry.refresh is None:
-        return State.NOT_AUTHORIZED, "Nobody has consented yet."
+        return State.NOT_AUTHORIZED, "No person has consented yet."
     if entry.fingerprint != credential.fingerprint:
         return State.OTHER_SETTINGS, "The consent is one to other settings: client, scopes or address."
     if entry.refusal is not None:

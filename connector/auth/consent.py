@@ -25,7 +25,7 @@ from connector.auth.store import TokenStore, Turn
 from connector.errors import ErrorCode, TokenError
 from connector.model.credential import Credential
 
-UNNAMED = "Someone whom the provider does not name"
+UNNAMED = "A person whom the provider does not name"
 # Providers do not name these among what they have granted.
 _UNNAMED = frozenset({"openid", "profile", "email", "offline_access"})
 _OF_OPENID = {
@@ -71,12 +71,12 @@ class ConsentResult:
 
     @property
     def by_another(self) -> bool:
-        """Whether someone else has consented than the mailbox belongs to, as for a shared mailbox."""
+        """Whether another person has consented than the one whose mailbox it is, as for a shared mailbox."""
         return another_person(self.person, self.expected)
 
     @property
     def told(self) -> str:
-        """The consent in a sentence, and a warning where someone else has given it."""
+        """The consent in a sentence, and a warning where another person has given it."""
         what = " ".join(self.scopes) or "what was asked for"
         sentence = f"{self.person or UNNAMED} consented to {what}."
         if self.by_another:

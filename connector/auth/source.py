@@ -229,7 +229,7 @@ class Tokens:
                 "written with. Put the former key behind the new one, or consent again.",
             )
         if entry is None or entry.refresh is None:
-            raise refusals.required(credential, f"Nobody has consented for {credential.place} yet.")
+            raise refusals.required(credential, f"No person has consented for {credential.place} yet.")
         if entry.fingerprint != credential.fingerprint:
             raise refusals.required(
                 credential,

@@ -80,7 +80,7 @@ def _who(status: CredentialStatus) -> str:
     if not grant.needs_consent:
         return f"{grant.value}: the application asks for itself"
     when = f" on {status.consented:%Y-%m-%d}" if status.consented else ""
-    return f"{status.person or 'someone whom the provider does not name'} consented{when}"
+    return f"{status.person or 'a person whom the provider does not name'} consented{when}"
 
 
 def _renewal(what: Ending, credential: Credential) -> str:

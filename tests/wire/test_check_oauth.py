@@ -109,7 +109,7 @@ async def test_without_a_consent_the_server_is_looked_at_all_the_same(tree: dict
     }
     grant = finding(report, CheckStep.GRANT)
     assert (grant.message, grant.fix) == (
-        "Nobody has consented yet.",
+        "No person has consented yet.",
         "Run: smtp-connector authorize sales",
     )
     assert not finding(report, CheckStep.AUTH).reached
