@@ -22,9 +22,10 @@ from connector.mailbox.threaded import OpenSession, ThreadedMailbox, WaitingSess
 from connector.model.incoming import Incoming, MailProtocol
 from connector.model.server import Security, Server
 from tests.servers.dovecot import PASSWORD, Dovecot
-from tests.servers.graph import Graph, graph_server
+from tests.servers.graph import graph_server
 from tests.servers.graph_state import Mailbox as GraphBox
 from tests.servers.graph_state import stamp
+from tests.servers.graph_world import Graph
 from tests.wire.graph_submission import graph_mailboxes, route
 
 LIMITS = Limits(connect=10, tls=10, command=20, operation=60)

@@ -12,20 +12,18 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.servers import graph_operations as operations
 from tests.servers import graph_reading as reading
-from tests.servers.graph_operations import Call, Operation, Outgoing, RefusedError, Reply
+from tests.servers.graph_operations import Call, Operation, RefusedError, Reply
 from tests.servers.graph_schemas import answer_fault, request_fault
-from tests.servers.graph_state import Delivered, Mailbox, Permits, unsigned
+from tests.servers.graph_state import Mailbox
+from tests.servers.graph_world import Graph
 
 _READ = frozenset({"Mail.Read", "Mail.ReadWrite"})
 _WRITE = frozenset({"Mail.ReadWrite"})
@@ -70,95 +68,6 @@ RULES: list[Rule] = [
 ]
 
 
-@dataclass(slots=True)
-class Fault:
-    """Something that goes wrong with an operation.
-
-    Attributes:
-        operation: As in the schemas.
-        status: What is answered; None cuts the connection without an answer.
-        after: Whether the operation is done first.
-        skip: How often it goes well before.
-        times: How often it happens then.
-    """
-
-    operation: str
-    status: int | None = None
-    code: str = "UnknownError"
-    retry_after: str | None = None
-    after: bool = False
-    skip: int = 0
-    times: int = 1
-
-
-@dataclass(slots=True)
-class Graph:
-    """The running service.
-
-    Attributes:
-        faults: What goes wrong.
-        asked: The operations in the order in which they came.
-        requests: Of each, its headers in small letters.
-        violations: What did not fit a schema.
-        busiest: The largest number of requests to one mailbox at a time.
-    """
-
-    mailboxes: dict[str, Mailbox] = field(default_factory=dict)
-    out: Outgoing = field(default_factory=Outgoing)
-    faults: list[Fault] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-    requests: list[Mapping[str, str]] = field(default_factory=list)
-    violations: list[str] = field(default_factory=list)
-    tokens: dict[str, Permits] = field(default_factory=dict)
-    issued: str = ""
-    port: int = 0
-    busiest: int = 0
-    before: Callable[[str], None] = lambda _operation: None
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    numbers: Iterator[int] = field(default_factory=lambda: count(1))
-    under_way: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1.0"
-
-    @property
-    def token_url(self) -> str:
-        """Where :attr:`issued` is given to all who ask."""
-        return f"http://127.0.0.1:{self.port}/token"
-
-    @property
-    def delivered(self) -> list[Delivered]:
-        return self.out.delivered
-
-    def mailbox(self, user: str) -> Mailbox:
-        return self.mailboxes[user]
-
-    def token(self, user: str | None, *allowed: str) -> str:
-        """A token of a user, or of an application where there is none."""
-        kind = {"scp": " ".join(allowed), "upn": user} if user else {"roles": list(allowed), "idtyp": "app"}
-        claims = {"aud": "https://graph.microsoft.com", "jti": str(next(self.numbers)), **kind}
-        self.issued = unsigned(claims)
-        self.tokens[self.issued] = Permits(user, frozenset(allowed))
-        return self.issued
-
-    def fail(self, operation: str, status: int | None = None, **details: Any) -> Fault:
-        """Let an operation go wrong."""
-        fault = Fault(operation, status, **details)
-        self.faults.append(fault)
-        return fault
-
-    def fault_of(self, operation: str) -> Fault | None:
-        for fault in self.faults:
-            if fault.operation == operation and fault.times:
-                if fault.skip:
-                    fault.skip -= 1
-                    return None
-                fault.times -= 1
-                return fault
-        return None
-
-
 class Handler(BaseHTTPRequestHandler):
     """Serves one connection."""
 
@@ -168,6 +77,16 @@ class Handler(BaseHTTPRequestHandler):
     @property
     def graph(self) -> Graph:
         return self.server.graph
+
+    def setup(self) -> None:
+        self.graph.connected(1)
+        super().setup()
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        finally:
+            self.graph.connected(-1)
 
     def do_GET(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)

@@ -1,8 +1,8 @@
 """JSON Schemas of the part of Microsoft Graph that our double serves, written from its documentation.
 
 An operation and a body enter; what is wrong with it leaves. Objects are closed: a member that the service
-does not know is a mistake here, although the service would ignore it. ``tests/unit/test_graph_schemas.py``
-compares them with Microsoft's own schema where that is there.
+does not know is a mistake here, although the service would ignore it. A test in ``tests/unit/graph`` compares
+them with Microsoft's own schema where that is there.
 """
 
 from __future__ import annotations

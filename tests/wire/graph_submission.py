@@ -23,7 +23,7 @@ from connector.model.server import GraphRoute, Quota
 from connector.net.outbound import DIRECT
 from connector.settings.model import MessageSettings
 from connector.transport.graph.graph_transport import GraphTransport
-from tests.servers.graph import Graph
+from tests.servers.graph_world import Graph
 
 USER = "flow@example.test"
 LIMITS = Limits(connect=30, answer=30, look=30, interval=0.01)

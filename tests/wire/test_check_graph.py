@@ -10,7 +10,8 @@ import pytest
 from connector.check.findings import CheckStep, Report, Status
 from connector.errors import ErrorCode
 from connector.model.addresses import Mailbox
-from tests.servers.graph import Graph, graph_server
+from tests.servers.graph import graph_server
+from tests.servers.graph_world import Graph
 from tests.wire.checks import checked, finding, order, statuses
 
 USER = "flow@example.test"

@@ -13,7 +13,8 @@ from connector.errors import ConnectorError, ErrorCode
 from connector.graph import mailboxes
 from connector.graph.api import Limits
 from connector.settings.model import Settings
-from tests.servers.graph import Graph, graph_server
+from tests.servers.graph import graph_server
+from tests.servers.graph_world import Graph
 
 USER = "flow@example.test"
 MAIL = {

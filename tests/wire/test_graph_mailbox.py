@@ -15,7 +15,8 @@ from connector.mailbox.port import WHOLE, Change, Deletion, Listing, Mailbox, Ma
 from connector.send.direct import use_mailbox
 from connector.settings.model import Settings
 from tests.contract.mailboxes import GraphPost, day, graph_post, mail
-from tests.servers.graph import Graph, graph_server
+from tests.servers.graph import graph_server
+from tests.servers.graph_world import Graph
 from tests.wire.graph_submission import FixedTokens, graph_mailboxes, route
 
 USER = "flow@example.test"

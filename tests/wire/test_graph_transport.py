@@ -13,7 +13,8 @@ from connector.errors import ConnectorError, ErrorCode, InputError, PostponedErr
 from connector.model.envelope import PrivateCopy
 from connector.model.mail import DeliveryReceipt
 from connector.model.server import Quota
-from tests.servers.graph import Graph, graph_server
+from tests.servers.graph import graph_server
+from tests.servers.graph_world import Graph
 from tests.wire.graph_submission import USER, FixedTokens, Recorded, message, route, transport
 
 

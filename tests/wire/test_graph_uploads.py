@@ -12,7 +12,8 @@ import pytest
 from connector.errors import ConnectorError, ErrorCode, InputError, TransportError
 from connector.model.mail import ContentType, LoadedAttachment, Sensitivity
 from connector.transport.graph import uploads
-from tests.servers.graph import Graph, graph_server
+from tests.servers.graph import graph_server
+from tests.servers.graph_world import Graph
 from tests.wire.graph_submission import USER, FixedTokens, Recorded, message, route, transport
 
 LARGE = os.urandom(3_400_000)

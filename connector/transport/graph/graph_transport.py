@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from connector.errors import ConnectorError, Phase, Reply, TransportError
@@ -127,34 +128,41 @@ class GraphTransport:
                 raise refusal(fault, Phase.DOT, mailing.route, "send the mail") from fault
             return await self._reconciled(mailing, draft, fault.reason)
         except asyncio.CancelledError:
-            return await self._reconciled(mailing, draft, "the worker stops", _LAST_LOOK_SECONDS)
+            return await self._reconciled(mailing, draft, "the worker stops", stopping=True)
         except BaseException:  # before the request went out: no token, or no room
             await self._discard(mailing.api, draft)
             raise
         return _SENT
 
-    async def _reconciled(
-        self, mailing: _Mailing, draft: str, lost: str, seconds: float | None = None
-    ) -> Reply:
-        seconds = self._limits.look if seconds is None else min(seconds, self._limits.look)
+    async def _reconciled(self, mailing: _Mailing, draft: str, lost: str, *, stopping: bool = False) -> Reply:
+        """Look for a mail whose answer was lost.
+
+        Raises:
+            TransportError: ``DELIVERY_UNCERTAIN``: it was not found.
+        """
         found = None
-        with suppress(asyncio.CancelledError, ConnectorError):
-            found = await self._look(mailing.api, draft, seconds)
+        with suppress(asyncio.CancelledError, TimeoutError):
+            async with asyncio.timeout(_LAST_LOOK_SECONDS if stopping else None):
+                found = await self._look(mailing.api, draft)
         if found is None:
+            seconds = min(_LAST_LOOK_SECONDS, self._limits.look) if stopping else self._limits.look
             looked = f"In {seconds:g} s it did not appear in Sent Items: it may or may not have been sent."
             raise uncertain(lost, mailing.route, looked)
         return found
 
-    async def _look(self, api: GraphApi, draft: str, seconds: float | None = None) -> Reply | None:
-        """Look for a mail until it is sent; None where that cannot be seen in time."""
-        interval = self._limits.interval
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._limits.look if seconds is None else seconds):
-                while not await _is_sent(api, draft):
-                    await asyncio.sleep(interval)
-                    interval = min(interval * 2, _LONGEST_INTERVAL)
-                return _FOUND
-        return None
+    async def _look(self, api: GraphApi, draft: str) -> Reply | None:
+        """Look for a mail until it is sent; None where that is not seen in time.
+
+        A look is never cut off by the end of that time, and there is one at least: a slow service must not
+        look like one that has not sent the mail.
+        """
+        interval, until = self._limits.interval, monotonic() + self._limits.look
+        while not await _is_sent(api, draft):
+            if monotonic() >= until:
+                return None
+            await asyncio.sleep(interval)
+            interval = min(interval * 2, _LONGEST_INTERVAL)
+        return _FOUND
 
     async def _discard(self, api: GraphApi, draft: str) -> None:
         """Delete a draft that will not be sent; one that stays is found by the upkeep of drafts."""

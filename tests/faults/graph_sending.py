@@ -1,0 +1,92 @@
+"""Workers that send mails through Microsoft Graph, each in a process of its own that may be killed.
+
+``python -m tests.faults.graph_sending LEDGER BASE_URL TOKEN_URL DONE`` loads all that a worker needs, and
+then forks one for each line of keys that it reads: its process id is printed, and that it has ended. A worker
+sends the mails of those keys until each is complete; the file DONE gets the keys of those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from connector.graph import mailboxes
+from connector.graph.api import Limits
+from connector.mailbox.graph import graph_mailbox  # noqa: F401 - loaded once, before the forks
+from connector.model.job import Complete
+from connector.secrets.masker import Masker
+from connector.send.pipeline import Pipeline, open_pipeline
+from connector.settings.model import Settings
+from connector.transport.graph import graph_transport  # noqa: F401 - as above
+from tests.jobs import job
+
+_AT_A_TIME = 4
+_PAUSE = 0.05
+
+
+def settings(ledger: str, base_url: str, token_url: str) -> Settings:
+    """Of a worker that sends again what it does not find."""
+    oauth = {
+        "grant": "client_credentials",
+        "client_id": "connector",
+        "client_secret": "s",
+        "token_url": token_url,
+    }
+    account = {
+        "transport": "graph",
+        "address": "flow@example.test",
+        "graph": {"base_url": base_url},
+        "oauth": oauth,
+    }
+    return Settings.model_validate(
+        {
+            "accounts": {"default": account},
+            "ledger": {"path": ledger, "uncertain": "resend", "max_crashes": 100_000},
+            "worker": {"lease": 0.3},
+        }
+    )
+
+
+async def main(configured: Settings, keys: list[str], done: Path) -> None:
+    """Send the mails."""
+    turns = asyncio.Semaphore(_AT_A_TIME)
+    async with open_pipeline(configured, Masker(), {}) as pipeline:
+
+        async def one(key: str) -> None:
+            async with turns:
+                await until_complete(pipeline, key)
+                with done.open("a") as file:
+                    file.write(f"{key}\n")
+
+        await asyncio.gather(*map(one, keys))
+
+
+async def until_complete(pipeline: Pipeline, key: str) -> None:
+    """Hand the job out again and again, as an engine does."""
+    variables: dict[str, Any] = {
+        "smtpEmailToRecipients": ["ada@example.com"],
+        "smtpEmailSubject": key,
+        "smtpEmailContent": "Hello.",
+        "smtpEmailIdempotencyKey": key,
+    }
+    while not isinstance(outcome := await pipeline.handle(job(variables, retries=3)), Complete):
+        print("again:", getattr(outcome, "message", ""), flush=True)  # noqa: T201
+        await asyncio.sleep(_PAUSE)  # the lease of a worker that was killed has to end
+
+
+if __name__ == "__main__":
+    place, base_url, token_url, done = sys.argv[1:]
+    # A mail that a killed worker has sent is there at once; one that it has not never comes.
+    mailboxes.Limits = lambda: Limits(look=0, interval=0)  # type: ignore[attr-defined, misc, assignment]
+    configured = settings(place, base_url, token_url)
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            asyncio.run(main(configured, line.split(), Path(done)))
+            os._exit(0)
+        print("forked", child, flush=True)  # noqa: T201
+        _, status = os.waitpid(child, 0)
+        print("ended", "killed" if os.WIFSIGNALED(status) else status, flush=True)  # noqa: T201
