@@ -42,6 +42,7 @@ class CheckStep(StrEnum):
     DMARC = "dmarc"
     ENGINE = "engine"
     LEDGER = "ledger"
+    DIAGRAM = "diagram"
 
 
 _NOT_REACHED = "not reached"
@@ -71,6 +72,7 @@ FACTS: dict[CheckStep, dict[str, Any]] = {
     CheckStep.DMARC: {"domain": None, "policy": None, "aligned": None},
     CheckStep.ENGINE: {"version": None, "credentials": False, "tls": False},
     CheckStep.LEDGER: {"kind": None},
+    CheckStep.DIAGRAM: {"element": None},
 }
 
 
@@ -122,8 +124,8 @@ class Report:
     """The findings about one account, server, engine or ledger.
 
     Attributes:
-        kind: ``account``, ``server`` (one given on the command line), ``engine`` or ``ledger``.
-        name: The account's name; for the others, the same as the kind.
+        kind: ``account``, ``server`` (one given on the command line), ``engine``, ``ledger`` or ``diagram``.
+        name: The account's or the file's name; for the others, the same as the kind.
         target: Its address, as ``smtp.example.com:587``.
     """
 

@@ -62,6 +62,8 @@ class CheckRequest:
         domain: Whether to look up what the DNS says about the domains of addresses; None for accounts that
             sign for theirs.
         nameserver: Address and port of the name server to ask about them; None for this machine's.
+        diagrams: BPMN files, by name.
+        configured: Whether the settings are a worker's, with which diagrams can be compared.
     """
 
     accounts: tuple[str, ...]
@@ -74,6 +76,8 @@ class CheckRequest:
     seconds: float
     domain: bool | None = None
     nameserver: tuple[str, int] | None = None
+    diagrams: tuple[tuple[str, bytes], ...] = ()
+    configured: bool = False
 
 
 async def reports(
@@ -130,7 +134,12 @@ class _Checks:
             found.append(check_engine(self._settings, self._request.seconds))
         if self._request.ledger:
             found.append(check_ledger(self._settings.ledger, self._request.seconds))
-        return found
+        return [*found, *map(self._diagram, self._request.diagrams)]
+
+    async def _diagram(self, file: tuple[str, bytes]) -> Report:
+        from connector.check.diagrams import check_diagram  # noqa: PLC0415 - loads the readers of diagrams
+
+        return await check_diagram(*file, self._settings, configured=self._request.configured)
 
     async def _account(self, account: Account) -> Report:
         if not self._settings.accounts[account.name].enabled:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connector.cli.interrupt import until_interrupted
-from connector.cli.options import Assignments, Config, UsageError, load_settings, wrong_usage
+from connector.cli.options import Assignments, Config, UsageError, load_settings, read_octets, wrong_usage
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "Examples:\n\n  smtp-connector check\n\n  smtp-connector check sales --send-to me@example.com\n\n"
-    "  smtp-connector check --host smtp.example.com --username workflow --json"
+    "  smtp-connector check --host smtp.example.com --username workflow --json\n\n"
+    "  smtp-connector check --bpmn order.bpmn --config worker.yaml"
 )
 _INTERRUPTED = 130
 _LONGEST = 3600  # seconds
@@ -102,15 +103,31 @@ def check(  # noqa: PLR0913, PLR0917 - each parameter is an option of the comman
             help="Name server to ask about them. Default: this machine's.", metavar="ADDRESS[:PORT]"
         ),
     ] = None,
+    diagrams: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bpmn",
+            help="Check the tasks of this diagram instead: misspelt inputs, wrong values, unknown accounts, "
+            "short pauses.",
+            metavar="FILE",
+        ),
+    ] = None,
     config: Config = None,
     assignments: Assignments = None,
 ) -> None:
     """Check mail accounts step by step (DNS, TCP, TLS, EHLO, login, sender), the engine and the ledger.
 
+    With --bpmn, check diagrams before they are deployed.
+
     Prints for each failure its reason and what to change. Exit code 0 when nothing failed, otherwise 1.
     """
-    settings = load_settings(config, assignments).settings
+    loaded = load_settings(config, assignments)
+    settings = loaded.settings
     server = _ServerOptions(host, port, security, username, password_secret)
+    try:
+        files = tuple((file, read_octets(file)) for file in diagrams or ())
+    except UsageError as error:
+        wrong_usage(str(error))
     options = _Options(
         tuple(accounts or ()),
         server,
@@ -121,6 +138,8 @@ def check(  # noqa: PLR0913, PLR0917 - each parameter is an option of the comman
         timeout,
         domain,
         nameserver,
+        files,
+        configured=bool(loaded.files or loaded.sources),
     )
     try:
         code = _check(options, settings, as_json=as_json)
@@ -164,6 +183,8 @@ class _Options:
     seconds: float
     domain: bool | None
     nameserver: str | None
+    diagrams: tuple[tuple[str, bytes], ...]
+    configured: bool
 
 
 def _check(options: _Options, settings: Settings, *, as_json: bool) -> int:
@@ -220,8 +241,8 @@ def _request(options: _Options, settings: Settings) -> CheckRequest:
 
     if not 0 < options.seconds <= _LONGEST:
         raise UsageError(f"--timeout: expected more than 0 and at most {_LONGEST} seconds")
-    named = bool(options.accounts or options.server.host)
-    accounts = options.accounts or (() if options.server.host else tuple(settings.accounts))
+    named = bool(options.accounts or options.server.host or options.diagrams)
+    accounts = options.accounts or (() if named else tuple(settings.accounts))
     for name in accounts:
         _require_account(name, settings)
     sender = _mailbox("--from", options.sender)
@@ -237,6 +258,8 @@ def _request(options: _Options, settings: Settings) -> CheckRequest:
         options.seconds,
         options.domain,
         _nameserver(options.nameserver),
+        options.diagrams,
+        options.configured,
     )
 
 

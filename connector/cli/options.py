@@ -78,16 +78,28 @@ def read_text(file: str) -> str:
     Raises:
         UsageError: It cannot be read.
     """
-    name = "standard input" if file == "-" else file
     try:
-        octets = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return octets.decode("utf-8")
-    except AttributeError:  # there is no standard input
-        raise UsageError(f"{name}: it is closed") from None
-    except OSError as error:
-        raise UsageError(f"{name}: cannot read it: {error.strerror}") from None
+        return read_octets(file).decode("utf-8")
     except UnicodeDecodeError:
-        raise UsageError(f"{name}: not UTF-8 text") from None
+        raise UsageError(f"{_named(file)}: not UTF-8 text") from None
+
+
+def read_octets(file: str) -> bytes:
+    """Read a file; ``-`` is standard input.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    try:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except AttributeError:  # there is no standard input
+        raise UsageError(f"{_named(file)}: it is closed") from None
+    except OSError as error:
+        raise UsageError(f"{_named(file)}: cannot read it: {error.strerror}") from None
+
+
+def _named(file: str) -> str:
+    return "standard input" if file == "-" else file
 
 
 def parse_object(text: str, name: str, holds: str) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class _Node:
 def read(resource: Resource, version: EngineVersion) -> tuple[list[Process], Complaints]:
     """Read the executable processes of a BPMN file; they can be run only if there are no complaints."""
     complaints = Complaints(resource.name)
-    root = _parse(resource.content, complaints)
+    root = parse(resource.content, complaints)
     if root is None:
         return [], complaints
     nodes = [node for node in root.findall(f"{BPMN}process") if node.get("isExecutable") == "true"]
@@ -108,7 +108,8 @@ def read(resource: Resource, version: EngineVersion) -> tuple[list[Process], Com
     return processes, complaints
 
 
-def _parse(content: bytes, complaints: Complaints) -> Xml | None:
+def parse(content: bytes, complaints: Complaints) -> Xml | None:
+    """Parse a file; one that is no BPMN is complained about, and gives None."""
     try:
         _refuse_doctype(content)
         root = ET.fromstring(content)  # noqa: S314 - without a DOCTYPE there are no entities to expand

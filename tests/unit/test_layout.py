@@ -63,7 +63,8 @@ ALLOWED: dict[str, set[str]] = {
         "signing",
         "tasks",
         "transport",
-    },
+    }
+    | {"devengine", "feel"},  # diagrams are read as the development engine reads them
     "pages": _TO_SERVERS | {"accounts", "check"},
     "modeler": {"model", "settings", "tasks"},
     "testing": _VALUES | {"devengine", "engine", "ledger", "secrets", "send", "transport", "worker"},
