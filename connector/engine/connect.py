@@ -14,6 +14,7 @@ those of Zeebe 8.6.
 from __future__ import annotations
 
 import asyncio
+import re
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 
@@ -176,6 +177,8 @@ DENIED_MARK = "the token endpoint refused"
 # UNKNOWN "Command 'COMPLETE' rejected with code 'EXCEEDED_BATCH_RECORD_SIZE': " (variables of about 2 MB).
 _TOO_LARGE = ("exceeds maximum size", "larger than max", "EXCEEDED_BATCH_RECORD_SIZE")
 
+_FRAME_TYPE = re.compile(r"Expected SETTINGS frame as the first frame, got frame type (\d+)")
+
 _MEANING: dict[grpc.StatusCode, type[Exception]] = {
     grpc.StatusCode.NOT_FOUND: LeaseLostError,
     # "… but it is in state 'FAILED'", "… but it is not active".
@@ -222,7 +225,28 @@ def port_error(
         return EngineBusyError(said + _LARGE_JOB)
     if (meaning := _MEANING.get(code)) is not None:
         return meaning(said + _ADVICE.get(code, ""))
-    return EngineUnavailableError(f"{address}: {code.name} {said}")
+    other = _other_protocol(said)
+    return EngineUnavailableError(f"{address} {other}" if other else f"{address}: {code.name} {said}")
+
+
+def _other_protocol(said: str) -> str | None:
+    """Tell what answers in the place of a gateway, as far as gRPC's words show it; None for a gateway.
+
+    gRPC takes the fourth octet of what arrives for the type of a frame (RFC 9113 section 4.1).
+    """
+    if "WRONG_VERSION_NUMBER" in said:
+        return (
+            "does not speak TLS; set engine.tls to false if it is the gateway's gRPC port (26500 by default)"
+        )
+    if (frame := _FRAME_TYPE.search(said)) is None and "http1" not in said.lower():
+        return None
+    kind = "h" if frame is None else chr(int(frame[1]) & 0xFF)
+    advice = "set engine.address to the gateway's gRPC port, 26500 by default"
+    if kind in " -":  # "220 mail.example.com ESMTP", "220-…"
+        return f"is a mail server, not a Zeebe gateway; {advice}"
+    if kind in "hPO":  # "HTTP/1.1 400", "<!DOCTYPE html>"
+        return f"is a web server or a REST interface, not the gateway's gRPC port; {advice}"
+    return f"is not a Zeebe gateway; {advice}"
 
 
 def _unimplemented(address: str, said: str, *, streaming: bool) -> Exception:
