@@ -1,0 +1,31 @@
+// The search on pages that are opened as files: there a browser starts no worker, so a frame stands in for it.
+// The theme's offline plugin looks for a script of this name, which it otherwise loads from elsewhere.
+if (location.protocol === "file:") {
+  window.Worker = class extends EventTarget {
+    constructor(address) {
+      super()
+      const frame = document.createElement("iframe")
+      frame.hidden = true
+      document.body.appendChild(frame)
+      const inside = frame.contentWindow
+      inside.postMessage = data => this.dispatchEvent(new MessageEvent("message", { data }))
+      inside.importScripts = (...addresses) =>
+        addresses.reduce((before, next) => before.then(() => load(inside.document, next)), Promise.resolve())
+      this.inside = load(inside.document, address).then(() => inside)
+    }
+
+    postMessage(data) {
+      this.inside.then(inside => inside.dispatchEvent(new MessageEvent("message", { data })))
+    }
+  }
+
+  function load(inside, address) {
+    return new Promise((done, failed) => {
+      const script = inside.createElement("script")
+      script.src = address
+      script.onload = done
+      script.onerror = failed
+      inside.body.appendChild(script)
+    })
+  }
+}
