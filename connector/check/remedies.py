@@ -161,7 +161,14 @@ def _too_old(case: Case) -> str:
 
 def _no_tls(case: Case) -> str:
     server = case.server
-    return f"Set {place(server, 'security')} to starttls, or {place(server, 'port')} to 465."
+    other = "" if server.port == 465 else f", or {place(server, 'port')} to 465"
+    return f"Set {place(server, 'security')} to starttls{other}."
+
+
+def _tls_from_the_start(case: Case) -> str:
+    server = case.server
+    other = "" if server.port == 587 else f", or {place(server, 'port')} to 587"
+    return f"Set {place(server, 'security')} to tls{other}."
 
 
 def _tls_in_general(case: Case) -> str:
@@ -227,6 +234,7 @@ _TLS_REMEDIES: dict[Fault, Callable[[Case], str]] = {
     Fault.OTHER_HOST: _other_host,
     Fault.VERSION: _too_old,
     Fault.NO_TLS: _no_tls,
+    Fault.TLS_FROM_THE_START: _tls_from_the_start,
     Fault.CLIENT_CERTIFICATE: _client_certificate,
 }
 _REMEDIES: dict[ErrorCode, Callable[[Case], str]] = {

@@ -17,6 +17,10 @@ class ClearTextBeforeTlsError(Exception):
     """Octets came before the handshake: the server's, or those of an attacker on the way."""
 
 
+class TlsAwaitedError(ConnectionAbortedError):
+    """The server waits for a handshake, and this side for a greeting."""
+
+
 class Fault(StrEnum):
     """What kind of thing is wrong, for choosing a remedy."""
 
@@ -26,6 +30,7 @@ class Fault(StrEnum):
     OTHER_HOST = "other host"
     VERSION = "version"
     NO_TLS = "no TLS"
+    TLS_FROM_THE_START = "TLS from the start"
     CLIENT_CERTIFICATE = "client certificate"
     OTHER = "other"
 
@@ -72,6 +77,8 @@ def fault_of(error: BaseException | None) -> Fault:
     """Tell the kind of what ended a handshake."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _CERTIFICATE_FAULTS.get(error.verify_code, (Fault.OTHER, ""))[0]
+    if isinstance(error, TlsAwaitedError):
+        return Fault.TLS_FROM_THE_START
     if isinstance(error, ConnectionResetError | ssl.SSLEOFError):
         return Fault.VERSION
     reason = error.reason if isinstance(error, ssl.SSLError) else None
@@ -97,13 +104,28 @@ def explain(error: Exception, phase: Phase, server: Server) -> str:
     if reason in _VERSION_FAULTS:
         return f"it does not speak {_least(server)}."
     if phase is Phase.TLS and (reason in _PLAIN_FAULTS or isinstance(error, ClearTextBeforeTlsError)):
-        return "this port does not speak TLS from the start: use security starttls, or port 465."
+        return (
+            f"this port does not speak TLS from the start: set {_security(server)} to starttls"
+            f"{_or_465(server)}."
+        )
     if isinstance(error, ClearTextBeforeTlsError):
         return "text arrived between STARTTLS and the handshake, as an attacker would inject it."
     if isinstance(error, ConnectionResetError | ssl.SSLEOFError):
         # Many servers refuse a version or a cipher in this way, without the alert of RFC 8446 section 6.
         return f"it ended the handshake without a reason; most likely it does not speak {_least(server)}."
     return _client_fault(reason, server) or f"the handshake ended with {reason or 'an error'}."
+
+
+def _security(server: Server) -> str:
+    return f"accounts.{server.account}.security" if server.account else "security"
+
+
+def _or_465(server: Server) -> str:
+    return "" if server.port == 465 else ", or use port 465"
+
+
+def _or_587(server: Server) -> str:
+    return "" if server.port == 587 else ", or use port 587 with starttls"
 
 
 def _certificate_fault(error: ssl.SSLCertVerificationError, server: Server) -> str:
@@ -115,14 +137,17 @@ def _certificate_fault(error: ssl.SSLCertVerificationError, server: Server) -> s
 
 
 def explain_later(error: BaseException | None, server: Server) -> str | None:
-    """What a server has against our certificate that says so only after the handshake.
+    """What a server has against our TLS that shows only in the place of a reply.
 
-    In TLS 1.3 a client is done before the server has looked at its certificate (RFC 8446 section 4.4.2), so
-    that the alert arrives in the place of the next reply.
+    A server that waits for a handshake sends no greeting. In TLS 1.3 a client is done before the server has
+    looked at its certificate (RFC 8446 section 4.4.2), so that the alert arrives in the place of the next
+    reply.
 
     Returns:
         The sentence, or None when the error is of another kind.
     """
+    if isinstance(error, TlsAwaitedError):
+        return f"this port speaks TLS from the start: set {_security(server)} to tls{_or_587(server)}."
     return _client_fault(error.reason if isinstance(error, ssl.SSLError) else None, server)
 
 

@@ -14,7 +14,7 @@ import pytest
 from connector.errors import ErrorCode, Phase, TransportError
 from connector.model.server import Security, Server
 from connector.settings.model import SmtpSettings
-from connector.testing.behaviour import Append, Behaviour, Drop, Garbage, Reset, Say, Silence, Verb
+from connector.testing.behaviour import Append, Behaviour, Drop, Garbage, Hold, Reset, Say, Silence, Verb
 from connector.testing.smtp import Offer, SmtpServer
 from connector.transport.smtp.transport import SmtpTransport
 from tests.wire import smtp_submission as given
@@ -143,7 +143,34 @@ async def test_implicit_tls_on_a_plain_port_says_so() -> None:
     async with SmtpServer(users=USERS) as server:
         error = await failure(message(), as_ada(server, Security.TLS))
     assert (error.code, error.phase) == (ErrorCode.TLS_FAILED, Phase.TLS)
-    assert "use security starttls" in error.message
+    assert "does not speak TLS from the start: set security to starttls, or use port 465." in error.message
+
+
+@pytest.mark.parametrize("security", [Security.STARTTLS, Security.STARTTLS_OPTIONAL, Security.NONE])
+async def test_a_plain_connection_to_an_implicit_tls_port_says_so_long_before_its_time_limit(
+    security: Security, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.transport.smtp.tls_probe._SILENT_SECONDS", 0.01)
+    async with SmtpServer(tls_context=given.good_context(), implicit_tls=True, users=USERS) as server:
+        error = await failure(message(), as_ada(server, security))  # whose limit is that of the test
+        assert await no_credentials_passed(server)
+    assert (error.code, error.phase) == (ErrorCode.TLS_FAILED, Phase.TLS)
+    assert "speaks TLS from the start: set security to tls, or use port 587" in error.message
+
+
+async def test_a_server_that_greets_late_and_speaks_no_tls_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("connector.transport.smtp.tls_probe._SILENT_SECONDS", 0.01)
+    late, probe = Hold(), Hold()
+    behaviour = Behaviour().on(Verb.CONNECT, late, times=1).on(Verb.CONNECT, probe, times=1)
+    async with SmtpServer(behaviour=behaviour) as server, transport() as smtp:
+        sent = asyncio.create_task(smtp.submit(message(), given.to(server)))
+        await probe.reached.wait()
+        probe.until.set()
+        late.until.set()
+        await sent
+    assert len(server.received) == 1
 
 
 @pytest.mark.parametrize("action", [Drop(), Reset()], ids=repr)

@@ -29,6 +29,7 @@ from connector.transport.smtp.conversation import Conversation, unheard
 from connector.transport.smtp.replies import Capabilities, Concealment
 from connector.transport.smtp.reply_rules import verdict
 from connector.transport.smtp.session import Session
+from connector.transport.smtp.tls_probe import TlsProbe
 from connector.transport.smtp.wire import Wire
 
 # RFC 5321 section 4.5.3.1.4: 512 octets with CRLF; a longer initial response follows on its own line.
@@ -113,7 +114,7 @@ async def _prepare(talk: Conversation, server: Server, client: Client) -> Capabi
     try:
         return await _set_up(talk, server, client)
     except TransportError as error:
-        # A server may refuse our certificate only after the handshake.
+        # A server may refuse our certificate only after the handshake, and wait for one without a greeting.
         fault = explain_later(error.__cause__, server)
         raise (_tls_failed(server, fault) if fault else error) from error.__cause__
 
@@ -123,7 +124,8 @@ async def _set_up(talk: Conversation, server: Server, client: Client) -> Capabil
     client.witness.connected(talk)
     if server.security is Security.TLS:
         await _encrypt(talk, client, server, Phase.TLS)
-    _demand(talk, Phase.GREETING, await talk.receive(Phase.GREETING), 220)
+    with TlsProbe(talk, server):
+        _demand(talk, Phase.GREETING, await talk.receive(Phase.GREETING), 220)
     capabilities = await _greet(talk, client, server)
     if server.security is Security.STARTTLS and not capabilities.starttls:
         raise _tls_not_offered(talk)

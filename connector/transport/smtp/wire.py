@@ -210,9 +210,9 @@ class Wire(asyncio.Protocol):
         # asyncio's TLS layer compares with >=, so that 0 would hold back what is not there.
         transport.set_write_buffer_limits(high=1, low=0)
 
-    def abort(self) -> None:
-        """Close now; what is held is thrown away and never arrives."""
-        self._fail(ConnectionAbortedError("closed by this side"))
+    def abort(self, reason: Exception | None = None) -> None:
+        """Close now; what is held is thrown away and never arrives, and a task that waits gets the reason."""
+        self._fail(reason or ConnectionAbortedError("closed by this side"))
 
     def farewell(self) -> None:
         """Say QUIT without waiting for the answer, if anything can still be said, and close."""
