@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import re
@@ -133,6 +134,19 @@ def test_every_expression_of_the_pages_gives_something_with_no_null_in_it() -> N
         results = [result for context in CONTEXTS if (result := feel.evaluate(expression, context))]
         assert results, f"{name}: {expression}"
         assert any("None" not in str(result) for result in results), f"{name}: {expression}"
+
+
+def test_the_symptoms_are_sentences_that_users_see() -> None:
+    texts = "\n".join(
+        node.value
+        for file in sorted((ROOT / "connector").rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    headings = re.findall(r"^### (.+)$", (ROOT / "docs/how-to/symptoms.md").read_text("utf-8"), re.MULTILINE)
+    assert len(headings) > 15
+    parts = [part for heading in headings for part in re.split(r"\s*…[;\s]*", heading) if part]
+    assert [part for part in parts if part not in texts] == []
 
 
 def test_the_mistake_of_the_page_on_results_is_shown_as_it_is() -> None:

@@ -11,6 +11,7 @@ import pytest
 from connector.check.diagrams import check_diagram
 from connector.check.findings import Report, Status
 from connector.settings.model import Settings
+from connector.tasks.send_inputs import NATIVE
 from tests.diagrams import diagram, element, extensions, mapped, path, start, zeebe
 
 SEND = "smtp-connector:send:1"
@@ -44,6 +45,18 @@ async def told(content: bytes, settings: Mapping[str, Any] = NO_SETTINGS) -> tup
 async def test_the_examples_need_no_change(name: str) -> None:
     report = await checked(EXAMPLES[name])
     assert [found for found in report.findings if found.status is not Status.OK] == []
+
+
+async def test_the_examples_of_the_reference_are_taken() -> None:
+    from reference_pages.inputs import EXAMPLES
+
+    assert {definition.name for definition in NATIVE} <= set(EXAMPLES)
+    for name, example in EXAMPLES.items():
+        needed = (
+            {"smtpEmailTemplate": "reminder"} if name in {"smtpEmailTemplateData", "smtpEmailLocale"} else {}
+        )
+        report = await checked(task({**needed, name: example}))
+        assert [found.message for found in report.findings if found.status is Status.FAILED] == [], name
 
 
 @pytest.mark.parametrize("pause", ["PT30S", "=PT30S"])
