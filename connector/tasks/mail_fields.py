@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from connector.accounts.accounts import Account
@@ -52,6 +53,8 @@ def read_mailboxes(
         InputError: An item that is not one address or known role, named by its place.
     """
     listed = items(value, lambda written: split_list(check_text(written, value.field)))
+    if isinstance(value.data, str) and not allow_local:
+        _refuse_split_name(listed)
     boxes: list[Mailbox] = []
     for item in listed:
         role = _role(item) if roles is not None else None
@@ -60,6 +63,17 @@ def read_mailboxes(
         else:
             boxes += _behind(item, role, roles)
     return tuple(boxes)
+
+
+def _refuse_split_name(listed: Sequence[Value]) -> None:
+    """Refuse ``Doe, Jane <jane@x>`` by what is wrong with it: the comma was taken for the list's.
+
+    Where bare local parts are accepted, ``Doe`` may be one.
+    """
+    for item, following in pairwise(listed):
+        first, second = str(item.data).strip(), str(following.data).strip()
+        if second.endswith(">") and not second.startswith("<") and not any(sign in first for sign in "@<:"):
+            raise item.error('a name with a comma needs double quotes, as "Doe, Jane" <jane@example.com>')
 
 
 def read_participants(value: Value, *, allow_local: bool = False) -> dict[str, tuple[Mailbox, ...]]:

@@ -77,8 +77,6 @@ EXAMPLES: Mapping[str, str] = MappingProxyType(
         "smtpEmailRequireAllRecipients": "=true",
         "smtpEmailIdempotencyKey": '="order-" + string(4711)',
         "smtpEmailWhenUncertain": "resend",
-        "smtpEmailCopy": "none",
-        "smtpEmailTrackReplies": "=false",
     }
 )
 

@@ -51,7 +51,8 @@ async def test_the_examples_of_the_reference_are_taken() -> None:
     from reference_pages.inputs import EXAMPLES
 
     assert {definition.name for definition in NATIVE} <= set(EXAMPLES)
-    for name, example in EXAMPLES.items():
+    for definition in NATIVE:
+        name, example = definition.name, EXAMPLES[definition.name]
         needed = (
             {"smtpEmailTemplate": "reminder"} if name in {"smtpEmailTemplateData", "smtpEmailLocale"} else {}
         )

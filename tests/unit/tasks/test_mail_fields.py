@@ -36,6 +36,15 @@ def test_a_comma_in_a_quoted_name_separates_nothing() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "listed", ["Doe, Jane <jane@example.org>", "joe@example.org; Doe, Jane <jane@x.org>"]
+)
+def test_a_comma_in_a_name_without_quotes_is_told(listed: str) -> None:
+    error = refused(smtpEmailToRecipients=listed)
+    assert 'a name with a comma needs double quotes, as "Doe, Jane"' in error.message
+    assert "jane@x.org" not in error.message
+
+
 @pytest.mark.parametrize("name", [CC, BCC])
 @pytest.mark.parametrize("blank", [ABSENT, "", []])
 def test_one_kind_of_recipient_is_enough(name: str, blank: Any) -> None:
