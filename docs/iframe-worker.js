@@ -8,6 +8,9 @@ if (location.protocol === "file:") {
       frame.hidden = true
       document.body.appendChild(frame)
       const inside = frame.contentWindow
+      inside.document.open() // ends a pending load of about:blank, which would replace what is put in
+      inside.document.write("<!DOCTYPE html><body></body>")
+      inside.document.close()
       inside.postMessage = data => this.dispatchEvent(new MessageEvent("message", { data }))
       inside.importScripts = (...addresses) =>
         addresses.reduce((before, next) => before.then(() => load(inside.document, next)), Promise.resolve())
