@@ -77,6 +77,7 @@ EXAMPLES: Mapping[str, str] = MappingProxyType(
         "smtpEmailRequireAllRecipients": "=true",
         "smtpEmailIdempotencyKey": '="order-" + string(4711)',
         "smtpEmailWhenUncertain": "resend",
+        "smtpEmailCopy": "none",
     }
 )
 
