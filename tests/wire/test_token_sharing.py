@@ -115,7 +115,7 @@ def held(server: AuthorizationServer) -> Iterator[None]:
         go_on.set()
 
 
-@pytest.mark.parametrize("store", ["file", "postgres"])
+@pytest.mark.parametrize("store", ["file", pytest.param("postgres", marks=pytest.mark.long)])
 async def test_a_hundred_mails_of_two_processes_when_the_token_ends(
     authorization_server: AuthorizationServer, tmp_path: Path, store: str, request: pytest.FixtureRequest
 ) -> None:
