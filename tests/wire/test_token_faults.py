@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,7 +10,7 @@ import pytest
 
 from connector.auth.memory_store import MemoryStore
 from connector.errors import ErrorCode
-from connector.model.credential import Endpoints
+from connector.model.credential import ClientAuthentication, Endpoints
 from tests.oauth import by_consent, consented, credential
 from tests.servers import authorization
 from tests.servers.authorization import (
@@ -188,6 +189,24 @@ async def test_an_answer_that_repeats_what_was_sent_is_not_quoted(
     assert "Refused *** of ***" in told
     assert "\n" not in told
     assert len(told) < 700
+
+
+@pytest.mark.parametrize("way", list(ClientAuthentication))
+@pytest.mark.parametrize("by_person", [True, False])
+async def test_a_traceback_holds_no_secret(
+    authorization_server: AuthorizationServer, opened: Opening, way: ClientAuthentication, by_person: bool
+) -> None:
+    make = by_consent if by_person else credential
+    store, wanted = MemoryStore(), make(authorization_server, client_authentication=way)
+    token = (await consented(store, authorization_server, wanted)).get_secret_value()
+    authorization_server.faults.extend([authorization.repeating, answering(200, {"token_type": token})])
+    for _ in range(2):
+        error = await refusal(await opened(wanted, store))
+        told = "".join(traceback.format_exception(error)) + repr(error) + repr(error.variables)
+        assert "invalid_request" in told or "access token" in told
+        for secret in (token, authorization.SECRET):
+            for form in (secret, authorization.base64_of(secret).rstrip("=")[:-1]):
+                assert form not in told
 
 
 async def test_a_secret_in_base64_at_the_end_of_an_answer_is_not_shown_in_part(
