@@ -44,6 +44,7 @@ from connector.secrets.resolve import SecretResolver, Use
 from connector.send import outcome
 from connector.send.deliveries import Deliveries, Record
 from connector.settings.model import Settings
+from connector.settings.participants import participants_of
 from connector.tasks.port import ReadContext, SendTask
 from connector.tasks.records import BulkRecord
 from connector.tasks.token_login import token_server
@@ -301,6 +302,7 @@ class Submission:
             settings.smtp.foreign_starttls_optional,
             listed(settings.smtp.hosts),
             listed(settings.tokens.hosts),
+            participants_of(settings.participants, self._job.bpmn_process_id, self._job.tenant_id),
             self._record,
         )
 

@@ -11,7 +11,7 @@ from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from connector.model.server import TimeLimits
 from connector.settings.accounts import AccountSettings, name_faults
@@ -21,6 +21,7 @@ from connector.settings.incoming import MailboxSettings
 from connector.settings.ledger import LedgerSettings
 from connector.settings.oauth import CredentialSettings
 from connector.settings.pages import PageSettings
+from connector.settings.participants import ParticipantSettings
 from connector.settings.process_ids import process_id_faults, tenant_faults
 from connector.settings.secrets import SecretSettings
 from connector.settings.tokens import TokenSettings, credential_faults
@@ -37,6 +38,7 @@ from connector.settings.values import (
     TimeOfDay,
     TimeZone,
     UrlWithoutLogin,
+    from_json,
     local_zone,
 )
 
@@ -350,6 +352,14 @@ class Settings(Section):
     credentials: dict[str, CredentialSettings] = Field(
         default_factory=dict,
         description="Named OAuth credentials, for accounts that share one grant.",
+    )
+    participants: Annotated[tuple[ParticipantSettings, ...], BeforeValidator(from_json)] = Field(
+        (),
+        description=(
+            "Addresses by role, for items role:NAME of a task whose smtpEmailParticipants does not name the "
+            "role. Each entry has `roles` (`{team: [ben@example.com]}`) and, for some jobs only, "
+            "`process_ids` or `tenants`. In the environment as JSON."
+        ),
     )
     tokens: TokenSettings = TokenSettings()
     http: HttpSettings = HttpSettings()

@@ -13,6 +13,7 @@ from connector.message.header import checked_message_id
 from connector.model.addresses import Mailbox, concealed, parse_mailbox, split_list
 from connector.model.mail import SentFolder
 from connector.model.text import check_header, check_text, header_text
+from connector.settings.participants import ROLE
 from connector.tasks.inputs import Value, choice, is_blank, items, kind, mapping, shown, text
 from connector.tasks.send_inputs import COPIES
 
@@ -21,7 +22,6 @@ _COPIES_TO_COME = frozenset({"directory", "document"})
 
 _BARE_ID = re.compile(r"[^\s,;]+")
 _BRACKETED_ID = re.compile(r"<[^<>]*+>|[^\s,;<>]+|[<>]")  # within the brackets a comma belongs to the id
-_ROLE = re.compile(r"[\w.-](?:[\w .-]{0,98}[\w.-])?")
 _MOST_SHOWN = 20
 _MOST = 200  # several times what any system adds
 
@@ -85,13 +85,21 @@ def read_participants(value: Value, *, allow_local: bool = False) -> dict[str, t
     given = mapping(value)
     if len(given) > _MOST:
         raise value.error(f"has more than {_MOST} roles; leave some out")
-    if wrong := [name for name in given if not _ROLE.fullmatch(name)]:
+    if wrong := [name for name in given if not ROLE.fullmatch(name)]:
         raise value.error(f"{shown(wrong[0])} is no name of a role; use letters, digits, blanks, . _ and -")
     return {
         name: ()
         if is_blank(data)
         else read_mailboxes(Value(f"{value.field}.{name}", data), allow_local=allow_local)
         for name, data in given.items()
+    }
+
+
+def configured_participants(roles: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[Mailbox, ...]]:
+    """Read the roles of the settings, whose addresses were checked there."""
+    return {
+        name: tuple(parse_mailbox(address, "participants") for address in addresses)
+        for name, addresses in roles.items()
     }
 
 
@@ -106,7 +114,9 @@ def _behind(item: Value, role: str, roles: Mapping[str, tuple[Mailbox, ...]]) ->
     boxes = roles.get(role)
     if boxes is None:
         known = tuple(roles)[:_MOST_SHOWN]
-        there = f"there are: {', '.join(known)}" if known else "smtpEmailParticipants names none"
+        there = (
+            f"there are: {', '.join(known)}" if known else "smtpEmailParticipants and the settings name none"
+        )
         raise item.error(f"there is no role {shown(role)}; {there}", allowed=known)
     if not boxes:
         raise item.error(f"the role {shown(role)} has no address; give it one")

@@ -18,7 +18,7 @@ from connector.settings.accounts import MessageDefaults
 from connector.tasks.definitions import Definitions
 from connector.tasks.input_advice import RECIPIENTS, misspelling_warnings, null_warnings
 from connector.tasks.inputs import Inputs, is_blank, text
-from connector.tasks.mail_fields import read_participants
+from connector.tasks.mail_fields import configured_participants, read_participants
 from connector.tasks.port import ReadContext
 from connector.tasks.records import RECORDS, BulkRecord, read_records
 from connector.tasks.request import Dialect, RequestReader
@@ -92,7 +92,8 @@ class NativeTask:
         defaults = account.defaults if account else _NO_DEFAULTS
         participants = inputs.get("smtpEmailParticipants")
         local = self._dialect.bare_local_parts
-        roles = read_participants(participants, allow_local=local) if participants else {}
+        own = read_participants(participants, allow_local=local) if participants else {}
+        roles = {**configured_participants(context.participants), **own}
         record = context.record.inputs if context.record else None
         task = RequestReader(
             variables, inputs, self._dialect, context, route, account, defaults, roles, record

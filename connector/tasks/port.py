@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -28,6 +28,7 @@ class ReadContext:
         origin: Where the job comes from, which decides about its accounts.
         hosts: The mail servers that ``authentication`` may name; None for any.
         token_hosts: Where ``authentication.oauth`` may ask for tokens; None for any, by https.
+        participants: Addresses by role, for roles that the task does not name itself.
         record: The record that the mail is for; None for a task that sends one mail.
     """
 
@@ -38,6 +39,7 @@ class ReadContext:
     foreign_starttls_optional: bool = False
     hosts: HostList | None = None
     token_hosts: HostList | None = None
+    participants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     record: BulkRecord | None = None
 
 

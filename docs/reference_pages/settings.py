@@ -96,7 +96,7 @@ def page() -> str:
     """Return the page of all settings except the accounts', and of the names that Camunda's clients use."""
     sections: dict[str, list[tuple[str, FieldInfo]]] = {}
     for path, field in leaves():
-        sections.setdefault(path.rpartition(".")[0], []).append((path, field))
+        sections.setdefault(path.rpartition(".")[0] or path, []).append((path, field))
     shown = "\n".join(_section(name, fields) for name, fields in sections.items())
     return _PAGE.format(sections=shown, aliases=table(("Variable", "Setting"), map(_alias, ALIASES)))
 
@@ -132,7 +132,13 @@ def common() -> str:
 
 def _section(name: str, fields: Iterable[tuple[str, FieldInfo]]) -> str:
     about = (_model(name).__doc__ or "").strip().partition("\n")[0]
-    return f"## `{name}`\n\n{about}\n\n{table(_HEAD, (_row(path, field) for path, field in fields))}"
+    rows = (row for path, field in fields for row in (_row(path, field), *_entries(name, path, field)))
+    return f"## `{name}`\n\n{about}\n\n{table(_HEAD, rows)}"
+
+
+def _entries(section: str, path: str, field: FieldInfo) -> Iterator[tuple[str, str, str, str]]:
+    """Return a row for each key of the entries, where the whole section is a list."""
+    return _members(path, field) if path == section else iter(())
 
 
 def _model(section: str) -> type[BaseModel]:
@@ -140,6 +146,7 @@ def _model(section: str) -> type[BaseModel]:
     for part in section.split("."):
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
         annotation = fields[part].annotation
+        annotation = next(filter(is_section, get_args(annotation)), annotation)
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             raise TypeError(f"{section} is no section of the settings")
         model = annotation

@@ -45,6 +45,7 @@ def read(
     accounts: dict[str, Any] | None = None,
     origin: Origin = ORIGIN,
     token_hosts: HostList | None = None,
+    participants: dict[str, tuple[str, ...]] | None = None,
     **changes: Any,
 ) -> SendRequest:
     """Read complete variables with some changed, among these accounts."""
@@ -56,6 +57,7 @@ def read(
         origin,
         foreign_starttls_optional=relaxed,
         token_hosts=token_hosts,
+        participants=participants or {},
     )
     return send_task(task_type).read(variables(**changes), context)
 
