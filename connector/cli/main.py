@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from connector.cli import authorize, check, engine, keys, ledger, modeler, send
+from connector.cli import authorize, check, engine, keys, ledger, mail_templates, modeler, send
 from connector.cli.options import (
     Address,
     Assignments,
@@ -157,6 +157,7 @@ app.command(epilog=authorize.EXAMPLES)(authorize.authorize)
 app.command(epilog=check.EXAMPLES)(check.check)
 app.command(epilog=modeler.EXAMPLES)(modeler.templates)
 app.add_typer(keys.app, name="keys", help="The keys with which mails are signed.")
+app.add_typer(mail_templates.app, name="mail-templates", help="Mail templates: see and check them.")
 app.add_typer(ledger.app, name="ledger", help="The ledger: the worker's record of the mails it has sent.")
 
 settings_app = typer.Typer(rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]})

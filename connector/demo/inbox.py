@@ -6,8 +6,9 @@ use the code that writes messages, so the page shows what another mail program w
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes
@@ -92,6 +93,12 @@ class Mail:
     def html(self) -> str | None:
         """Return the HTML body."""
         return self._body("text/html")
+
+    @property
+    def invitation(self) -> Mapping[str, str] | None:
+        """Return the fields of the calendar part's event (RFC 5545) and its method, if the mail has one."""
+        part = next((part for part in self.parts if part.content_type == "text/calendar"), None)
+        return _event(part.text) if part is not None else None
 
     @property
     def attachments(self) -> tuple[Part, ...]:
@@ -185,6 +192,26 @@ def _part(index: int, depth: int, part: Message) -> Part:
         content_id=part.get("Content-ID", "").strip("<> \t") or None,
         content=content if isinstance(content, bytes) else b"",
     )
+
+
+def _event(calendar: str) -> Mapping[str, str]:
+    """Read the lines of a calendar, unfolded (RFC 5545 section 3.1); of two the first one counts."""
+    fields: dict[str, str] = {}
+    for line in re.sub(r"\r?\n[ \t]", "", calendar).splitlines():
+        head, found, value = line.partition(":")
+        name, *parameters = head.split(";")
+        name = name.upper()
+        value = value.removeprefix("mailto:") if name in {"ORGANIZER", "ATTENDEE"} else value
+        if found and name == "ATTENDEE" and name in fields:
+            fields[name] += f", {value}"
+        elif found:
+            zone = "".join(f" ({one[5:]})" for one in parameters if one.upper().startswith("TZID="))
+            fields.setdefault(name, _unescaped(value) + zone)
+    return fields
+
+
+def _unescaped(value: str) -> str:
+    return re.sub(r"\\(.)", lambda found: "\n" if found[1] in "nN" else found[1], value)
 
 
 def _decoded(value: str) -> str:

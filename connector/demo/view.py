@@ -14,6 +14,7 @@ from html import escape
 from urllib.parse import quote
 
 from connector.demo.inbox import Mail, Part
+from connector.mailtemplates.support import findings
 
 _SOURCE_SHOWN = 200_000  # octets; a link leads to the rest
 _PROMINENT = ("From", "To", "Cc", "Reply-To", "In-Reply-To", "References")
@@ -103,7 +104,8 @@ def _who(mail: Mail) -> str:
 
 def _mail(mail: Mail) -> str:
     return (
-        f"<article><h1>{escape(mail.subject)}</h1>{_badges(mail)}{_people(mail)}{_attachments(mail)}{_body(mail)}"
+        f"<article><h1>{escape(mail.subject)}</h1>{_badges(mail)}{_people(mail)}{_invitation(mail)}"
+        f"{_attachments(mail)}{_body(mail)}{_not_shown(mail)}"
         f"{_fold('Headers', _headers(mail), len(mail.headers))}"
         f"{_fold('Parts', _tree(mail), len(mail.parts))}"
         f"{_fold('Source', _source(mail), _size(len(mail.source)))}</article>"
@@ -125,6 +127,7 @@ def _badges(mail: Mail) -> str:
 
 def _people(mail: Mail) -> str:
     rows = [(name, mail.header(name)) for name in _PROMINENT if mail.header(name)]
+    rows.append(("Size", _size(len(mail.source))))
     rows.append(("Received", mail.received_at.strftime("%Y-%m-%d %H:%M:%S %Z").strip()))
     rows.append(("Envelope", f"{mail.envelope_sender} → {', '.join(mail.envelope_recipients)}"))
     return _definitions(rows, "people")
@@ -135,14 +138,45 @@ def _definitions(rows: Iterable[tuple[str, str]], kind: str) -> str:
     return f'<dl class="{kind}">{"".join(items)}</dl>'
 
 
+def _invitation(mail: Mail) -> str:
+    event = mail.invitation
+    if event is None:
+        return ""
+    wanted = (
+        "SUMMARY",
+        "DTSTART",
+        "DTEND",
+        "LOCATION",
+        "DESCRIPTION",
+        "ORGANIZER",
+        "ATTENDEE",
+        "UID",
+        "SEQUENCE",
+    )
+    labels = ("What", "Begins", "Ends", "Where", "About", "Organizer", "Invited", "UID", "Sequence")
+    rows = [(label, event[name]) for label, name in zip(labels, wanted, strict=True) if event.get(name)]
+    kind = {"REQUEST": "Invitation", "CANCEL": "Cancellation"}.get(event.get("METHOD", ""), "Calendar entry")
+    return f'<section class="invitation"><h2>{kind}</h2>{_definitions(rows, "people")}</section>'
+
+
+def _not_shown(mail: Mail) -> str:
+    """List what mail programs do not show of the HTML body."""
+    found = findings(mail.html) if mail.html is not None else ()
+    items = "".join(f"<li>{escape(str(one))}</li>" for one in found)
+    return _fold("Not shown by every mail program", f"<ul>{items}</ul>", len(found)) if found else ""
+
+
 def _body(mail: Mail) -> str:
-    """Return the HTML body in a frame without permissions (its own policy forbids loads), and the text."""
-    views = []
-    if mail.html is not None:
-        views.append(
-            f'<section class="body"><h2>HTML</h2><iframe sandbox title="The HTML body" loading="lazy" '
-            f'src="/mail/{mail.number}/html"></iframe></section>'
-        )
+    """Return the HTML body in frames without permissions (its own policy forbids loads), and the text.
+
+    One frame is as wide as the page lets it be, one as wide as a phone.
+    """
+    views = [
+        f'<section class="body {kind}"><h2>{title}</h2><iframe sandbox title="The HTML body, {kind}" '
+        f'src="/mail/{mail.number}/html"></iframe></section>'
+        for kind, title in (("desktop", "HTML"), ("phone", "HTML on a phone"))
+        if mail.html is not None
+    ]
     if mail.text is not None:
         views.append(f'<section class="body"><h2>Text</h2><pre>{escape(mail.text)}</pre></section>')
     return f'<div class="bodies">{"".join(views)}</div>'

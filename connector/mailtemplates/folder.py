@@ -82,8 +82,7 @@ class Folder:
 
     def stamps(self) -> Stamps:
         """Return what changes with any file of the template, or of those that all share."""
-        roots = (self.path, *(self.directory / name for name in SHARED))
-        return tuple(islice((one for root in roots for one in _stamps(str(root))), _MOST_FILES))
+        return stamps_below(self.path, *(self.directory / name for name in SHARED))
 
     def shown(self, file: Path) -> str:
         """Return a file's name for an error, from the directory on."""
@@ -126,6 +125,11 @@ class FolderLoader(BaseLoader):
             return file.read_text(encoding="utf-8-sig"), shown, lambda: True
         except (UnicodeDecodeError, OSError):
             raise TemplateNotFound(template, f"{shown} cannot be read as UTF-8 text") from None
+
+
+def stamps_below(*roots: Path) -> Stamps:
+    """Return what changes with any file below these directories."""
+    return tuple(islice((one for root in roots for one in _stamps(str(root))), _MOST_FILES))
 
 
 def _stamps(root: str) -> Iterator[tuple[str, int, int, int]]:

@@ -70,7 +70,18 @@ ALLOWED: dict[str, set[str]] = {
     "testing": _VALUES | {"devengine", "engine", "ledger", "secrets", "send", "transport", "worker"},
     "devengine": {"engine", "errors", "feel", "model", "settings"},
     "demo": _TO_SERVERS
-    | {"accounts", "devengine", "engine", "ledger", "observe", "send", "tasks", "testing", "worker"},
+    | {
+        "accounts",
+        "devengine",
+        "engine",
+        "ledger",
+        "mailtemplates",
+        "observe",
+        "send",
+        "tasks",
+        "testing",
+        "worker",
+    },
     "cli": _TO_SERVERS
     | _STAGES
     | {

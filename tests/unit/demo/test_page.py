@@ -68,7 +68,7 @@ def test_a_mail_is_shown_with_all_it_has(page: InboxPage, inbox: Inbox, received
     assert "A long subject, grüße" in body
     assert "orders@example.com → ada@example.com, audit@example.com" in body
     assert "multipart/alternative" in body
-    assert '<iframe sandbox title="The HTML body"' in body
+    assert '<iframe sandbox title="The HTML body, desktop"' in body
     assert "Grüße" in body
 
 
@@ -211,3 +211,38 @@ def test_head_gives_no_body(page: InboxPage) -> None:
 def test_a_port_that_is_taken_is_an_error(page: InboxPage, inbox: Inbox) -> None:
     with pytest.raises(OSError, match="in use"):
         InboxPage(inbox, smtp_address="", port=page.port)
+
+
+def test_an_invitation_is_shown_with_its_fields(page: InboxPage, inbox: Inbox, received: Wrap) -> None:
+    calendar = (
+        "BEGIN:VCALENDAR\r\nMETHOD:CANCEL\r\nBEGIN:VEVENT\r\nUID:case-7@example.com\r\nSEQUENCE:2\r\n"
+        "DTSTART:20261201T083000Z\r\nDTEND;TZID=Europe/Berlin:20261201T100000\r\n"
+        "SUMMARY:Kick\\, off\\; <b>now\r\n </b>\r\nORGANIZER;CN=Ann:mailto:ann@example.com\r\n"
+        "ATTENDEE:mailto:bob@example.com\r\nATTENDEE:mailto:eve@example.com\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+    head = "Subject: Kick-off\r\nContent-Type: text/calendar; charset=utf-8; method=CANCEL\r\n\r\n"
+    inbox.add(received((head + calendar).encode()))
+    body = _ask(page, "/").body
+    for shown in (
+        "<h2>Cancellation</h2>",
+        "Kick, off; &lt;b&gt;now&lt;/b&gt;",
+        "20261201T083000Z",
+        "20261201T100000 (Europe/Berlin)",
+        "ann@example.com",
+        "bob@example.com, eve@example.com",
+        "case-7@example.com",
+    ):
+        assert shown in body
+
+
+def test_both_parts_of_a_mail_and_two_widths_are_shown(page: InboxPage, inbox: Inbox, received: Wrap) -> None:
+    inbox.add(received())
+    body = _ask(page, "/").body
+    assert body.count('src="/mail/1/html"') == 2
+    assert "<h2>HTML on a phone</h2>" in body
+    assert "<h2>Text</h2><pre>Grüße" in body
+
+
+def test_what_mail_programs_do_not_show_is_listed(page: InboxPage, inbox: Inbox, received: Wrap) -> None:
+    inbox.add(received(b"Content-Type: text/html\r\n\r\n<video></video>"))
+    assert "&lt;video&gt; is not shown by Outlook" in _ask(page, "/").body
