@@ -16,6 +16,7 @@ from benchmarks import (
     hops,
     large_attachment,
     ledger,
+    mail_templates,
     message_build,
     signing,
     slow_server,
@@ -42,6 +43,7 @@ async def _run(soak_mails: int = soak.MAILS) -> None:
 
 async def _measured(soak_mails: int) -> AsyncIterator[tuple[str, Sequence[Row]]]:
     yield "Building a mail", message_build.measured()
+    yield "Mail templates", mail_templates.measured()
     yield "Large attachments", await large_attachment.measured()
     for table in (await signing.measured()).items():
         yield table
