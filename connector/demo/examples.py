@@ -21,6 +21,10 @@ _GONE = "gone@example.com"
 _DESK = "desk@example.com"
 _CUSTOMER: Variables = {"name": "Zoë Ångström", "email": _ZOE}
 _ORDER: Variables = {"id": "4711", "items": "item,quantity\r\nTea pot,1\r\nCups,4\r\n"}
+_SALES = (
+    {"item": "Tea pot", "pieces": 12, "amount": 480},
+    {"item": "Cup", "pieces": 96, "amount": 864},
+)
 _SHIPPED: Variables = {"customer": _CUSTOMER, "order": _ORDER, "orderDesk": _DESK}
 
 
@@ -98,14 +102,24 @@ def _mail_per_record(showing: str) -> tuple[Scene, ...]:
     )
 
 
-def _attachments(_: str) -> tuple[Scene, ...]:
-    sales = [
-        {"item": "Tea pot", "pieces": 12, "amount": 480},
-        {"item": "Cup", "pieces": 96, "amount": 864},
+def _mail_for_list(_: str) -> tuple[Scene, ...]:
+    invoices = [
+        {"id": "R-101", "name": "Zoë Ångström", "amount": 80, "due": "1 November"},
+        {"id": "R-102", "name": "Smith & Sons", "amount": 12, "due": "3 November"},
+        {"id": "R-103", "name": "Ben", "amount": 240, "due": "4 November"},
     ]
+    return (Scene("for three invoices", {"invoices": invoices, "accountsDesk": _DESK}, ((_DESK,),)),)
+
+
+def _weekly_report(_: str) -> tuple[Scene, ...]:
+    variables = {"sales": _SALES, "board": [_ZOE, _BEN]}
+    return (Scene("at once, without waiting for Monday", variables, ((_ZOE, _BEN),)),)
+
+
+def _attachments(_: str) -> tuple[Scene, ...]:
     variables = {
         "month": "2026-11",
-        "sales": sales,
+        "sales": _SALES,
         "board": [_ZOE, _BEN],
         "review": {"start": "20261204T090000Z", "end": "20261204T100000Z"},
         "logo": b64encode((files(__package__) / "logo.png").read_bytes()).decode(),
@@ -244,6 +258,8 @@ EXAMPLES = MappingProxyType(
             Example("error-boundary", "Take another path when the address is refused", _error_boundary),
             Example("approval-reminder", "Ask for an approval and send a reminder", _approval_reminder),
             Example("mail-per-record", "Send a mail for each record of a list, none twice", _mail_per_record),
+            Example("mail-for-list", "Send one mail for a whole list", _mail_for_list),
+            Example("weekly-report", "Send a report every week", _weekly_report),
             Example("attachments", "Create attachments in the process", _attachments),
             Example("reply-and-threading", "Keep a conversation together", _reply_and_threading),
             Example("beside-the-flow", "Send a mail without waiting for it", _beside_the_flow),

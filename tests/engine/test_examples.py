@@ -113,6 +113,8 @@ ENDS: dict[str, list[list[str]]] = {
     "error-boundary": [["customer_notified"], ["desk_told"]],
     "approval-reminder": [["applicant_told"], ["applicant_told", "approver_reminded"]],
     "mail-per-record": [["customers_reminded"]] * 2,
+    "mail-for-list": [["desk_told"]],
+    "weekly-report": [["report_sent"]],
     "attachments": [["report_sent"]],
     "reply-and-threading": [["question_answered"]],
     "beside-the-flow": [["customer_told", "goods_ordered"]],

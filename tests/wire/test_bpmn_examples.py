@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -128,6 +129,28 @@ async def test_mail_per_record(bpmn: Bpmn) -> None:
     again = await bpmn.run(example("mail-per-record"), **variables)
     assert [each.get("duplicate") for each in again.variables["reminders"]] == [True, None, True]
     assert len(bpmn.inbox) == 2
+
+
+async def test_mail_for_a_list(bpmn: Bpmn) -> None:
+    invoices = [{"id": "R-1", "name": "A <b> & Co", "due": "today", "amount": 80}] * 3
+    run = await bpmn.run(example("mail-for-list"), **SERVER, invoices=invoices, accountsDesk=JANE)
+    (mail,) = bpmn.inbox
+    assert (run.ended_at, mail.to, mail.subject) == (["desk_told"], [JANE], "3 invoices are overdue")
+    assert mail.html is not None
+    assert mail.html.count("<td>A &lt;b> &amp; Co</td>") == 3
+    assert mail.text is not None
+    assert "240 EUR" in mail.text
+
+
+async def test_weekly_report(bpmn: Bpmn) -> None:
+    bpmn.deploy(example("weekly-report"))
+    await bpmn.advance("P14D")
+    assert [mail.to for mail in bpmn.inbox] == [["board@example.com"]] * 2
+    first, second = (parsedate_to_datetime(mail.headers["Date"]) for mail in bpmn.inbox)
+    assert (first.weekday(), first.hour, (second - first).days) == (0, 8, 7)
+    (table,) = bpmn.inbox[0].attachments
+    assert table.name == f"sales-{first:%Y-%m-%d}.csv"
+    assert table.content == b"item;pieces;amount\nTea pot;12;480\nCup;96;864\n"
 
 
 async def test_attachments(bpmn: Bpmn) -> None:
