@@ -337,6 +337,23 @@ async def test_a_mail_in_doubt_is_a_persons_decision() -> None:
         assert (code, retries, variables["sent"], variables["failed"]) == ("DELIVERY_UNCERTAIN", 0, 3, 1)
 
 
+async def test_a_long_list_leaves_the_loop_to_others() -> None:
+    turns, records = 0, [{"key": number} for number in range(10_000)]
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(others())
+    async with SmtpServer() as server, pipeline() as opened:
+        given = bulk(server, records, smtpEmailIdempotencyKey="a\tb")
+        assert failure(await opened.handle(job(given)))[0] == "INVALID_INPUT"
+    beside.cancel()
+    assert turns >= 100
+
+
 async def test_no_more_at_a_time_than_there_are_slots() -> None:
     hold, seen = asyncio.Event(), 0
     behaviour = Behaviour().on(Verb.DOT, Hold(until=hold))
