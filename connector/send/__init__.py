@@ -15,6 +15,6 @@ order, one inside the other:
 
 A transport tells of each delivery of a mail before it can arrive, and :class:`.deliveries.Deliveries` brings
 that to the ledger. A bulk task takes the way inside ``Pipeline.handle`` once for each of its records, many at
-a time (:mod:`.bulk`), each by :meth:`.one_mail.OneMail.send` as a single mail does. A task type that sends no mail takes the way of ``Pipeline.handle`` without the two
-functions inside it.
+a time (:mod:`.bulk`), each by :meth:`.one_mail.OneMail.send` as a single mail does. A task type that sends no
+mail takes the way of ``Pipeline.handle`` without the two functions inside it.
 """
