@@ -50,6 +50,7 @@ ALL: Entries = {
     ("Sender and recipients", "Cc"): "joe@example.org, jim@example.org",
     ("Sender and recipients", "Bcc"): "audit@example.org",
     ("Sender and recipients", "Participants"): '={desk: "desk@example.org"}',
+    ("Sender and recipients", "One mail for each record"): "=[]",
     ("Content", "Format"): "HTML with a text part",
     ("Content", "Body"): "<p>Thank you for <b>your order</b>.</p>",
     ("Content", "Text part"): "Thank you for your order.",
