@@ -17,7 +17,7 @@ import pytest
 from pyzeebe import ZeebeClient
 
 from connector.modeler.fields import FIELDS, GROUPS
-from connector.modeler.generate import ELEMENTS, Element
+from connector.modeler.generate import ELEMENTS, MAILBOX_ELEMENTS, Element
 from connector.testing.smtp import ReceivedMail, SmtpServer
 from tests.engine.service import running_worker
 from tests.engine.watch import Watch
@@ -211,6 +211,7 @@ def test_every_entry_is_filled_in_by_the_test_above() -> None:
         ("Mail server", "Port"),
         ("Mail server", "Tenant"),
         ("Mail server", "Token URL"),
+        ("Sender and recipients", "One mail for each record"),
         ("Content", "Content"),
         ("Content", "Template"),
         ("Content", "Data"),
@@ -265,7 +266,8 @@ async def test_microsoft_is_asked_for_a_tenant(modeler: Modeler) -> None:
 @each_element
 async def test_the_modeler_offers_it_where_it_fits(modeler: Modeler, element: Element) -> None:
     await drawn(modeler, element, "p")
-    fitting = [each.name for each in ELEMENTS if each.applies_to == element.applies_to]
+    templates = (*ELEMENTS, *MAILBOX_ELEMENTS)
+    fitting = [each.name for each in templates if each.applies_to == element.applies_to]
     assert await modeler.offered() == fitting
 
 

@@ -211,7 +211,7 @@ async def test_folders_are_created_below_the_namespace_that_is_set(dovecot: Dove
 
 
 @needs_the_kernels_table
-@pytest.mark.parametrize("protocol", MailProtocol)
+@pytest.mark.parametrize("protocol", [MailProtocol.IMAP, MailProtocol.POP3])
 async def test_a_mailbox_is_reached_from_where_the_account_says(
     dovecot: Dovecot, protocol: MailProtocol
 ) -> None:
