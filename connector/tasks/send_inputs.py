@@ -73,6 +73,7 @@ ATTACHMENT = Definitions(
     ),
     Definition("inline", Kind.BOOLEAN, "Shown inside the HTML body through cid:.", default="false"),
     Definition("contentId", Kind.TEXT, "What the body names after cid:; the file's name otherwise."),
+    Definition("size", Kind.NUMBER, "As a mailbox task gives it; the content counts."),
 )
 
 FOLLOW_UP = Definitions(

@@ -87,7 +87,7 @@ async def _take_mailbox_panels() -> None:
 
 async def _take_examples() -> None:
     (_IMAGES / "examples").mkdir(exist_ok=True)
-    for diagram in sorted((ROOT / "bpmn-examples").glob("*.bpmn")):
+    for diagram in sorted((ROOT / "bpmn-examples").rglob("*.bpmn")):
         async with modeler() as opened:
             await opened.open(diagram.read_text(encoding="utf-8"), TEMPLATES)
             await opened.picture_of_diagram(_IMAGES / "examples" / f"{diagram.stem}.png")

@@ -12,7 +12,7 @@ _BPMN = "{http://www.omg.org/spec/BPMN/20100524/MODEL}"
 _DI = "{http://www.omg.org/spec/BPMN/20100524/DI}"
 _BOUNDS = "{http://www.omg.org/spec/DD/20100524/DC}Bounds"
 _WAYPOINT = "{http://www.omg.org/spec/DD/20100524/DI}waypoint"
-_DIAGRAMS = sorted((Path(__file__).parents[2] / "bpmn-examples").glob("*.bpmn"))
+_DIAGRAMS = sorted((Path(__file__).parents[2] / "bpmn-examples").rglob("*.bpmn"))
 _NODES = ("Event", "Gateway", "ask", "subProcess")  # serviceTask, task
 _LABEL_WIDTH = 90  # the modeler breaks a name at it
 

@@ -11,7 +11,7 @@ from tests.engine.processes import send_process
 from tests.unit.devengine.bench import Bench
 
 SEND = "smtp-connector:send:1"
-EXAMPLES = sorted((Path(__file__).parents[3] / "bpmn-examples").glob("*.bpmn"))
+EXAMPLES = sorted((Path(__file__).parents[3] / "bpmn-examples").rglob("*.bpmn"))
 
 
 def example(name: str) -> Bench:
