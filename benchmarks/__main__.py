@@ -18,6 +18,7 @@ from benchmarks import (
     ledger,
     mail_templates,
     message_build,
+    pauses,
     signing,
     slow_server,
     smtp,
@@ -45,6 +46,7 @@ async def _measured(soak_mails: int) -> AsyncIterator[tuple[str, Sequence[Row]]]
     yield "Building a mail", message_build.measured()
     yield "Mail templates", mail_templates.measured()
     yield "Large attachments", await large_attachment.measured()
+    yield "Longest callback of the loop", await pauses.measured()
     for table in (await signing.measured()).items():
         yield table
     yield "SMTP alone", await smtp.measured()

@@ -65,8 +65,8 @@ _LARGE = 100_000
 # A shorter password of a job is likely to be a word of the server's replies.
 _SHORTEST_MASKED = 8
 _REBUILT = b"X-Copy: rebuilt\r\n"
-# Characters of HTML above which making its text part would do so (5 KB take a millisecond).
-_LONG_HTML = 5_000
+# Characters of HTML above which making its text part would do so (4 KB take one to two).
+_LONG_HTML = 4_000
 
 Response = Mapping[str, Any]
 
