@@ -165,7 +165,7 @@ class GraphTransport:
         return _FOUND
 
     async def _discard(self, api: GraphApi, draft: str) -> None:
-        """Delete a draft that will not be sent; one that stays is found by the upkeep of drafts."""
+        """Delete a draft that will not be sent. It may stay, in Drafts, where this fails too."""
         with suppress(GraphFaultError, ConnectorError, TimeoutError):
             async with asyncio.timeout(_LAST_LOOK_SECONDS):
                 await discard(api, draft)
