@@ -173,7 +173,7 @@ class Upkeep:
 
 
 class WatchedStore:
-    """Tells the log of a store's outages, whatever operation of the worker or of a probe meets them.
+    """Tells the log of a store's outages, which operations of the worker and of a probe meet.
 
     A damaged entry is no outage: it fails its own mail only.
 

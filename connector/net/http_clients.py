@@ -1,6 +1,6 @@
 """The one place that makes HTTP clients: each goes the way that the operator says, and no other.
 
-Neither the environment's proxies nor a ``.netrc`` are ever looked at here; redirects are followed by nobody.
+Neither the environment's proxies nor a ``.netrc`` are ever looked at here; no redirect is followed.
 """
 
 from __future__ import annotations

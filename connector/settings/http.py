@@ -60,7 +60,7 @@ class HttpSettings(Section):
     proxy: ProxyUrl | None = Field(
         None,
         description="HTTP proxy, as http://proxy.example.com:3128; or `environment` for what HTTPS_PROXY, "
-        "HTTP_PROXY and NO_PROXY say. Default: none, whatever the environment says.",
+        "HTTP_PROXY and NO_PROXY say. Default: none, also where the environment names one.",
     )
     proxy_username: str | None = Field(None, description="User name at the proxy.")
     proxy_password: SecretStr | None = Field(

@@ -1,6 +1,6 @@
 """Addresses by role: who stands behind ``role:NAME`` where a task does not say.
 
-Apart from the accounts because a role belongs to a process or a tenant, whichever account sends its mail.
+Apart from the accounts because a role belongs to a process or a tenant, and not to the sending account.
 """
 
 from __future__ import annotations

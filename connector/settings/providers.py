@@ -148,7 +148,7 @@ class ScopeFault:
 
 
 def microsoft_scope_faults(scopes: tuple[str, ...], cloud: Cloud, grant: Grant) -> Iterator[ScopeFault]:
-    """Say what is wrong with Microsoft's scopes, whatever their tokens are used for."""
+    """Say what is wrong with Microsoft's scopes, for each use of their tokens."""
     for scope in scopes:
         if scope.rpartition("/")[2] in _PERMISSIONS:
             says = "is a permission of the application, not a scope: leave scopes out, and grant it there"

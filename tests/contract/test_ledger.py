@@ -135,7 +135,7 @@ async def test_a_lease_that_ends_while_attempting_is_taken_over_and_counted(
 
 
 async def test_a_suspect_is_not_reserved(ledger: Ledger, open_one: Open) -> None:
-    """Whoever only waits for its turn when the worker dies has not crashed once more."""
+    """An attempt that only waits for its turn when the worker dies has not crashed."""
     for one in (ledger, open_one()):
         await begun(one, OVER)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Nothing that is secret about OAuth leaves the worker and the commands, whatever goes well or wrong.
+"""Nothing that is secret about OAuth leaves the worker and the commands, in success and failure.
 
 Each grant gets a token and sends, and is refused by a provider that repeats what was sent to it; a mail
 server repeats a token. Everything secret that went over the wire is then looked for in all that was written.

@@ -1,4 +1,4 @@
-"""A worker is killed (SIGKILL) between *sent* and the copy: one mail, one copy, whoever makes it."""
+"""A worker is killed (SIGKILL) between *sent* and the copy: one mail and one copy."""
 
 from __future__ import annotations
 

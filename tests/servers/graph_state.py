@@ -199,7 +199,7 @@ class Permits:
 
 
 def unsigned(claims: Mapping[str, Any]) -> str:
-    """A token whose claims can be read; nobody verifies it."""
+    """A token whose claims can be read; no server verifies it."""
     parts = ({"alg": "none", "typ": "JWT"}, claims)
     encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
     return ".".join([*encoded, "c2lnbmF0dXJl"])

@@ -18,7 +18,7 @@ AWAY = {"host": "localhost", "port": 9, "security": "none"}
 
 
 async def warned(secret: str, **account: Any) -> tuple[Finding | None, Report]:
-    """The warning, whatever the mail server says."""
+    """The warning, for each answer of the mail server."""
     settings = Settings.model_validate({"accounts": {"sales": {**AWAY, **account}}})
     environ = {"SECRET_PW": secret}
     (report,) = [found async for found in run.reports(order("sales"), settings, Masker(), environ)]
