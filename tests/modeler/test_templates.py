@@ -211,7 +211,6 @@ def test_every_entry_is_filled_in_by_the_test_above() -> None:
         ("Mail server", "Port"),
         ("Mail server", "Tenant"),
         ("Mail server", "Token URL"),
-        ("Sender and recipients", "One mail for each record"),
         ("Content", "Content"),
         ("Content", "Template"),
         ("Content", "Data"),
