@@ -1,4 +1,5 @@
 // The search on pages that are opened as files: there a browser starts no worker, so a frame stands in for it.
+// Messages arrive later than they are sent, as a worker's do: the page listens only after it has sent its first.
 // The theme's offline plugin looks for a script of this name, which it otherwise loads from elsewhere.
 if (location.protocol === "file:") {
   window.Worker = class extends EventTarget {
@@ -11,14 +12,15 @@ if (location.protocol === "file:") {
       inside.document.open() // ends a pending load of about:blank, which would replace what is put in
       inside.document.write("<!DOCTYPE html><body></body>")
       inside.document.close()
-      inside.postMessage = data => this.dispatchEvent(new MessageEvent("message", { data }))
+      inside.postMessage = data =>
+        setTimeout(() => this.dispatchEvent(new MessageEvent("message", { data })))
       inside.importScripts = (...addresses) =>
         addresses.reduce((before, next) => before.then(() => load(inside.document, next)), Promise.resolve())
       this.inside = load(inside.document, address).then(() => inside)
     }
 
     postMessage(data) {
-      this.inside.then(inside => inside.dispatchEvent(new MessageEvent("message", { data })))
+      this.inside.then(inside => setTimeout(() => inside.dispatchEvent(new MessageEvent("message", { data }))))
     }
   }
 

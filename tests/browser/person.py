@@ -51,6 +51,12 @@ class Person:
         async with self._page.expect_navigation():
             await self._page.get_by_role("link", name=link, exact=True).click()
 
+    async def search(self, words: str) -> str:
+        """Search the documentation; the text of what is found."""
+        await self._page.fill("input.md-search__input", words)
+        await self._page.wait_for_selector(".md-search-result__item")
+        return await self._page.inner_text(".md-search-result__list")
+
     async def sees(self) -> str:
         """The text of the page."""
         return await self._page.locator("body").inner_text()
