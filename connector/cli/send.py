@@ -72,8 +72,9 @@ def send(  # noqa: PLR0913, PLR0917 - each parameter is an option of the command
     """Send a mail, or one for each line of standard input, as the worker would, without an engine.
 
     Prints the outcome as JSON, the response in the variable of --header resultVariable=NAME (response by
-    default). With lines, prints one outcome a line; a line's key names its mail, otherwise its content and
-    position do. Exit code 0 when every task would be completed, otherwise 1.
+    default, where there is no resultExpression). With lines, prints one outcome a line; a line's key names
+    its mail, otherwise its content and position do. Exit code 0 when every task would be completed,
+    otherwise 1.
     """
     settings = load_settings(config, assignments).settings
     try:
@@ -135,12 +136,14 @@ def _line(number: int, line: str, name: str) -> tuple[dict[str, Any], str]:
 
 
 def _read_headers(assignments: tuple[str, ...]) -> dict[str, str]:
-    headers: dict[str, str] = {"resultVariable": "response"}
+    headers: dict[str, str] = {}
     for assignment in assignments:
         name, found, value = assignment.partition("=")
         if not found or not name.strip():
             raise UsageError(f"--header {assignment}: expected KEY=VALUE, as resultVariable=result")
         headers[name.strip()] = value
+    if "resultExpression" not in headers:  # what it gives is what there is to see
+        headers.setdefault("resultVariable", "response")
     return headers
 
 

@@ -91,6 +91,13 @@ async def test_the_response_is_printed_without_a_header() -> None:
     assert done.outcome["variables"]["response"]["status"] == "SUCCESS"
 
 
+async def test_a_result_expression_says_alone_what_is_printed() -> None:
+    async with SmtpServer() as server:
+        header = "--header=resultExpression={told: response.status}"
+        done = await command("send", "-", header, stdin=mail(server.port))
+    assert done.outcome["variables"] == {"told": "SUCCESS"}
+
+
 async def test_a_dry_run_may_write_to_standard_output() -> None:
     done = await command("send", "-", "--dry-run", "-", stdin=mail(1))
     assert message_from_bytes(done.stdout.encode(), policy=policy.default)["Subject"] == "Order"
