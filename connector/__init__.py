@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from connector.errors import (
         AccountError,
         AttachmentError,
+        BulkError,
         CancelledBeforeSendError,
         ConnectorError,
+        CopyError,
         EncryptionError,
         ErrorCode,
         ExpressionError,
@@ -50,8 +52,10 @@ __version__ = VERSION
 __all__ = [
     "AccountError",
     "AttachmentError",
+    "BulkError",
     "CancelledBeforeSendError",
     "ConnectorError",
+    "CopyError",
     "EncryptionError",
     "ErrorCode",
     "ExpressionError",

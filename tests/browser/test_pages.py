@@ -103,7 +103,7 @@ async def test_an_account_is_tested_with_a_mail(  # noqa: PLR0917 - fixtures
         await person.follow("Accounts")
         await person.type("Recipient of a test mail through sales", "ann@example.test")
         await person.press_in("sales", "Test")
-        assert "Test of sales: ok" in await person.sees()
+        assert "Test of sales: warning" in await person.sees()  # its client secret is in the file
         assert "a new access token" in await person.sees_in("token")
         assert "logged in with" in await person.sees_in("auth")
         assert "sent to ann@example.test" in await person.sees_in("mail")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from email import message_from_bytes
 
+from connector.ledger.ledger import Ledger
+from connector.ledger.port import Entry
 from connector.model.job import Fail, JobContext, Outcome
 from connector.send.pipeline import Pipeline
 from connector.testing.behaviour import Behaviour, Drop, Verb
@@ -14,16 +16,22 @@ from tests.wire.test_deliveries import LEASE, Store, error_code, pipeline, respo
 from tests.wire.test_pipeline import mail
 
 
-async def _in_doubt(opened: Pipeline, variables: dict[str, object], instance: int) -> Outcome:
-    """Handle a job, and let the engine take its outcome."""
+async def _in_doubt(opened: Pipeline, store: Store, variables: dict[str, object], instance: int) -> Outcome:
+    """Handle a job, let the engine take its outcome, and wait until that is recorded."""
     context = JobContext()
     outcome = await opened.handle(job(variables, element_instance_key=instance), context)
     assert isinstance(outcome, Fail)
     assert context.when_taken is not None
-    recorded = context.when_taken()
-    assert isinstance(recorded, asyncio.Task)
-    await recorded
+    context.when_taken()
+    async with asyncio.timeout(10):
+        while not (await _only_entry(store)).owner.endswith(str(instance)):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0)
     return outcome
+
+
+async def _only_entry(store: Store) -> Entry:
+    (entry,) = await Ledger(store).entries()
+    return entry
 
 
 async def test_an_incident_decides_nothing_about_another_task_with_the_same_key() -> None:
@@ -31,10 +39,10 @@ async def test_an_incident_decides_nothing_about_another_task_with_the_same_key(
     behaviour = Behaviour().on(Verb.DOT, Drop(), times=1, keep=True)
     async with SmtpServer(behaviour=behaviour) as server, pipeline(store) as opened:
         keyed = mail(server, smtpEmailIdempotencyKey="order-1")
-        assert error_code(await _in_doubt(opened, keyed, 12)) == "DELIVERY_UNCERTAIN"
+        assert error_code(await _in_doubt(opened, store, keyed, 12)) == "DELIVERY_UNCERTAIN"
         store.now += LEASE + 1
         # Nobody has retried anything: the process came by once more.
-        assert error_code(await _in_doubt(opened, keyed, 13)) == "DELIVERY_UNCERTAIN"
+        assert error_code(await _in_doubt(opened, store, keyed, 13)) == "DELIVERY_UNCERTAIN"
         assert len(server.received) == 1
         store.now += LEASE + 1
         assert not response(await opened.handle(job(keyed, element_instance_key=13)))["duplicate"]

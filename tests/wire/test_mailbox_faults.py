@@ -23,7 +23,9 @@ from tests.servers.dovecot import Dovecot
 from tests.servers.verbs import Failure, Verbs
 
 # A command that is not answered is given up after so long.
-LIMITS = Limits(connect=5, tls=5, command=0.5, operation=20)
+LIMITS = Limits(connect=10, tls=10, command=20, operation=60)
+# So that a server that hangs is given up soon.
+IMPATIENT = replace(LIMITS, command=0.5)
 CODES = {
     Failure.CLOSES: {ErrorCode.CONNECTION_FAILED},
     Failure.HANGS: {ErrorCode.CONNECTION_TIMEOUT},
@@ -41,11 +43,11 @@ class Scene:
     mailbox: ThreadedMailbox[WaitingSession] | None = None
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[ThreadedMailbox[WaitingSession]]:
+    async def opened(self, limits: Limits = LIMITS) -> AsyncIterator[ThreadedMailbox[WaitingSession]]:
         opening: OpenSession[WaitingSession] = open_imap if self.post.has_folders else open_pop3
         incoming = self.post.incoming()
         server = replace(incoming.server, port=self.proxy.port, security=Security.NONE)
-        mailbox = ThreadedMailbox(replace(incoming, server=server), LIMITS, opening)
+        mailbox = ThreadedMailbox(replace(incoming, server=server), limits, opening)
         await mailbox.open(ssl.create_default_context())
         self.mailbox = mailbox
         try:
@@ -119,8 +121,9 @@ async def failed_at(
 ) -> MailboxError:
     """Let an operation fail, and say how."""
     scene.proxy.fail(verb, failure, heard=heard)
+    limits = IMPATIENT if failure is Failure.HANGS else LIMITS
     with pytest.raises(MailboxError) as caught:
-        async with scene.opened() as mailbox:
+        async with scene.opened(limits) as mailbox:
             await operation(mailbox)
     assert not scene.proxy.pending, f"{verb} is never said: {scene.proxy.seen}"
     assert caught.value.code in CODES[failure] | {ErrorCode.AUTH_FAILED, ErrorCode.AUTH_UNAVAILABLE}

@@ -167,6 +167,7 @@ def cpu_seconds(work: Callable[[], Any]) -> float:
     return time.process_time() - started
 
 
+@pytest.mark.long  # a ratio of times
 async def test_a_list_of_a_thousand_costs_three_times_an_unread_answer_at_most(large: DovecotPost) -> None:
     """Compare with imaplib, which fetches the same items and reads none of them.
 

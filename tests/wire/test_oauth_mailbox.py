@@ -114,7 +114,7 @@ async def test_a_password_for_the_mailbox_alone_needs_no_token(
     from connector.accounts.accounts import Accounts
 
     settings = settings_of(issuer, dovecot, tmp_path)
-    tree = settings.model_dump()
+    tree = settings.model_dump(by_alias=True, exclude_unset=True)
     tree["accounts"]["sales"]["incoming"] |= {"username": "other", "password": "secrets.PW"}
     incoming = Accounts(Settings.model_validate(tree)).configured("sales").incoming
     assert isinstance(incoming, Incoming)
