@@ -116,14 +116,17 @@ async def copy(mailbox: ThreadedMailbox[WaitingSession]) -> object:
     return await mailbox.change(REFERENCE, Transfer("Sent", copy=True))
 
 
+def _limits(failure: Failure) -> Limits:
+    return IMPATIENT if failure is Failure.HANGS else LIMITS
+
+
 async def failed_at(
     scene: Scene, operation: Operation, verb: str, failure: Failure, *, heard: bool
 ) -> MailboxError:
     """Let an operation fail, and say how."""
     scene.proxy.fail(verb, failure, heard=heard)
-    limits = IMPATIENT if failure is Failure.HANGS else LIMITS
     with pytest.raises(MailboxError) as caught:
-        async with scene.opened(limits) as mailbox:
+        async with scene.opened(_limits(failure)) as mailbox:
             await operation(mailbox)
     assert not scene.proxy.pending, f"{verb} is never said: {scene.proxy.seen}"
     assert caught.value.code in CODES[failure] | {ErrorCode.AUTH_FAILED, ErrorCode.AUTH_UNAVAILABLE}
@@ -205,7 +208,7 @@ async def test_pop3_failures_are_errors(
     pop3.post.deliver(mail())
     pop3.proxy.fail(verb, failure, heard=False)
     with pytest.raises(MailboxError) as caught:
-        async with pop3.opened() as mailbox:
+        async with pop3.opened(_limits(failure)) as mailbox:
             await operation(mailbox)
     assert not pop3.proxy.pending
     assert caught.value.retryable
@@ -226,7 +229,7 @@ async def test_a_pop3_deletion_that_fails_deletes_once(
         found = (await mailbox.find(Listing(newest_first=False))).messages[0]
     pop3.proxy.fail(verb, failure, heard=heard)
     with pytest.raises(MailboxError):
-        async with pop3.opened() as mailbox:
+        async with pop3.opened(_limits(failure)) as mailbox:
             await mailbox.change(Reference(found.id), Deletion())
     async with pop3.opened() as mailbox:
         await mailbox.change(Reference(found.id), Deletion())
