@@ -29,15 +29,11 @@ class OutboundTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request."""
-        return await self._transport(self._way.proxy_for(str(request.url))).handle_async_request(request)
+        return await self.towards(str(request.url)).handle_async_request(request)
 
-    async def aclose(self) -> None:
-        """Close every connection."""
-        for transport in self._transports.values():
-            await transport.aclose()
-        self._transports.clear()
-
-    def _transport(self, proxy: Proxy | None) -> httpx2.AsyncHTTPTransport:
+    def towards(self, url: str) -> httpx2.AsyncHTTPTransport:
+        """Give the connections for a URL, also for a request that names its host by an address."""
+        proxy = self._way.proxy_for(url)
         if proxy not in self._transports:
             self._transports[proxy] = httpx2.AsyncHTTPTransport(
                 verify=self._trust,
@@ -46,6 +42,12 @@ class OutboundTransport(httpx2.AsyncBaseTransport):
                 proxy=_as_proxy(proxy) if proxy else None,
             )
         return self._transports[proxy]
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for transport in self._transports.values():
+            await transport.aclose()
+        self._transports.clear()
 
 
 def open_client(

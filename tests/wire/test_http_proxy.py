@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import trustme
 from pydantic import SecretStr
@@ -98,6 +99,38 @@ async def test_a_private_address_never_reaches_the_proxy(web: WebServer, trust: 
             await fetch(f"http://{HOST}/a.pdf", way(proxy, login=False), trust, private)
         assert caught.value.code is ErrorCode.ATTACHMENT_NOT_ALLOWED
         assert (proxy.asked, proxy.refused) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "asked"),
+    [((), (True, HOST)), ((HOST,), (False, "93.184.215.14"))],
+    ids=["all", "not its host"],
+)
+async def test_a_host_by_its_name_decides_and_not_its_address(
+    trust: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch,
+    exceptions: tuple[str, ...],
+    asked: tuple[bool, str],
+) -> None:
+    """A request that goes straight to its host names the address that was checked."""
+    seen: list[tuple[bool, str]] = []
+
+    class Recorder(httpx2.AsyncBaseTransport):
+        def __init__(self, *, proxy: httpx2.Proxy | None, **_: object) -> None:
+            self._proxied = proxy is not None
+
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            seen.append((self._proxied, request.url.host))
+            return httpx2.Response(200, content=pieces())
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"octets"
+
+    monkeypatch.setattr(httpx2, "AsyncHTTPTransport", Recorder)
+    with http_proxy.running({}) as proxy:
+        going = way(proxy, *exceptions, login=False)
+        assert await fetch(f"https://{HOST}/a.pdf", going, trust) == b"octets"
+    assert seen == [asked]
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -34,6 +34,8 @@ from connector.settings.model import AttachmentSettings
 if TYPE_CHECKING:  # a worker that fetches nothing does not load it
     import httpx2
 
+    from connector.net.http_clients import OutboundTransport
+
 MAX_REDIRECTS = 3
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -101,7 +103,7 @@ class UrlFetcher:
         self._timeout = settings.url_timeout.total_seconds()
         self._resolve = resolve
         self._tls = tls
-        self._transport: httpx2.AsyncBaseTransport | None = None
+        self._transport: OutboundTransport | None = None
 
     async def fetch(self, url: str, portion: Portion) -> Fetched:
         """Fetch one URL within ``attachments.url_timeout``, redirects included.
@@ -228,9 +230,9 @@ class UrlFetcher:
             headers={**_HEADERS, "Host": target.url.netloc.decode("ascii")},
             extensions={"sni_hostname": target.host, "timeout": {"connect": connect_timeout}},
         )
-        return await self._connections().handle_async_request(request)
+        return await self._connections().towards(str(target.url)).handle_async_request(request)
 
-    def _connections(self) -> httpx2.AsyncBaseTransport:
+    def _connections(self) -> OutboundTransport:
         """The bare transport: a client would keep cookies, and log whole URLs."""
         if self._transport is None:
             import httpx2  # noqa: PLC0415 - see above
