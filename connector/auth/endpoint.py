@@ -13,21 +13,20 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx2
 
+from connector.model.hosts import is_protected
+from connector.net.answers import TooLongError, moment_of, octets_of, pause_of
 from connector.net.http_clients import open_client
 from connector.net.outbound import DIRECT, Outbound
 
 _CONNECT_SECONDS = 10.0
 _SECONDS = 30.0  # the whole request
 _LONGEST_ANSWER = 1_000_000
-_LONGEST_PAUSE = timedelta(hours=1)
 _LATER = frozenset({408, 425, 429})
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class EndpointError(Exception):
@@ -122,7 +121,9 @@ class EndpointClient:
             async with self._client.stream(
                 "POST", url, data=dict(form.fields), auth=auth, headers=headers
             ) as reply:
-                octets = await _octets(reply)
+                octets = await octets_of(reply, _LONGEST_ANSWER)
+        except TooLongError as error:
+            raise EndpointError(str(error), status=reply.status_code) from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             asked = not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.InvalidURL)
             reason = f"it cannot be reached: {str(error) or type(error).__name__}"
@@ -132,25 +133,15 @@ class EndpointClient:
 
 def transport_fault(url: str) -> str | None:
     """Say why credentials must not be sent there, or None."""
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if is_protected(url):
         return None
     return "credentials would travel in clear: its address must start with https://"
-
-
-async def _octets(reply: httpx2.Response) -> bytes:
-    body = bytearray()
-    async for piece in reply.aiter_bytes():
-        body += piece
-        if len(body) > _LONGEST_ANSWER:
-            raise EndpointError(f"it answered more than {_LONGEST_ANSWER} bytes", status=reply.status_code)
-    return bytes(body)
 
 
 def _answer(reply: httpx2.Response, octets: bytes) -> Answer:
     status = reply.status_code
     if status >= 500 or status in _LATER:
-        pause, served = _pause(reply.headers), status not in _LATER
+        pause, served = pause_of(reply.headers), status not in _LATER
         raise EndpointError(f"it answered {status}", status=status, retry_after=pause, asked=served)
     if reply.is_redirect:
         raise EndpointError(f"it answered {status}, a redirect, which is not followed", status=status)
@@ -164,26 +155,6 @@ def _answer(reply: httpx2.Response, octets: bytes) -> Answer:
     return Answer(status, body, _ahead(reply.headers))
 
 
-def _pause(headers: Mapping[str, str]) -> timedelta | None:
-    """Read Retry-After (RFC 9110 section 10.2.3): seconds, or a date."""
-    text = headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        seconds = timedelta(seconds=min(int(text[:9]), int(_LONGEST_PAUSE.total_seconds())))
-    elif (moment := _moment(text)) is not None:
-        seconds = min(max(moment - datetime.now(UTC), timedelta(0)), _LONGEST_PAUSE)
-    else:
-        return None
-    return seconds
-
-
 def _ahead(headers: Mapping[str, str]) -> float | None:
-    moment = _moment(headers.get("Date", ""))
+    moment = moment_of(headers.get("Date", ""))
     return None if moment is None else (moment - datetime.now(UTC)).total_seconds()
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -14,8 +14,6 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,12 +22,13 @@ import httpx2
 from connector.auth.port import TokenSource
 from connector.errors import ErrorCode
 from connector.graph.allowance import Allowance
+from connector.model.hosts import is_protected
 from connector.model.server import GraphRoute
+from connector.net.answers import TooLongError, octets_of, pause_of
 
 # Ids that stay while a mail is in its mailbox; documented for every request, to be asked for at each.
 _IMMUTABLE = 'IdType="ImmutableId"'
 _LARGEST_ANSWER = 20_000_000
-_LONGEST_PAUSE = 3_600.0
 _MOST_TRIES = 4
 _USER_AGENT = "smtp-connector"
 
@@ -175,8 +174,10 @@ class GraphApi:
         Raises:
             GraphFaultError: There is no good answer.
         """
-        if fault := address_fault(url):
-            raise GraphFaultError(f"it gave an address for an upload that cannot be used: {fault}")
+        if not is_protected(url):
+            raise GraphFaultError(
+                "it gave an address for an upload that cannot be used: it must start with https://"
+            )
         headers = {"Content-Type": "application/octet-stream", "Content-Range": span} if span else {}
         request = self._client.build_request(method, url, content=octets or None, headers=headers)
         return await self._answered(request, _LARGEST_ANSWER)
@@ -216,33 +217,17 @@ class GraphApi:
         try:
             response = await self._client.send(request, stream=True)
             try:
-                octets = await _octets(response, largest)
+                octets = await octets_of(response, largest)
             finally:
                 await response.aclose()
+        except TooLongError as error:
+            code = ErrorCode.MESSAGE_TOO_LARGE
+            raise GraphFaultError(str(error), code=code, status=response.status_code) from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise _unanswered(error) from error
         if response.status_code >= 300:
             raise _refused(response, octets)
         return Answer(response.status_code, _object(octets), response.headers, octets)
-
-
-def address_fault(url: str) -> str | None:
-    """Say why what is confidential must not be sent to an address, or None."""
-    parts = urlsplit(url)
-    loopback = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-    if parts.scheme == "https" or (parts.scheme == "http" and loopback):
-        return None
-    return "it must start with https://"
-
-
-async def _octets(response: httpx2.Response, largest: int) -> bytes:
-    collected = bytearray()
-    async for piece in response.aiter_bytes():
-        collected += piece
-        if len(collected) > largest:
-            reason = f"it answered more than {largest} bytes"
-            raise GraphFaultError(reason, code=ErrorCode.MESSAGE_TOO_LARGE, status=response.status_code)
-    return bytes(collected)
 
 
 def _object(octets: bytes) -> dict[str, Any]:
@@ -258,14 +243,14 @@ def _refused(response: httpx2.Response, octets: bytes) -> GraphFaultError:
     status, body = response.status_code, _object(octets).get("error")
     told = body if isinstance(body, dict) else {}
     error, text = _word(told.get("code")), _word(told.get("message"))
-    pause = _pause(response.headers.get("Retry-After", ""))
+    pause = pause_of(response.headers)
     held_off = status == 429 or (status == 503 and pause is not None)
     return GraphFaultError(
         f"{status} {error}{': ' if error and text else ' ' if text else ''}{text}".rstrip(),
         status=status,
         error=error,
         request_id=_word(response.headers.get("request-id", "")),
-        retry_after=pause,
+        retry_after=pause.total_seconds() if pause is not None else None,
         served=status >= 500 and not held_off,
     )
 
@@ -273,19 +258,6 @@ def _refused(response: httpx2.Response, octets: bytes) -> GraphFaultError:
 def _word(value: object) -> str:
     text = value[:300] if isinstance(value, str) else ""
     return text if text.isprintable() else ""
-
-
-def _pause(text: str) -> float | None:
-    """Read Retry-After (RFC 9110 section 10.2.3): seconds, or a date."""
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), _LONGEST_PAUSE)
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), _LONGEST_PAUSE)
 
 
 def _unanswered(error: Exception) -> GraphFaultError:

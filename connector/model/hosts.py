@@ -16,6 +16,7 @@ import ipaddress
 import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 import idna
 
@@ -23,12 +24,14 @@ from connector.errors import InputError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Relay and submission (RFC 5321, RFC 8314), POP3 and IMAP with STARTTLS and over TLS: what an entry without a
-# port stands for.
-# No other, since on a shared host every user may open the high ones.
+THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+"""Hosts that no network lies before."""
+
 _HIGHEST_PORT = 65535
 _MAX_HOSTNAME = 255  # RFC 1035 section 2.3.4; an IPv6 address with its zone fits as well
 
+# Relay and submission (RFC 5321, RFC 8314), POP3 and IMAP with STARTTLS and over TLS: what an entry without a
+# port stands for. No other, since on a shared host every user may open the high ones.
 MAIL_PORTS: tuple[int, ...] = (25, 110, 143, 465, 587, 993, 995)
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -145,6 +148,12 @@ def _read_entry(position: int, entry: str) -> tuple[str, int | None]:
             fault = "has a login in it; write the host alone"
         raise ValueError(f"entry {position} {fault}, as mail.example.com or mail.example.com:2525")
     return host, port
+
+
+def is_protected(url: str) -> bool:
+    """Whether no network can read what goes to a URL: it is https, or http on this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in THIS_MACHINE)
 
 
 # Attachments fetched by URL

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx2
 
+from connector.net.answers import TooLongError, octets_of
 from connector.secrets.port import ProviderUnavailableError
 
 # 412: Vault's standby has not yet seen the token; 472, 473: it is a standby of another cluster.
@@ -52,7 +53,10 @@ async def ask(
     method = "GET" if send is None else "POST"
     try:
         async with client.stream(method, path, headers=dict(headers), json=send) as reply:
-            body = await _octets(reply)
+            body = await octets_of(reply, _LONGEST_ANSWER)
+    except TooLongError as error:
+        reason = f"{error}, which no secret has; check the address"
+        raise ProviderUnavailableError(reason) from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         reason = f"it cannot be reached: {str(error) or type(error).__name__}"
         raise ProviderUnavailableError(reason) from None
@@ -63,17 +67,6 @@ async def ask(
         reason = f"it answered {reply.status_code}, a redirect, which is not followed; set its final address"
         raise ProviderUnavailableError(reason)
     return JsonReply(reply.status_code, _json(body, reply.status_code))
-
-
-async def _octets(reply: httpx2.Response) -> bytes:
-    """Read the body and decompress it in pieces, so that its size stays limited."""
-    body = bytearray()
-    async for piece in reply.aiter_bytes():
-        body += piece
-        if len(body) > _LONGEST_ANSWER:
-            reason = f"it answered more than {_LONGEST_ANSWER} bytes, which no secret has; check the address"
-            raise ProviderUnavailableError(reason)
-    return bytes(body)
 
 
 def _json(octets: bytes, status: int) -> Mapping[str, Any]:

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from connector.model.hosts import THIS_MACHINE
 from connector.model.incoming import MailProtocol
-from connector.settings.oauth import LOOPBACK
 from connector.settings.providers import CLOUDS, Service
 from connector.settings.values import Section, from_json, text_schema
 
@@ -34,7 +34,7 @@ _HEADER_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 
 def _base_url(url: str) -> str:
     parts = urlsplit(url)
-    if parts.hostname in LOOPBACK and parts.scheme in {"http", "https"}:
+    if parts.hostname in THIS_MACHINE and parts.scheme in {"http", "https"}:
         return url.rstrip("/")
     if parts.scheme != "https" or parts.hostname not in _HOSTS or parts.netloc != parts.hostname:
         raise ValueError(

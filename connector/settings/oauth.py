@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
 from connector.model.credential import ClientAuthentication, Credential, Endpoints, Grant
+from connector.model.hosts import is_protected
 from connector.settings.providers import (
     ANY_TENANT,
     CLOUDS,
@@ -29,7 +30,6 @@ from connector.settings.providers import (
 )
 from connector.settings.values import ReadableFile, Section, from_json, text_schema
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _TENANT = r"[A-Za-z0-9][A-Za-z0-9.-]*"
 # What the protocol itself says; extra must not say it again.
@@ -48,7 +48,7 @@ def _provider_url(url: str) -> str:
         raise ValueError("expected a URL, as https://login.example.com/oauth2/token")
     if "@" in parts.netloc:
         raise ValueError("must not hold a user name or password")
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+    if not is_protected(url):
         raise ValueError("credentials would travel in clear: it must start with https://")
     return url
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr, model_validator
 
-from connector.settings.oauth import LOOPBACK, ProviderUrl
+from connector.model.hosts import THIS_MACHINE
+from connector.settings.oauth import ProviderUrl
 from connector.settings.values import HostAndPort, Section
 
 _SHORTEST_TOKEN = 16
@@ -36,7 +37,7 @@ class PageSettings(Section):
         token = self.token.get_secret_value()
         if "secrets." not in token and len(token) < _SHORTEST_TOKEN:
             raise ValueError(f"token is shorter than {_SHORTEST_TOKEN} characters: openssl rand -hex 16")
-        if self.url is None and self.host not in LOOPBACK:
+        if self.url is None and self.host not in THIS_MACHINE:
             raise ValueError("needs url, by which browsers reach the pages")
         return self
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
-from connector.model.hosts import HostList
+from connector.model.hosts import HostList, is_protected
 from connector.settings.values import (
     Directory,
     Duration,
@@ -23,7 +23,6 @@ from connector.settings.values import (
 )
 
 _SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PATTERN = re.compile(r"[A-Za-z0-9*][A-Za-z0-9/._*-]*")
 _PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 
@@ -34,7 +33,7 @@ def _service_url(url: str) -> str:
         raise ValueError("expected a URL, as https://secrets.example.com")
     if "@" in parts.netloc:
         raise ValueError("must not contain a user name or password")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if not is_protected(url):
         raise ValueError("secrets would travel in clear text: use https://, except on this host")
     return url.rstrip("/")
 
