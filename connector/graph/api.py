@@ -31,6 +31,9 @@ _IMMUTABLE = 'IdType="ImmutableId"'
 _LARGEST_ANSWER = 20_000_000
 _MOST_TRIES = 4
 _USER_AGENT = "smtp-connector"
+_GONE = frozenset({"ErrorItemNotFound", "ErrorInvalidIdMalformed", "ErrorMessageNotFound"})
+# What a cloud answers that has no such operation.
+_NO_SUCH_OPERATION = frozenset({400, 404, 405, 501})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,16 @@ class GraphFaultError(Exception):
         self.request_id = request_id
         self.retry_after = retry_after
         self.served = served
+
+    @property
+    def gone(self) -> bool:
+        """Whether there is no such mail."""
+        return self.status in {400, 404} and self.error in _GONE
+
+    def told(self, doing: str, advice: str) -> str:
+        """Say what failed, as ``make the draft``, and what to change."""
+        known = f" (request-id {self.request_id})" if self.request_id else ""
+        return f"Microsoft Graph did not {doing}: {self.reason}{known}. {advice}".rstrip()
 
 
 class GraphApi:
@@ -167,6 +180,22 @@ class GraphApi:
                     await asyncio.sleep(fault.retry_after or 0.0)
                 last = fault
         raise last
+
+    async def delete(self, message: str) -> None:
+        """Delete a mail for good; where the cloud cannot, into Deleted Items.
+
+        Args:
+            message: Its path.
+
+        Raises:
+            GraphFaultError: It is still there, or was not there.
+        """
+        try:
+            await self.ask("POST", f"{message}/permanentDelete")
+        except GraphFaultError as fault:
+            if fault.gone or fault.status not in _NO_SUCH_OPERATION:
+                raise
+            await self.ask("DELETE", message)
 
     async def upload(self, method: str, url: str, octets: bytes = b"", span: str = "") -> Answer:
         """Ask the address of an upload, which says itself who may: no token goes there.

@@ -18,6 +18,10 @@ _DAILY_PAUSE = timedelta(hours=1)
 _DAILY = frozenset({"ErrorExceededMessageLimit", "ErrorQuotaExceeded"})
 _LATER = frozenset({404, 408, 409, 423, 425, 500, 502, 503, 504})
 
+NO_MAILBOX = frozenset(
+    {"ErrorInvalidUser", "ResourceNotFound", "MailboxNotEnabledForRESTAPI", "ErrorNonExistentMailbox"}
+)
+
 _QUOTA = (
     ErrorCode.RATE_LIMITED,
     "The mailbox has sent as much as it may in a day: the quota, not the mail, is the cause.",
@@ -38,10 +42,7 @@ _NOT_ALLOWED = (
 _BY_ERROR = MappingProxyType(
     {
         **dict.fromkeys(_DAILY, _QUOTA),
-        "ErrorInvalidUser": _NO_MAILBOX,
-        "ResourceNotFound": _NO_MAILBOX,
-        "MailboxNotEnabledForRESTAPI": _NO_MAILBOX,
-        "ErrorNonExistentMailbox": _NO_MAILBOX,
+        **dict.fromkeys(NO_MAILBOX, _NO_MAILBOX),
         "ErrorMessageSizeExceeded": _TOO_LARGE,
         "ErrorSendAsDenied": (
             ErrorCode.SENDER_REJECTED,
@@ -73,13 +74,7 @@ def refusal(fault: GraphFaultError, phase: Phase, route: GraphRoute, doing: str)
         doing: What failed, as ``make the draft``.
     """
     code, advice = _meaning(fault, route)
-    known = f" (request-id {fault.request_id})" if fault.request_id else ""
-    error = TransportError(
-        code,
-        f"Microsoft Graph did not {doing}: {fault.reason}{known}. {advice}",
-        phase=phase,
-        server=str(route),
-    )
+    error = TransportError(code, fault.told(doing, advice), phase=phase, server=str(route))
     if fault.retry_after is not None:
         error.retry_after = timedelta(seconds=fault.retry_after)
     if fault.error in _DAILY:

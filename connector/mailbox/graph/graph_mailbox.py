@@ -14,7 +14,7 @@ from urllib.parse import quote
 from connector.errors import ErrorCode, InputError, MailboxError, TransportError
 from connector.graph.api import GraphApi, GraphFaultError
 from connector.graph.mailboxes import GraphMailboxes
-from connector.mailbox.graph.faults import gone, is_gone, mailbox_error
+from connector.mailbox.graph.faults import gone, mailbox_error
 from connector.mailbox.graph.find import find
 from connector.mailbox.graph.members import SELECTED, candidate_of
 from connector.mailbox.graph.query import quoted
@@ -44,7 +44,6 @@ _MARKS: Mapping[Mark, Mapping[str, Any]] = {
     Mark.FLAGGED: {"flag": {"flagStatus": "flagged"}},
     Mark.UNFLAGGED: {"flag": {"flagStatus": "notFlagged"}},
 }
-_NO_SUCH_OPERATION = frozenset({400, 404, 405, 501})
 _PLACE = "id,parentFolderId,internetMessageId"
 
 
@@ -151,15 +150,11 @@ class GraphMailbox:
             if error.code is ErrorCode.MESSAGE_NOT_FOUND and not _is_message_id(reference):
                 return
             raise
-        path = _path(message)
         try:
-            await self._api.ask("POST", f"{path}/permanentDelete")
+            await self._api.delete(_path(message))
         except GraphFaultError as fault:
-            if is_gone(fault):
-                return
-            if fault.status not in _NO_SUCH_OPERATION:
+            if not fault.gone:
                 raise mailbox_error(fault, self._api.route, "delete the mail") from fault
-            await self._asked("DELETE", path, "delete the mail")
 
     async def _tree(self) -> Tree:
         return await read_tree(self._api)
@@ -206,7 +201,7 @@ class GraphMailbox:
         try:
             return (await self._api.ask(method, path, body=body)).body
         except GraphFaultError as fault:
-            if is_gone(fault):
+            if fault.gone:
                 raise gone(self._api.route) from fault
             raise mailbox_error(fault, self._api.route, doing) from fault
 
@@ -215,7 +210,7 @@ def _not_read(fault: GraphFaultError, route: GraphRoute, largest: int) -> Mailbo
     if fault.code is ErrorCode.MESSAGE_TOO_LARGE:
         text = f"The mail has more than the {largest:,} octets that mailbox.max_message lets through."
         return MailboxError(fault.code, text, server=str(route), phase="read")
-    return gone(route) if is_gone(fault) else mailbox_error(fault, route, "give the mail")
+    return gone(route) if fault.gone else mailbox_error(fault, route, "give the mail")
 
 
 def _is_message_id(reference: Reference) -> bool:

@@ -168,7 +168,7 @@ class GraphTransport:
         """Delete a draft that will not be sent. It may stay, in Drafts, where this fails too."""
         with suppress(GraphFaultError, ConnectorError, TimeoutError):
             async with asyncio.timeout(_LAST_LOOK_SECONDS):
-                await discard(api, draft)
+                await api.delete(f"/messages/{draft}")
 
     # At once
 
@@ -190,18 +190,6 @@ class GraphTransport:
         except asyncio.CancelledError:
             raise _in_doubt(mailing, "the worker stops") from None
         return Receipt(_SENT, mailing.recipients, warnings=warnings, transport=mailing.route.transport)
-
-
-async def discard(api: GraphApi, draft: str) -> None:
-    """Delete a draft for good; where the cloud cannot, into Deleted Items.
-
-    Raises:
-        GraphFaultError: It is still there.
-    """
-    try:
-        await api.ask("POST", f"/messages/{draft}/permanentDelete")
-    except GraphFaultError:
-        await api.ask("DELETE", f"/messages/{draft}")
 
 
 async def _is_sent(api: GraphApi, draft: str) -> bool:
