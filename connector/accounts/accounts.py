@@ -172,34 +172,22 @@ def _allows(account: AccountSettings, origin: Origin) -> bool:
 def _account(
     name: str, settings: AccountSettings, general: Settings, credential: Credential | None
 ) -> Account:
-    sender = Mailbox(settings.address, settings.display_name or "") if settings.address else None
-    reply_to = tuple(Mailbox(address) for address in settings.reply_to)
-    signing = _signing(name, settings.signing)
+    route: Route
+    incoming: ReadFrom | None
     if settings.transport == "graph" and credential is not None:
-        mailbox = _graph(name, settings, credential)
-        read = mailbox if settings.incoming.protocol is MailProtocol.GRAPH else None
-        copies = settings.copies.completed(general.copies)
-        return Account(
-            name,
-            mailbox,
-            sender,
-            reply_to,
-            settings.uncertain,
-            settings.defaults,
-            signing,
-            read,
-            copies,
-        )
-    server = replace(_server(name, settings, general.smtp.timeouts), credential=credential)
-    incoming = _incoming(server, settings)
+        route = _graph(name, settings, credential)
+        incoming = route if settings.incoming.protocol is MailProtocol.GRAPH else None
+    else:
+        route = replace(_server(name, settings, general.smtp.timeouts), credential=credential)
+        incoming = _incoming(route, settings)
     return Account(
         name,
-        server,
-        sender,
-        reply_to,
+        route,
+        Mailbox(settings.address, settings.display_name or "") if settings.address else None,
+        tuple(Mailbox(address) for address in settings.reply_to),
         settings.uncertain,
         settings.defaults,
-        signing,
+        _signing(name, settings.signing),
         incoming,
         settings.copies.completed(general.copies),
         settings.preset,
