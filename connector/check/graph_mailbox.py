@@ -7,15 +7,15 @@ what it names is for people, and the service decides.
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from connector.auth.client import claims_of
 from connector.auth.port import TokenSource
 from connector.check.findings import CheckStep, Finding, Status
-from connector.check.mail_server import Trial, test_mail
+from connector.check.mail_server import Trial, send_test_mail
 from connector.errors import ConnectorError, ErrorCode, Phase
 from connector.graph.api import GraphFaultError
 from connector.graph.mailboxes import GraphMailboxes
@@ -41,7 +41,7 @@ async def examine_graph(
     findings: dict[CheckStep, Finding] = {}
     try:
         async with asyncio.timeout(trial.seconds):
-            claims = _claims((await tokens.token()).get_secret_value())
+            claims = claims_of((await tokens.token()).get_secret_value())
     except (ConnectorError, TimeoutError):
         claims = {}
     for step in _STEPS:
@@ -59,7 +59,7 @@ async def examine_graph(
         if found.status is Status.FAILED:
             break
         if found.status is not Status.SKIPPED:
-            findings[step] = _timed(found, time.monotonic() - begun)
+            findings[step] = replace(found, seconds=time.monotonic() - begun)
     return tuple(findings.get(step) or Finding.not_reached(step) for step in _STEPS)
 
 
@@ -124,16 +124,8 @@ async def _mailbox(route: GraphRoute, mailboxes: GraphMailboxes) -> Finding:
 
 
 async def _mail(route: GraphRoute, trial: Trial, mailboxes: GraphMailboxes) -> Finding:
-    if trial.recipient is None:
-        return Finding(CheckStep.MAIL, Status.SKIPPED, "no test mail; --send-to ADDRESS sends one")
-    if trial.sender is None:
-        fix = f"Set accounts.{route.account}.address, or give --from ADDRESS."
-        return Finding(CheckStep.MAIL, Status.FAILED, "no test mail was sent: it has no sender", fix)
-    mail = test_mail(route, trial.sender, trial.recipient, trial.message)
-    receipt = await GraphTransport(mailboxes).submit(mail, route)
-    recipient = trial.recipient.address
-    facts = {"recipient": recipient, "messageId": mail.message_id, "reply": str(receipt.reply)}
-    return Finding(CheckStep.MAIL, Status.OK, f"sent to {recipient}: {receipt.reply}", facts=facts)
+    transport = GraphTransport(mailboxes)
+    return await send_test_mail(route, trial, lambda mail: transport.submit(mail, route))
 
 
 def _failed(step: CheckStep, error: ConnectorError, route: GraphRoute) -> Finding:
@@ -146,23 +138,7 @@ def _failed(step: CheckStep, error: ConnectorError, route: GraphRoute) -> Findin
     return Finding(step, Status.FAILED, error.message, fix, error.code)
 
 
-def _timed(finding: Finding, seconds: float) -> Finding:
-    return Finding(
-        finding.step, finding.status, finding.message, finding.fix, finding.code, seconds, finding.facts
-    )
-
-
 def _names(value: object) -> list[str]:
     """Read ``scp``, a text with blanks, or ``roles``, a list."""
     items = value.split() if isinstance(value, str) else value
     return [item for item in items if isinstance(item, str)] if isinstance(items, list) else []
-
-
-def _claims(token: str) -> Mapping[str, Any]:
-    """Read what a token says of itself; empty where it is none of RFC 7519."""
-    try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (IndexError, ValueError):
-        return {}
-    return claims if isinstance(claims, dict) else {}

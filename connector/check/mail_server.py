@@ -9,6 +9,7 @@ import asyncio
 import socket
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from connector.message.build import build
 from connector.model.addresses import Mailbox
 from connector.model.envelope import Message
 from connector.model.mail import ContentType, InlineContent, LoadedContent, SendRequest
+from connector.model.receipt import Receipt
 from connector.model.server import Route, Security, Server, TimeLimits
 from connector.settings.model import MessageSettings
 from connector.tls.faults import Fault, fault_of
@@ -145,25 +147,31 @@ async def _try_sender(session: Session, trial: Trial, course: Course, server: Se
 
 
 async def _send(session: Session, server: Server, trial: Trial, course: Course) -> None:
+    found = await send_test_mail(server, trial, session.submit)
+    course.note(replace(found, seconds=course.lap()) if found.status is Status.OK else found)
+
+
+async def send_test_mail(
+    route: Route, trial: Trial, submit: Callable[[Message], Awaitable[Receipt]]
+) -> Finding:
+    """Send a mail that shows whether mail goes out, if one is wanted.
+
+    Raises:
+        ConnectorError: It was refused.
+    """
     if trial.recipient is None:
-        message = "no test mail; --send-to ADDRESS sends one"
-        course.note(Finding(CheckStep.MAIL, Status.SKIPPED, message))
-        return
+        return Finding(CheckStep.MAIL, Status.SKIPPED, "no test mail; --send-to ADDRESS sends one")
     if trial.sender is None:
-        fix = f"Set {place(server, 'address')}, or give --from ADDRESS."
-        message = "no test mail was sent: it has no sender"
-        course.note(Finding(CheckStep.MAIL, Status.FAILED, message, fix))
-        return
-    mail = test_mail(server, trial.sender, trial.recipient, trial.message)
-    receipt = await session.submit(mail)
+        fix = f"Set {place(route, 'address')}, or give --from ADDRESS."
+        return Finding(CheckStep.MAIL, Status.FAILED, "no test mail was sent: it has no sender", fix)
+    mail = _test_mail(route, trial.sender, trial.recipient, trial.message)
+    receipt = await submit(mail)
     recipient = trial.recipient.address
     facts = {"recipient": recipient, "messageId": mail.message_id, "reply": str(receipt.reply)}
-    message = f"sent to {recipient}: {receipt.reply}"
-    course.note(Finding(CheckStep.MAIL, Status.OK, message, seconds=course.lap(), facts=facts))
+    return Finding(CheckStep.MAIL, Status.OK, f"sent to {recipient}: {receipt.reply}", facts=facts)
 
 
-def test_mail(server: Route, sender: Mailbox, recipient: Mailbox, settings: MessageSettings) -> Message:
-    """Write the mail that shows whether mail goes out."""
+def _test_mail(server: Route, sender: Mailbox, recipient: Mailbox, settings: MessageSettings) -> Message:
     subject = f"Test mail through {server.account or server}"
     request = SendRequest(
         server, sender, (recipient,), (), (), subject, ContentType.TEXT, InlineContent(_TEXT)

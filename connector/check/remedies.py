@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from connector.check.certificates import Certificate
 from connector.errors import ErrorCode, Phase, TransportError
-from connector.model.server import Security, Server
+from connector.model.server import Route, Security, Server
 from connector.tls.faults import Fault, fault_of
 from connector.tls.trust import UnusableTrustError
 from connector.transport.smtp.replies import Capabilities
@@ -44,7 +44,7 @@ class Case:
     capabilities: Capabilities
 
 
-def place(server: Server, key: str) -> str:
+def place(server: Route, key: str) -> str:
     """Name the setting of the account, or the option, that holds a value of a server."""
     if server.account is not None:
         return f"accounts.{server.account}.{key}"
