@@ -32,6 +32,7 @@ from connector.transport.smtp.session import Session
 from connector.transport.smtp.tls_probe import TlsProbe
 from connector.transport.smtp.wire import Wire
 
+_NO_LOGIN = "leave out user name and password, or check port and security"
 # RFC 5321 section 4.5.3.1.4: 512 octets with CRLF; a longer initial response follows on its own line.
 _LONGEST_COMMAND = 510
 
@@ -232,7 +233,7 @@ async def _log_in(talk: Conversation, capabilities: Capabilities, server: Server
     allowed = server.switches.mechanisms
     mechanism = sasl.mechanism(capabilities.auth, allowed)
     if mechanism is None:
-        raise _impossible(talk, _not_offered(talk, capabilities, allowed))
+        raise _impossible(talk, _not_offered(talk, capabilities, allowed, token=False))
     reply = await _authenticate(talk, sasl.exchange(mechanism, username, password))
     if reply.code == 334:  # it wants more than the mechanism has; RFC 4954 section 4: "*" calls it off
         reply = await talk.ask(Phase.AUTH, "*")
@@ -267,7 +268,7 @@ async def _log_in_with_token(
     allowed = server.switches.mechanisms
     mechanism = sasl.mechanism(capabilities.auth, allowed, token=True)
     if mechanism is None:
-        raise _impossible(talk, _no_bearer_offered(talk, capabilities, allowed))
+        raise _impossible(talk, _not_offered(talk, capabilities, allowed, token=True))
     login = BearerLogin(mechanism, server.username or "", token, server.hostname, server.port)
     try:
         exchange = sasl.bearer_exchange(login)
@@ -313,29 +314,25 @@ def _token_refused(error: TransportError) -> bool:
     return error.phase is Phase.AUTH and error.reply is not None and error.reply.code == 535
 
 
-def _no_bearer_offered(talk: Conversation, capabilities: Capabilities, allowed: tuple[str, ...]) -> str:
+def _not_offered(
+    talk: Conversation, capabilities: Capabilities, allowed: tuple[str, ...], *, token: bool
+) -> str:
+    """Say why none of the server's ways to log in can be used."""
     if not capabilities.auth:
-        return "The server offers no login: check port and security."
+        advice = "check port and security" if token else _NO_LOGIN
+        return f"The server offers no login: {advice}."
     offered = talk.concealment.shown_text(", ".join(mechanism.upper() for mechanism in capabilities.auth))
     if allowed:
-        return _not_allowed(offered, allowed)
-    return f"The server offers only {offered} to log in, not XOAUTH2 or OAUTHBEARER: use a password there."
-
-
-def _not_allowed(offered: str, allowed: tuple[str, ...]) -> str:
-    return (
-        f"The server offers {offered} to log in, and advanced.auth_mechanisms allows {', '.join(allowed)}: "
-        "none of them can be used with this login."
+        return (
+            f"The server offers {offered} to log in, and advanced.auth_mechanisms allows "
+            f"{', '.join(allowed)}: none of them can be used with this login."
+        )
+    missing = (
+        "XOAUTH2 or OAUTHBEARER: use a password there"
+        if token
+        else "PLAIN or LOGIN: a password cannot be used there"
     )
-
-
-def _not_offered(talk: Conversation, capabilities: Capabilities, allowed: tuple[str, ...]) -> str:
-    if not capabilities.auth:
-        return "The server offers no login: leave out user name and password, or check port and security."
-    offered = talk.concealment.shown_text(", ".join(mechanism.upper() for mechanism in capabilities.auth))
-    if allowed:
-        return _not_allowed(offered, allowed)
-    return f"The server offers only {offered} to log in, not PLAIN or LOGIN: a password cannot be used there."
+    return f"The server offers only {offered} to log in, not {missing}."
 
 
 def _impossible(talk: Conversation, message: str) -> TransportError:
