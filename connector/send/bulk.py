@@ -134,7 +134,7 @@ class _Run:
         progress = asyncio.create_task(self._tell_progress())
         self._begin(1)
         try:
-            while running := [worker for worker in self._workers if not worker.done()]:
+            while running := self._running():
                 await asyncio.wait(running)
         finally:
             progress.cancel()
@@ -174,6 +174,9 @@ class _Run:
     def _begin(self, workers: int) -> None:
         for _ in range(workers):
             self._workers[asyncio.create_task(self._work())] = None
+
+    def _running(self) -> list[asyncio.Task[None]]:
+        return [worker for worker in self._workers if not worker.done()]
 
     async def _work(self) -> None:
         while (record := await self._next()) is not None:
@@ -276,7 +279,7 @@ class _Run:
     async def _wind_up(self) -> None:
         """End the mails that are under way where the job was cancelled, those first that are not out yet."""
         self._stopping.set()
-        running = [worker for worker in self._workers if not worker.done()]
+        running = self._running()
         if not running:
             return
         for worker in running:

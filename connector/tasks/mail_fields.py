@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -97,10 +98,13 @@ def read_participants(value: Value, *, allow_local: bool = False) -> dict[str, t
 
 def configured_participants(roles: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[Mailbox, ...]]:
     """Read the roles of the settings, whose addresses were checked there."""
-    return {
-        name: tuple(parse_mailbox(address, "participants") for address in addresses)
-        for name, addresses in roles.items()
-    }
+    return {name: _configured(addresses) for name, addresses in roles.items()}
+
+
+@lru_cache(1_000)
+def _configured(addresses: tuple[str, ...]) -> tuple[Mailbox, ...]:
+    # Cached, since every mail needs them, and each record of a bulk task is one.
+    return tuple(parse_mailbox(address, "participants") for address in addresses)
 
 
 def _role(item: Value) -> str | None:
