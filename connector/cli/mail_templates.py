@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connector.cli.options import Assignments, Config, UsageError, load_settings, read_object, wrong_usage
+from connector.cli.options import (
+    Assignments,
+    Config,
+    UsageError,
+    load_settings,
+    read_object,
+    read_octets,
+    wrong_usage,
+)
 
 if TYPE_CHECKING:
     from connector.demo.inbox import Inbox
@@ -287,15 +295,15 @@ def _keys(expression: str) -> set[str] | None:
 
 def _mappings(bpmn: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Give the id and the input mappings of each element that has some."""
-    from xml.etree import ElementTree as ET
+    from connector.devengine.complaints import Complaints
+    from connector.devengine.read import parse
 
-    try:
-        tree = ET.parse(bpmn)  # noqa: S314 - the operator's own file
-    except OSError as error:
-        raise UsageError(f"--bpmn: {bpmn}: {error.strerror}") from None
-    except ET.ParseError as error:
-        raise UsageError(f"--bpmn: {bpmn} is no XML: {error}") from None
-    for element in tree.iter():
+    complaints = Complaints(bpmn.name)
+    root = parse(read_octets(str(bpmn)), complaints)
+    if root is None:
+        told = str(complaints).rpartition("ERROR: ")[2].strip()
+        raise UsageError(f"--bpmn: {bpmn}: {told}; save it as a diagram for Camunda 8")
+    for element in root.iter():
         inputs = element.findall("./{*}extensionElements/{*}ioMapping/{*}input")
         if inputs:
             yield element.get("id", "?"), {one.get("target", ""): one.get("source", "") for one in inputs}
