@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.modeler.modeler import HERE
-from tests.wire.test_invitations import MEETING, invited
+from tests.wire.test_invitations import MEETING, each_step, invited
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +37,7 @@ async def read(node: str, calendar: bytes) -> dict[str, Any]:
     return event
 
 
-@pytest.mark.parametrize(
-    ("changed", "method", "status"),
-    [
-        ({}, "REQUEST", "CONFIRMED"),
-        ({"sequence": 1, "location": "Room 5"}, "REQUEST", "CONFIRMED"),
-        ({"method": "cancel", "sequence": 2}, "CANCEL", "CANCELLED"),
-    ],
-)
+@each_step
 async def test_a_meeting_its_change_and_its_end(
     node: str, tmp_path: Path, changed: dict[str, Any], method: str, status: str
 ) -> None:

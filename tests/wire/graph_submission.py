@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
@@ -21,13 +22,32 @@ from connector.model.mail import ContentType, InlineContent, LoadedAttachment, L
 from connector.model.receipt import Delivery
 from connector.model.server import GraphRoute, Quota
 from connector.net.outbound import DIRECT
-from connector.settings.model import MessageSettings
+from connector.settings.model import MessageSettings, Settings
 from connector.transport.graph.graph_transport import GraphTransport
 from tests.servers.graph_world import Graph
 
 USER = "flow@example.test"
 LIMITS = Limits(connect=30, answer=30, look=30, interval=0.01)
 SHORT_LOOK = Limits(connect=30, answer=30, look=0.1, interval=0.01)
+
+
+def settings(graph: Graph, directory: Path, name: str = "sales", **changes: Any) -> Settings:
+    """A worker's settings with one account that asks the double, as an application."""
+    account = {
+        "transport": "graph",
+        "address": USER,
+        "graph": {"base_url": graph.base_url},
+        "oauth": {
+            "grant": "client_credentials",
+            "client_id": "connector",
+            "client_secret": "s3cret-of-the-app",
+            "token_url": graph.token_url,
+        },
+        **changes,
+    }
+    return Settings.model_validate(
+        {"accounts": {name: account}, "ledger": {"path": str(directory / "ledger.db")}}
+    )
 
 
 class Recorded:

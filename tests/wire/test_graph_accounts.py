@@ -12,11 +12,10 @@ from connector import send_mail
 from connector.errors import ConnectorError, ErrorCode
 from connector.graph import mailboxes
 from connector.graph.api import Limits
-from connector.settings.model import Settings
 from tests.servers.graph import graph_server
 from tests.servers.graph_world import Graph
+from tests.wire.graph_submission import USER, settings
 
-USER = "flow@example.test"
 MAIL = {
     "account": "sales",
     "smtpEmailToRecipients": ["ada@example.com"],
@@ -31,24 +30,6 @@ def graph() -> Iterator[Graph]:
     with graph_server(USER) as running:
         running.token(None, "Mail.ReadWrite", "Mail.Send")
         yield running
-
-
-def settings(graph: Graph, directory: Path, **changes: Any) -> Settings:
-    account = {
-        "transport": "graph",
-        "address": USER,
-        "graph": {"base_url": graph.base_url},
-        "oauth": {
-            "grant": "client_credentials",
-            "client_id": "connector",
-            "client_secret": "s3cret-of-the-app",
-            "token_url": graph.token_url,
-        },
-        **changes,
-    }
-    return Settings.model_validate(
-        {"accounts": {"sales": account}, "ledger": {"path": str(directory / "ledger.db")}}
-    )
 
 
 async def send(graph: Graph, directory: Path, key: str | None = None, **changes: Any) -> Mapping[str, Any]:

@@ -13,13 +13,11 @@ from connector.mailbox.criteria import All, Contains, Has, Since, State, Word
 from connector.mailbox.graph.graph_mailbox import GraphMailbox, use_graph
 from connector.mailbox.port import WHOLE, Change, Deletion, Listing, Mailbox, Mark, Reference, Transfer
 from connector.send.direct import use_mailbox
-from connector.settings.model import Settings
 from tests.contract.mailboxes import GraphPost, day, graph_post, mail
 from tests.servers.graph import graph_server
 from tests.servers.graph_world import Graph
-from tests.wire.graph_submission import FixedTokens, graph_mailboxes, route
+from tests.wire.graph_submission import USER, FixedTokens, graph_mailboxes, route, settings
 
-USER = "flow@example.test"
 CHANGES: dict[str, Change] = {
     "moveMessage": Transfer("Sent"),
     "copyMessage": Transfer("Sent", copy=True),
@@ -39,28 +37,10 @@ def graph(post: GraphPost) -> Graph:
     return post.graph
 
 
-def settings(graph: Graph, directory: Path) -> Settings:
-    account = {
-        "transport": "graph",
-        "address": USER,
-        "graph": {"base_url": graph.base_url},
-        "incoming": {"protocol": "graph"},
-        "oauth": {
-            "grant": "client_credentials",
-            "client_id": "connector",
-            "client_secret": "s3cret",
-            "token_url": graph.token_url,
-        },
-    }
-    return Settings.model_validate(
-        {"accounts": {"default": account}, "ledger": {"path": str(directory / "ledger.db")}}
-    )
-
-
 async def test_a_task_lists_reads_and_moves(post: GraphPost, graph: Graph, tmp_path: Path) -> None:
     graph.token(None, "Mail.ReadWrite")
     post.deliver(mail(1))
-    configured = settings(graph, tmp_path)
+    configured = settings(graph, tmp_path, "default", incoming={"protocol": "graph"})
 
     async def task(**inputs: Any) -> Any:
         return await use_mailbox(inputs, configured, environ={})
@@ -85,7 +65,11 @@ async def test_a_task_lists_reads_and_moves(post: GraphPost, graph: Graph, tmp_p
 async def test_a_mailbox_that_the_token_does_not_open(post: GraphPost, graph: Graph, tmp_path: Path) -> None:
     graph.token(None, "Mail.Send")
     with pytest.raises(ConnectorError) as caught:
-        await use_mailbox({"mailboxOperation": "list"}, settings(graph, tmp_path), environ={})
+        await use_mailbox(
+            {"mailboxOperation": "list"},
+            settings(graph, tmp_path, "default", incoming={"protocol": "graph"}),
+            environ={},
+        )
     assert caught.value.code is ErrorCode.AUTH_FAILED
     assert "Mail.Read" in caught.value.message
 

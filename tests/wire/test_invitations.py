@@ -24,6 +24,15 @@ MEETING: dict[str, Any] = {
 }
 MAIL = {"smtpEmailSubject": "Kick-off", "smtpEmailContent": "Hello"}
 
+each_step = pytest.mark.parametrize(
+    ("changed", "method", "status"),
+    [
+        ({}, "REQUEST", "CONFIRMED"),
+        ({"sequence": 1, "location": "Room 5"}, "REQUEST", "CONFIRMED"),
+        ({"method": "cancel", "sequence": 2}, "CANCEL", "CANCELLED"),
+    ],
+)
+
 
 async def invited(tmp_path: Path, **changed: Any) -> tuple[EmailMessage, Any, bytes]:
     mail = await sent(tmp_path, {**MAIL, "smtpEmailInvitation": {**MEETING, **changed}})
@@ -34,14 +43,7 @@ async def invited(tmp_path: Path, **changed: Any) -> tuple[EmailMessage, Any, by
     return part, icalendar.Calendar.from_ical(octets), octets
 
 
-@pytest.mark.parametrize(
-    ("changed", "method", "status"),
-    [
-        ({}, "REQUEST", "CONFIRMED"),
-        ({"sequence": 1, "location": "Room 5"}, "REQUEST", "CONFIRMED"),
-        ({"method": "cancel", "sequence": 2}, "CANCEL", "CANCELLED"),
-    ],
-)
+@each_step
 async def test_a_meeting_its_change_and_its_end(
     tmp_path: Path, changed: dict[str, Any], method: str, status: str
 ) -> None:
