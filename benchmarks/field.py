@@ -27,7 +27,8 @@ from pyzeebe.errors import ZeebeBackPressureError
 from connector.devengine.local import LocalEngine
 from connector.observe.logs import configure_logging
 from connector.secrets.masker import Masker
-from connector.send.pipeline import Pipeline, open_pipeline
+from connector.send.assembly import open_pipeline
+from connector.send.pipeline import Pipeline
 from connector.settings.model import SEND_TASK_TYPE
 from connector.settings.sources import load
 from tests.engine.processes import Static, send_process

@@ -30,7 +30,7 @@ from connector.ledger import open_upkeep
 from connector.model.job import Complete, Job, JobContext, Outcome
 from connector.observe.logs import configure_logging
 from connector.secrets.masker import Masker
-from connector.send.pipeline import Shared, open_pipeline
+from connector.send.assembly import Shared, open_pipeline
 from connector.settings.model import SEND_TASK_TYPE, Settings
 from connector.settings.sources import load
 from connector.worker.job_loop import Handler, JobLoop

@@ -18,7 +18,7 @@ from types import FrameType
 from benchmarks.figures import Row, report
 from connector.observe.logs import configure_logging
 from connector.secrets.masker import Masker
-from connector.send.pipeline import open_pipeline
+from connector.send.assembly import open_pipeline
 from connector.settings.model import SEND_TASK_TYPE
 from connector.settings.sources import load
 from connector.testing.engine import FakeEngine

@@ -176,8 +176,8 @@ def _renderer(
 async def _made(settings: Settings, variables: Mapping[str, Any]) -> Message:
     from connector.errors import ConnectorError
     from connector.secrets.masker import Masker
+    from connector.send.assembly import open_pipeline
     from connector.send.direct import job_of
-    from connector.send.pipeline import open_pipeline
 
     captured = _Captured()
     async with open_pipeline(settings, Masker(), {}, captured) as pipeline:

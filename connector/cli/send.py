@@ -170,8 +170,8 @@ def _send(mails: _Mails, task: _Task, settings: Settings, dry_run: Path | None) 
 async def _handled(mails: _Mails, task: _Task, settings: Settings, dry_run: Path | None) -> int:
     from connector.observe.logs import configure_logging
     from connector.secrets.masker import Masker
+    from connector.send.assembly import open_pipeline
     from connector.send.direct import EmlFile
-    from connector.send.pipeline import open_pipeline
     from connector.settings.ledger import LedgerSettings
 
     masker = Masker()

@@ -32,7 +32,7 @@ from connector.engine.port import EngineRefusedError
 from connector.model.job import Job, JobContext, Outcome
 from connector.observe.logs import configure_logging
 from connector.secrets.masker import Masker
-from connector.send.pipeline import open_pipeline
+from connector.send.assembly import open_pipeline
 from connector.settings.ledger import LedgerSettings
 from connector.settings.model import SEND_TASK_TYPE, EngineSettings, LogSettings, Settings
 from connector.settings.sources import SettingsError, load

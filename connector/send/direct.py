@@ -16,7 +16,7 @@ from connector.model.job import Job
 from connector.model.receipt import Delivery, Receipt
 from connector.model.server import Route
 from connector.secrets.masker import Masker
-from connector.send.pipeline import open_pipeline
+from connector.send.assembly import open_pipeline
 from connector.settings.model import MAILBOX_TASK_TYPE, SEND_TASK_TYPE, Settings
 from connector.settings.sources import load_settings
 from connector.transport.port import Deliveries

@@ -7,79 +7,32 @@ when the job's task is cancelled: the worker can report what became of the mail.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import cache, partial
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from connector.accounts.accounts import Accounts
-from connector.accounts.credentials import configured_credentials
-from connector.auth.sources import TokenSources, open_sources
 from connector.errors import CancelledBeforeSendError, CancelReason, ConnectorError, InputError
-from connector.graph.allowance import Allowances
-from connector.ledger import Upkeep, open_upkeep
-from connector.message.content.reader import ContentReader
 from connector.model.job import Fail, Job, JobContext, Outcome, Throw
-from connector.model.server import GraphRoute, Server
-from connector.net.outbound import Outbound, outbound
-from connector.observe.metrics import Metrics
-from connector.secrets.masker import MaskedError, Masker, masked
-from connector.secrets.providers import open_secrets
-from connector.secrets.resolve import SecretResolver
+from connector.secrets.masker import MaskedError, masked
 from connector.send import outcome
 from connector.send.bulk import Bulk
-from connector.send.copies import with_copy
 from connector.send.identity import identify
 from connector.send.once import Once
 from connector.send.one_mail import OneMail
 from connector.send.submission import Response, Stages, Submission
-from connector.settings.model import MAILBOX_TASK_TYPE, Settings
+from connector.settings.model import MAILBOX_TASK_TYPE
 from connector.tasks import send_task
 from connector.tasks.header_advice import header_warnings
 from connector.tasks.headers import HEADERS, TaskHeaders, read_task_headers
 from connector.tasks.input_advice import misspelling_warnings
 from connector.tasks.port import SendTask
-from connector.transport.pacing import Pacing
-from connector.transport.port import Transport
-from connector.transport.smtp.transport import SmtpTransport
 
 if TYPE_CHECKING:
-    from connector.graph.mailboxes import GraphMailboxes
-    from connector.mailbox.pool import Mailboxes
-    from connector.mailtemplates.render import Templates
     from connector.send.mailbox_jobs import MailboxJobs
-    from connector.signing.protection import Protector
 
 _log = structlog.get_logger(__name__)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What a pipeline has in common with the next one, when settings change.
-
-    Attributes:
-        upkeep: Where mails are remembered.
-        metrics: Where they are counted.
-        pacing: The turns of accounts with a rate, which new settings do not begin anew.
-        allowances: The same for the limits of Microsoft Graph.
-        smtp: Kept connections and refused logins; None for a pipeline that stands alone.
-        clock: Gives the present with its zone, for what the mails say.
-    """
-
-    upkeep: Upkeep
-    metrics: Metrics = field(default_factory=Metrics)
-    pacing: Pacing = field(default_factory=Pacing)
-    allowances: Allowances = field(default_factory=Allowances)
-    smtp: SmtpTransport | None = None
-    clock: Callable[[], datetime] = _now
 
 
 class Pipeline:
@@ -196,197 +149,3 @@ class Pipeline:
 def _reason(context: JobContext) -> CancelReason:
     """Why a handler was cancelled."""
     return CancelReason.LEASE_LOST if context.lost else CancelReason.SHUTDOWN
-
-
-@asynccontextmanager
-async def open_pipeline(
-    settings: Settings,
-    masker: Masker,
-    environ: Mapping[str, str],
-    transport: Transport | None = None,
-    shared: Shared | None = None,
-) -> AsyncIterator[Pipeline]:
-    """Put the stages together as the settings say, and close them at the end.
-
-    Args:
-        settings: What the operator wants.
-        masker: Learns every credential, and masks them in the logs.
-        environ: Where secrets from the environment are looked up.
-        transport: Carries every mail, in place of the transports that the routes name.
-        shared: What outlives it; a ledger of its own, as the settings describe it, by default.
-
-    Raises:
-        LedgerUnavailableError: The settings describe a ledger that this worker cannot have.
-    """
-    async with AsyncExitStack() as stack:
-        lasting = shared is not None
-        if shared is None:
-            opening = open_upkeep(settings.ledger, settings.worker.lease)
-            shared = Shared(await stack.enter_async_context(opening))
-        way = outbound(settings.http)
-        content = ContentReader(settings.attachments, way=way)
-        stack.push_async_callback(content.aclose)
-        masks = Masker()
-        remember = _remembering(masker, masks)
-        for password in way.passwords:
-            remember(password)
-        secrets = await stack.enter_async_context(open_secrets(settings.secrets, environ, remember, way))
-        tokens = await stack.enter_async_context(
-            open_sources(settings, secrets, remember, masker.remember, shared.metrics.token_requested)
-        )
-        accounts = Accounts(settings)
-        transports = _instead(transport)
-        if transport is None:
-            smtp = shared.smtp
-            if smtp is None:
-                smtp = await stack.enter_async_context(open_smtp(settings, shared.metrics))
-            smtp.use(settings.smtp, tokens.of)
-            transports = {Server.transport: smtp}
-        graph = await stack.enter_async_context(_graph_mailboxes(tokens, way, shared.allowances))
-        if GraphRoute.transport not in transports and any(
-            isinstance(account.route, GraphRoute) for account in accounts.all
-        ):
-            transports[GraphRoute.transport] = _graph_transport(graph())
-        if lasting:
-            await stack.enter_async_context(_beside(_watch_grants(settings, tokens, shared.metrics)))
-        if any(account.signing.keys or account.signing.dkim for account in accounts.all):
-            await stack.enter_async_context(_beside(_watch_keys(accounts, secrets, shared.metrics)))
-        stages = Stages(
-            settings,
-            accounts,
-            secrets,
-            content,
-            _protector(),
-            _templates(settings),
-            shared.pacing,
-            transports,
-            tokens.of,
-            graph,
-            masker,
-            masks,
-            shared.metrics,
-            shared.clock,
-            await stack.enter_async_context(_open_mailboxes(settings, shared.metrics)),
-        )
-        once = Once(shared.upkeep, settings.ledger, partial(with_copy, stages=stages))
-        yield Pipeline(stages, once, _mailbox_jobs(stages))
-
-
-def _mailbox_jobs(stages: Stages) -> Callable[[], MailboxJobs]:
-    @cache
-    def made() -> MailboxJobs:
-        from connector.send.mailbox_jobs import MailboxJobs  # noqa: PLC0415 - loads libraries
-
-        return MailboxJobs(stages)
-
-    return made
-
-
-@asynccontextmanager
-async def _open_mailboxes(settings: Settings, metrics: Metrics) -> AsyncIterator[Callable[[], Mailboxes]]:
-    async with AsyncExitStack() as stack:
-
-        @cache
-        def made() -> Mailboxes:
-            from connector.mailbox.pool import Mailboxes  # noqa: PLC0415 - loads libraries
-
-            limits, authorities = settings.smtp.timeouts.limits, settings.smtp.ca_file
-            mailboxes = Mailboxes(settings.mailbox, limits, authorities)
-            stack.push_async_callback(mailboxes.aclose)
-            stack.enter_context(metrics.mailbox_pool(lambda: mailboxes.connections))
-            return mailboxes
-
-        yield made
-
-
-@asynccontextmanager
-async def open_smtp(settings: Settings, metrics: Metrics) -> AsyncIterator[SmtpTransport]:
-    """Open the SMTP transport of a worker, and close its connections at the end."""
-    smtp = SmtpTransport(settings.smtp, settings.worker.max_jobs)
-    try:
-        with metrics.pool(smtp.connections):
-            yield smtp
-    finally:
-        await smtp.aclose()
-
-
-def _instead(transport: Transport | None) -> dict[str, Transport]:
-    """Take one transport for all that a route may name."""
-    return {} if transport is None else dict.fromkeys((Server.transport, GraphRoute.transport), transport)
-
-
-@asynccontextmanager
-async def _graph_mailboxes(
-    tokens: TokenSources, way: Outbound, allowances: Allowances
-) -> AsyncIterator[Callable[[], GraphMailboxes]]:
-    async with AsyncExitStack() as stack:
-
-        @cache
-        def made() -> GraphMailboxes:
-            from connector.graph.mailboxes import GraphMailboxes  # noqa: PLC0415 - loads a library
-
-            mailboxes = GraphMailboxes(tokens.of, way, allowances)
-            stack.push_async_callback(mailboxes.aclose)
-            return mailboxes
-
-        yield made
-
-
-def _graph_transport(mailboxes: GraphMailboxes) -> Transport:
-    from connector.transport.graph.graph_transport import GraphTransport  # noqa: PLC0415 - loads a library
-
-    return GraphTransport(mailboxes)
-
-
-@asynccontextmanager
-async def _beside(duty: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run a duty while the block lasts."""
-    task = asyncio.create_task(duty)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-
-
-async def _watch_keys(accounts: Accounts, secrets: SecretResolver, metrics: Metrics) -> None:
-    from connector.send.expiry import ExpiryWatch  # noqa: PLC0415 - loads a library
-
-    await ExpiryWatch(accounts, secrets, metrics, _now).run()
-
-
-async def _watch_grants(settings: Settings, tokens: TokenSources, metrics: Metrics) -> None:
-    from connector.send.grant_watch import GrantWatch  # noqa: PLC0415 - loads libraries
-
-    enabled = {name for name, account in settings.accounts.items() if account.enabled}
-    credentials = [one for one in configured_credentials(settings) if enabled.intersection(one.accounts)]
-    if credentials:
-        await GrantWatch(credentials, tokens, metrics, settings.tokens.warn, _now).run()
-
-
-def _protector() -> Callable[[], Protector]:
-    @cache
-    def made() -> Protector:
-        from connector.signing.protection import Protector  # noqa: PLC0415 - loads a library
-
-        return Protector(_now)
-
-    return made
-
-
-def _templates(settings: Settings) -> Callable[[], Templates]:
-    @cache
-    def made() -> Templates:
-        from connector.mailtemplates.render import Templates  # noqa: PLC0415 - loads a library
-
-        return Templates(settings.templates, settings.message.time_zone)
-
-    return made
-
-
-def _remembering(*maskers: Masker) -> Callable[[str], None]:
-    def remember(value: str) -> None:
-        for masker in maskers:
-            masker.remember(value)
-
-    return remember

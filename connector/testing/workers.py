@@ -20,7 +20,8 @@ from connector.engine.port import LeaseLostError
 from connector.ledger import open_upkeep
 from connector.model.job import Complete, Fail, Job, Outcome, Throw
 from connector.secrets.masker import Masker
-from connector.send.pipeline import Pipeline, Shared, open_pipeline
+from connector.send.assembly import Shared, open_pipeline
+from connector.send.pipeline import Pipeline
 from connector.settings.model import MAILBOX_TASK_TYPE, HealthSettings, Settings
 from connector.settings.secrets import SecretSettings
 from connector.testing.redirect import Redirected, StandInSecrets

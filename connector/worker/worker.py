@@ -34,7 +34,7 @@ from connector.observe.health import Check, Health
 from connector.observe.logs import configure_logging
 from connector.observe.metrics import MeasuredStore, Metrics
 from connector.secrets.masker import Masker
-from connector.send.pipeline import Shared, open_pipeline, open_smtp
+from connector.send.assembly import Shared, open_pipeline, open_smtp
 from connector.settings.model import Settings
 from connector.settings.sources import Loaded, SettingsError
 from connector.worker.job_loop import JobLoop

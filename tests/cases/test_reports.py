@@ -16,7 +16,7 @@ import pytest
 from connector.feel import evaluate
 from connector.model.job import Complete
 from connector.secrets.masker import Masker
-from connector.send.pipeline import open_pipeline
+from connector.send.assembly import open_pipeline
 from connector.settings.model import SEND_TASK_TYPE
 from connector.settings.sources import load
 from tests.cases.scripted_smtp import ScriptedServer

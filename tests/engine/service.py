@@ -13,7 +13,7 @@ from pyzeebe import ZeebeClient
 
 from connector.engine.grpc import GrpcEngine
 from connector.secrets.masker import Masker
-from connector.send.pipeline import open_pipeline
+from connector.send.assembly import open_pipeline
 from connector.settings.sources import load
 from connector.worker.job_loop import JobLoop
 from tests.engine.processes import send_process

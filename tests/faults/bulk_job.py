@@ -10,7 +10,7 @@ import json
 import sys
 
 from connector.secrets.masker import Masker
-from connector.send.pipeline import open_pipeline
+from connector.send.assembly import open_pipeline
 from connector.settings.sources import load
 from tests.jobs import job
 

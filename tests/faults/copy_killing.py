@@ -19,7 +19,7 @@ from connector.ledger.ledger import Ledger
 from connector.ledger.port import Copied, Sent
 from connector.mailbox.threaded import ThreadedMailbox
 from connector.secrets.masker import Masker
-from connector.send.pipeline import open_pipeline
+from connector.send.assembly import open_pipeline
 from tests.contract.mailboxes import DovecotPost
 from tests.jobs import job
 from tests.wire.sent_copies import MAIL, SECRETS, settings_of

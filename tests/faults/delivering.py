@@ -21,7 +21,7 @@ from connector.ledger.ledger import Ledger
 from connector.ledger.port import Sent
 from connector.ledger.progress import Delivered
 from connector.secrets.masker import Masker
-from connector.send.pipeline import open_pipeline
+from connector.send.assembly import open_pipeline
 from connector.settings.sources import load
 from tests.jobs import job
 

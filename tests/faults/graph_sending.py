@@ -18,7 +18,8 @@ from connector.graph.api import Limits
 from connector.mailbox.graph import graph_mailbox  # noqa: F401 - loaded once, before the forks
 from connector.model.job import Complete
 from connector.secrets.masker import Masker
-from connector.send.pipeline import Pipeline, open_pipeline
+from connector.send.assembly import open_pipeline
+from connector.send.pipeline import Pipeline
 from connector.settings.model import Settings
 from connector.transport.graph import graph_transport  # noqa: F401 - as above
 from tests.jobs import job

@@ -12,7 +12,7 @@ import pytest
 from connector.model.incoming import MailProtocol
 from connector.model.job import Complete, Outcome
 from connector.secrets.masker import Masker
-from connector.send.pipeline import open_pipeline
+from connector.send.assembly import open_pipeline
 from connector.testing.smtp import SmtpServer
 from tests.contract.mailboxes import DovecotPost
 from tests.faults.copy_killing import POINTS

@@ -19,7 +19,7 @@ from connector.ledger import open_ledger
 from connector.ledger.port import State
 from connector.model.job import Complete, Fail, Outcome
 from connector.secrets.masker import Masker
-from connector.send.pipeline import open_pipeline
+from connector.send.assembly import open_pipeline
 from connector.settings.model import SEND_TASK_TYPE, Settings
 from connector.settings.sources import load
 from connector.testing.behaviour import Action, Behaviour, Drop, Reset, Say, Silence, Verb

@@ -16,8 +16,9 @@ import pytest
 from connector.errors import ErrorCode
 from connector.model.job import Complete, Fail, JobContext, Outcome
 from connector.secrets.masker import Masker
+from connector.send.assembly import open_pipeline
 from connector.send.direct import EmlFile
-from connector.send.pipeline import Pipeline, open_pipeline
+from connector.send.pipeline import Pipeline
 from connector.settings.sources import load
 from connector.testing.behaviour import Behaviour, Drop, Hold, Say, Verb
 from connector.testing.smtp import SmtpServer

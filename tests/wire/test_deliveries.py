@@ -17,7 +17,8 @@ from connector.ledger.memory import MemoryStore
 from connector.ledger.port import Answer, Granted, Operation, State
 from connector.model.job import Complete, Fail, Job, JobContext, Outcome
 from connector.secrets.masker import Masker
-from connector.send.pipeline import Pipeline, Shared, open_pipeline
+from connector.send.assembly import Shared, open_pipeline
+from connector.send.pipeline import Pipeline
 from connector.settings.sources import load
 from connector.testing.behaviour import Behaviour, Drop, Hold, Say, Verb
 from connector.testing.smtp import SmtpServer

@@ -21,8 +21,8 @@ from connector.ledger import open_upkeep
 from connector.model.credential import Credential
 from connector.observe.metrics import Metrics
 from connector.secrets.masker import Masker
+from connector.send.assembly import Shared, open_pipeline
 from connector.send.grant_watch import GrantWatch
-from connector.send.pipeline import Shared, open_pipeline
 from connector.settings.model import Settings
 from tests.oauth import by_consent, consented, credential, file_store, key_file, new_key
 from tests.servers.authorization import OTHER_USER, SECRET, USER, AuthorizationServer, answering

@@ -14,7 +14,7 @@ import pytest
 
 from connector.model.job import Complete, Fail, Job, Outcome
 from connector.secrets.masker import Masker
-from connector.send.pipeline import open_pipeline
+from connector.send.assembly import open_pipeline
 from connector.settings.sources import load
 from connector.testing.smtp import SmtpServer
 from tests.jobs import job

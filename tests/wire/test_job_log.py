@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from connector.errors import CancelReason
 from connector.secrets.masker import Masker
-from connector.send.pipeline import open_pipeline
+from connector.send.assembly import open_pipeline
 from connector.settings.model import SEND_TASK_TYPE
 from connector.settings.sources import load
 from connector.testing.behaviour import Behaviour, Hold, Say, Verb

@@ -17,7 +17,8 @@ from connector import InputError, MailboxError, use_mailbox
 from connector.model.incoming import MailProtocol
 from connector.model.job import Complete, Fail, JobContext, Throw
 from connector.secrets.masker import Masker
-from connector.send.pipeline import Pipeline, open_pipeline
+from connector.send.assembly import open_pipeline
+from connector.send.pipeline import Pipeline
 from connector.settings.model import MAILBOX_TASK_TYPE, Settings
 from connector.settings.sources import load
 from tests.contract.mailboxes import DovecotPost, mail

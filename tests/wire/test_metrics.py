@@ -12,7 +12,7 @@ from connector.model.job import Complete, Fail, Job, JobContext, Outcome
 from connector.observe.health import Health
 from connector.observe.metrics import MeasuredStore, Metrics
 from connector.secrets.masker import Masker
-from connector.send.pipeline import Shared, open_pipeline
+from connector.send.assembly import Shared, open_pipeline
 from connector.settings.model import SEND_TASK_TYPE
 from connector.settings.sources import load
 from connector.testing.behaviour import Behaviour, Say, Verb

@@ -16,7 +16,8 @@ from connector.model.incoming import Incoming
 from connector.model.job import Complete, Fail, Outcome
 from connector.model.server import Server
 from connector.secrets.masker import Masker
-from connector.send.pipeline import Pipeline, open_pipeline
+from connector.send.assembly import open_pipeline
+from connector.send.pipeline import Pipeline
 from connector.settings.model import MAILBOX_TASK_TYPE, SEND_TASK_TYPE, Settings
 from tests.jobs import job
 from tests.oauth import consented, file_store, new_key

@@ -15,7 +15,8 @@ import pytest
 
 from connector.model.job import Complete, Fail
 from connector.secrets.masker import Masker
-from connector.send.pipeline import Pipeline, open_pipeline
+from connector.send.assembly import open_pipeline
+from connector.send.pipeline import Pipeline
 from connector.settings.sources import load
 from connector.testing.behaviour import Behaviour, Hold, Say, Verb
 from connector.testing.smtp import SmtpServer

@@ -18,7 +18,8 @@ from connector.observe.logs import configure_logging
 from connector.secrets.cache import CachedSecrets
 from connector.secrets.masker import Masker
 from connector.secrets.resolve import SecretResolver
-from connector.send.pipeline import Pipeline, open_pipeline
+from connector.send.assembly import open_pipeline
+from connector.send.pipeline import Pipeline
 from connector.settings.model import LogSettings
 from connector.settings.secrets import SecretSettings
 from connector.settings.sources import load

@@ -13,7 +13,8 @@ from connector.errors import ErrorCode
 from connector.model.incoming import MailProtocol
 from connector.model.job import Complete, Fail
 from connector.secrets.masker import Masker
-from connector.send.pipeline import Pipeline, open_pipeline
+from connector.send.assembly import open_pipeline
+from connector.send.pipeline import Pipeline
 from connector.settings.model import MAILBOX_TASK_TYPE
 from connector.settings.sources import SettingsError, load
 from connector.testing.smtp import SmtpServer

@@ -20,8 +20,9 @@ from connector.model.job import Complete, Fail, Outcome
 from connector.observe.metrics import Metrics
 from connector.secrets.masker import Masker
 from connector.secrets.providers import open_secrets
+from connector.send.assembly import open_pipeline
 from connector.send.expiry import ExpiryWatch
-from connector.send.pipeline import Pipeline, open_pipeline
+from connector.send.pipeline import Pipeline
 from connector.settings.model import Settings
 from connector.testing.behaviour import Behaviour, Say, Verb
 from connector.testing.smtp import SmtpServer

@@ -20,7 +20,7 @@ from connector.auth.sources import open_sources
 from connector.model.job import Complete
 from connector.secrets.masker import Masker
 from connector.secrets.providers import open_secrets
-from connector.send.pipeline import open_pipeline
+from connector.send.assembly import open_pipeline
 from connector.settings.model import Settings
 from connector.testing.behaviour import Behaviour, Say, Verb
 from connector.testing.smtp import Offer, SmtpServer

@@ -20,7 +20,8 @@ from connector.auth.entry import AccessToken
 from connector.auth.file_store import FileStore
 from connector.auth.postgres_store import PostgresStore
 from connector.secrets.masker import Masker
-from connector.send.pipeline import Pipeline, open_pipeline
+from connector.send.assembly import open_pipeline
+from connector.send.pipeline import Pipeline
 from connector.settings.model import Settings
 from tests.jobs import job
 

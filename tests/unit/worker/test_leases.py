@@ -59,9 +59,11 @@ async def test_a_handler_whose_lease_ends_is_cancelled_once_while_an_extension_i
             await self.until(lambda: bool(held.cancelled))
             raise LeaseLostError("gone")
 
-    engine, held, extended = Slow(lease=0.5), Held(stubborn=True), list[int]()
-    with capture_logs() as logs:
-        async with working(engine, held, lease=timedelta(seconds=0.5), stream=False):
+    engine, held, extended = Slow(lease=2), Held(stubborn=True), list[int]()
+    with (
+        capture_logs() as logs
+    ):  # a lease longer than this machine pauses, as the job is offered again and its lease renewed
+        async with working(engine, held, lease=timedelta(seconds=2), stream=False):
             key = engine.create_job(TYPE)
             await engine.until(lambda: bool(held.cancelled))
             for _ in range(10):  # the extension is answered
