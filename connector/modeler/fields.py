@@ -8,19 +8,9 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from connector.modeler.field import (
-    ACCOUNT_CHOSEN,
-    ADDRESS,
-    ADDRESSES,
-    OUTCOME,
-    SERVER,
-    SERVER_HERE,
-    Field,
-    Group,
-    Pattern,
-    Target,
-    When,
-)
+from connector.modeler.field import ADDRESS, ADDRESSES, Field, Group, Target, When
+from connector.modeler.option_fields import OPTIONS
+from connector.modeler.shared_fields import ACCOUNT_CHOSEN, OUTCOME, SERVER, SERVER_HERE
 
 GROUPS = MappingProxyType(
     {
@@ -105,7 +95,7 @@ RECIPIENTS = (
     ),
 )
 
-_WRITTEN_HERE = When("contentFrom", "here")
+_WRITTEN_HERE = When("template", None)
 _FROM_TEMPLATE = When("contentFrom", "template")
 
 CONTENT = (
@@ -216,179 +206,6 @@ CONTENT = (
         tooltip="Each item is a Camunda document, a path, or a context with name and one of content (text), "
         "base64, path or url; contentType if it is not to be guessed. With inline: true and contentId an "
         "image is shown inside the HTML where it says cid:.",
-    ),
-)
-
-# Not given leaves it to the account.
-_PROTECTION = MappingProxyType({"true": "Yes", "false": "No"})
-_RECEIPT_TO_SENDER = When("readReceipt", "sender")
-_RECEIPT_TO_ADDRESS = When("readReceipt", "address")
-
-OPTIONS = (
-    Field(
-        id="importance",
-        name="smtpEmailImportance",
-        group=Group.IMPORTANCE,
-        label="Importance",
-        tooltip="Shown by most mail programs. Empty: the mail says nothing of it.",
-        choices={"high": "High", "normal": "Normal", "low": "Low"},
-    ),
-    Field(
-        id="sensitivity",
-        name="smtpEmailSensitivity",
-        group=Group.IMPORTANCE,
-        label="Sensitivity",
-        tooltip="A label that mail programs show. It encrypts nothing.",
-        choices={
-            "normal": "Normal",
-            "personal": "Personal",
-            "private": "Private",
-            "confidential": "Confidential",
-        },
-    ),
-    Field(
-        id="sign",
-        name="smtpEmailSign",
-        group=Group.DELIVERY,
-        label="Signature",
-        tooltip="A signature by S/MIME shows readers who sent the mail, and that it is unchanged. It takes a "
-        "key, which the operator of the worker gives the account.",
-        choices=_PROTECTION,
-        when=ACCOUNT_CHOSEN,
-    ),
-    Field(
-        id="encrypt",
-        name="smtpEmailEncrypt",
-        group=Group.DELIVERY,
-        label="Encryption",
-        tooltip="Encrypts body and attachments by S/MIME, not the subject. Every recipient needs a "
-        "certificate that the operator of the worker has; without it nothing is sent.",
-        choices=_PROTECTION,
-        when=ACCOUNT_CHOSEN,
-    ),
-    Field(
-        id="readReceipt",
-        name="readReceipt",
-        target=Target.PROPERTY,
-        group=Group.IMPORTANCE,
-        label="Read receipt",
-        tooltip="Asks the reader's mail program for a confirmation. Many readers decline.",
-        value="none",
-        choices={"none": "Do not ask", "sender": "To the sender", "address": "To another address"},
-    ),
-    Field(
-        id="readReceiptToSender",
-        name="smtpEmailReadReceipt",
-        value="true",
-        when=_RECEIPT_TO_SENDER,
-    ),
-    Field(
-        id="readReceiptAddress",
-        name="smtpEmailReadReceipt",
-        group=Group.IMPORTANCE,
-        label="Read receipt to",
-        tooltip="One address, or FEEL that gives one, or true for the sender.",
-        placeholder="receipts@example.com",
-        pattern=Pattern(r"true|[^@]*@[^@]+", "One address, true, or FEEL after ="),
-        needed=True,
-        when=_RECEIPT_TO_ADDRESS,
-    ),
-    Field(
-        id="deliveryReceipt",
-        name="smtpEmailDeliveryReceipt",
-        group=Group.IMPORTANCE,
-        label="Delivery receipt",
-        description="success, failure, delay (several with commas), or never.",
-        tooltip="When the mail server reports to the sender. A server without DSN cannot; then the result "
-        "has a warning.",
-        placeholder="failure, delay",
-        pattern=Pattern(
-            r"(success|failure|delay|never)(\s*[,;]\s*(success|failure|delay|never))*",
-            "success, failure, delay (several with commas), never, or FEEL after =",
-        ),
-    ),
-    Field(
-        id="followUp",
-        name="smtpEmailFollowUp",
-        group=Group.IMPORTANCE,
-        label="Follow up",
-        description="today, tomorrow, a date, a date and time, or a duration such as P3D.",
-        tooltip="Flags the mail and gives a deadline for the answer. Without a time of day it is the end "
-        "of the business day.",
-        placeholder="tomorrow 09:30",
-        pattern=Pattern(
-            r"today|tomorrow( \d{1,2}:\d{2})?|P.+|\d{4}-\d{2}-\d{2}.*",
-            "today, tomorrow 09:30, 2026-12-24, P3D, or FEEL after =",
-        ),
-    ),
-    Field(
-        id="replyTo",
-        name="smtpEmailDirectReplyTo",
-        group=Group.REPLIES,
-        label="Reply to",
-        tooltip="Where answers go instead of the sender: one address, several with commas, or a FEEL list.",
-        placeholder="sales@example.com",
-        pattern=ADDRESSES,
-    ),
-    Field(
-        id="headers",
-        name="smtpEmailHeaders",
-        group=Group.DELIVERY,
-        label="Headers",
-        description='Extra header fields, such as {"X-Case": caseId}',
-        tooltip="A FEEL context of names and values. From, To, Subject, Date and other headers of the "
-        "connector cannot be set.",
-    ),
-    Field(
-        id="inReplyTo",
-        name="smtpEmailInReplyTo",
-        group=Group.REPLIES,
-        label="In reply to",
-        tooltip="The Message-ID of the mail that this one answers, such as mail.messageId of an earlier "
-        "task: mail programs then show both as one conversation.",
-        placeholder="<order-4711@example.com>",
-    ),
-    Field(
-        id="references",
-        name="smtpEmailReferences",
-        group=Group.REPLIES,
-        label="References",
-        tooltip="The Message-IDs of the conversation so far, the oldest first.",
-    ),
-    Field(
-        id="unsubscribe",
-        name="smtpEmailUnsubscribe",
-        group=Group.REPLIES,
-        label="Unsubscribe",
-        description='A FEEL context, such as {url: "https://example.com/leave", oneClick: true}',
-        tooltip="Lets mail programs show a link for leaving the list. Keys: mailto, url, oneClick.",
-    ),
-    Field(
-        id="requireAll",
-        name="smtpEmailRequireAllRecipients",
-        group=Group.DELIVERY,
-        label="All recipients or none",
-        tooltip="If the server refuses one recipient, no mail is sent. Otherwise the others get it, and the "
-        "result lists the refused ones.",
-        value=False,
-    ),
-    Field(
-        id="idempotencyKey",
-        name="smtpEmailIdempotencyKey",
-        group=Group.DELIVERY,
-        label="Idempotency key",
-        description="At most 200 characters. Empty: each pass through this element sends a mail.",
-        tooltip="Names the mail: of all tasks with the same key, only one sends it.",
-    ),
-    Field(
-        id="copy",
-        name="smtpEmailCopy",
-        group=Group.DELIVERY,
-        label="Copy",
-        description="Empty: as in the settings of the account.",
-        tooltip="Where a copy of the mail goes once it was sent. The folder of sent mails needs an account "
-        "with a mailbox.",
-        choices={"none": "None", "sent-folder": "Folder of sent mails"},
     ),
 )
 

@@ -268,12 +268,16 @@ def _condition(when: When) -> Object:
     conditions: list[Json] = []
     condition: When | None = when
     while condition is not None:
-        equals = condition.equals
-        test: Object = {"equals": equals} if isinstance(equals, str) else {"oneOf": list(equals)}
-        conditions.insert(0, {"property": condition.id, **test})
+        conditions.insert(0, {"property": condition.id, **_test(condition.equals)})
         condition = condition.also
     first = conditions[0]
     return first if len(conditions) == 1 and isinstance(first, dict) else {"allMatch": conditions}
+
+
+def _test(equals: str | tuple[str, ...] | None) -> Object:
+    if equals is None:
+        return {"isActive": False}
+    return {"equals": equals} if isinstance(equals, str) else {"oneOf": list(equals)}
 
 
 def _shape(field: Field, definition: Definition | None) -> Object:

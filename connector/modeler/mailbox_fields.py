@@ -11,16 +11,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from connector.modeler.field import (
-    OUTCOME,
-    SERVER,
-    SERVER_HERE,
-    Field,
-    Group,
-    Pattern,
-    Target,
-    When,
-)
+from connector.modeler.field import Field, Group, Pattern, Target, When
+from connector.modeler.shared_fields import OUTCOME, SERVER, SERVER_HERE
 
 _TITLES: dict[Group, str] = {
     Group.SERVER: "Mailbox",

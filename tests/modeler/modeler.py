@@ -11,6 +11,7 @@ import shutil
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Locator, Page, async_playwright, expect
 
@@ -85,10 +86,19 @@ class Modeler:
         )
         return await labels.all_inner_texts()
 
+    async def options(self, group: str) -> list[str]:
+        """Open a section; what its dropdowns offer."""
+        return await (await self._open(group)).locator("select option").all_inner_texts()
+
     async def reapply(self) -> list[str]:
         """Apply the template of every element that has one once more; the ids of those elements."""
         elements: list[str] = await self._page.evaluate("reapply()")
         return elements
+
+    async def update(self) -> list[tuple[str, int]]:
+        """Update every element to the newest version of its template; the ids, each with that version."""
+        elements: list[list[Any]] = await self._page.evaluate("update()")
+        return [(str(element), int(version)) for element, version in elements]
 
     async def state_of_template(self) -> str:
         """What the panel says of the selected element's template, such as ``Applied`` or ``Not found``."""

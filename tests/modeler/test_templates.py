@@ -217,6 +217,7 @@ def test_every_entry_is_filled_in_by_the_test_above() -> None:
         ("Content", "Language"),
         ("Delivery", "Signature"),
         ("Delivery", "Encryption"),
+        ("Importance and receipts", "Importance and sensitivity"),
     }
 
 
@@ -311,3 +312,31 @@ async def test_a_read_receipt_goes_to_the_sender(
         await watch.completed(await run(zeebe, xml, tmp_path / f"{process_id}.bpmn"))
     (mail,) = smtp.received
     assert read(mail)["Disposition-Notification-To"] == "Order desk <orders@example.com>"
+
+
+@pytest.mark.usefixtures("worker")
+async def test_importance_and_sensitivity_follow_the_process(
+    modeler: Modeler, zeebe: ZeebeClient, watch: Watch, tmp_path: Path, process_id: str
+) -> None:
+    await applied(modeler, ELEMENTS[0], process_id)
+    group = "Importance and receipts"
+    async with SmtpServer() as smtp:
+        entries = {
+            **MANDATORY,
+            ("Mail server", "Port"): str(smtp.port),
+            TO: "jane@example.org",
+            (group, "Importance and sensitivity"): "By FEEL expressions",
+            (group, "Importance"): '=if order.id = "4711" then "high" else "low"',
+            (group, "Sensitivity"): "personal",
+        }
+        xml = await filled(modeler, entries)
+        await watch.completed(await run(zeebe, xml, tmp_path / f"{process_id}.bpmn"))
+    message = read(smtp.received[0])
+    assert (message["Importance"], message["Sensitivity"]) == ("high", "Personal")
+
+
+async def test_no_dropdown_has_an_entry_without_words(modeler: Modeler) -> None:
+    for element in (ELEMENTS[0], *MAILBOX_ELEMENTS):
+        await applied(modeler, element, "p")
+        for group in element.form.groups.values():
+            assert "" not in await modeler.options(group)

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from connector.modeler.field import Target
+from connector.modeler.field import NOT_GIVEN, Target
 from connector.modeler.fields import FIELDS
 from connector.modeler.generate import ELEMENTS, inputs, pages
 from connector.settings.model import SEND_TASK_TYPE
@@ -32,13 +32,30 @@ Template = dict[str, Any]
 
 @pytest.fixture(params=_PATHS, ids=lambda path: str(path.name))
 def template(request: pytest.FixtureRequest) -> Template:
-    return dict(json.loads(request.param.read_text(encoding="utf-8")))
+    read: Template = json.loads(request.param.read_text(encoding="utf-8"))
+    by_id = {each["id"]: each for each in read["properties"] if "id" in each}
+    for each in read["properties"]:
+        for one in _parts(each):
+            if one.get("isActive") is False:
+                one.update(_opposite(by_id, one["property"]))
+    return read
 
 
-def _conditions(each: dict[str, Any]) -> dict[str, str]:
-    """The value that an entry shows for, by the id of the other entry."""
+def _opposite(by_id: dict[str, Template], hidden: str) -> Template:
+    """The condition, as a value, that an entry of a choice between two does not show."""
+    chooser, shown_for = list(_conditions(by_id[hidden]).items())[-1]
+    (other,) = [each["value"] for each in by_id[chooser]["choices"] if each["value"] != shown_for]
+    return {"property": chooser, "equals": other}
+
+
+def _parts(each: Template) -> list[Template]:
     condition = each.get("condition", {"allMatch": []})
-    return {one["property"]: one["equals"] for one in condition.get("allMatch", [condition])}
+    return list(condition.get("allMatch", [condition]))
+
+
+def _conditions(each: Template) -> dict[str, str]:
+    """The value that an entry shows for, by the id of the other entry."""
+    return {one["property"]: one["equals"] for one in _parts(each)}
 
 
 def _bound(template: Template, target: Target) -> list[dict[str, Any]]:
@@ -93,7 +110,7 @@ def test_choices_are_words_that_the_reader_accepts(template: Template) -> None:
             words = (
                 {"true", "false"} if definition.kind is Kind.BOOLEAN else set(definition.allowed) - _SYNONYMS
             )
-            assert set(values) == words
+            assert set(values) - {NOT_GIVEN} == words
         assert each.get("value") in {None, *values} or not values
 
 
@@ -212,7 +229,7 @@ def test_a_wrong_value_is_marked_in_the_panel(template: Template, name: str) -> 
 def test_a_pause_is_the_workers_unless_the_modeler_writes_one(template: Template) -> None:
     """Thirty seconds in every diagram would defeat the five minutes that greylisting needs."""
     (entry,) = [each for each in template["properties"] if each.get("id") == "retryBackoff"]
-    assert "value" not in entry
+    assert entry["value"] == ""
 
 
 def test_a_published_template_stays_as_it_was() -> None:

@@ -65,6 +65,9 @@ def test_conditions_refer_to_choices(element: Element) -> None:
         assert each["type"] == "Hidden" or each["group"] in groups
         condition = each.get("condition", {"allMatch": []})
         for one in condition.get("allMatch", [condition]):
+            if "isActive" in one:
+                assert one["property"] in by_id
+                continue
             values = one.get("oneOf") or [one["equals"]]
             assert set(values) <= {choice["value"] for choice in by_id[one["property"]]["choices"]}
 
