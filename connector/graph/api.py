@@ -10,96 +10,34 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 
 from connector.auth.port import TokenSource
-from connector.errors import ErrorCode
-from connector.graph.allowance import Allowance
 from connector.model.hosts import is_protected
 from connector.model.server import GraphRoute
-from connector.net.answers import TooLongError, octets_of, pause_of
+from connector.webapi.allowance import Allowance
+from connector.webapi.api import (
+    LARGEST_ANSWER,
+    MOST_TRIES,
+    USER_AGENT,
+    Answer,
+    ServiceFaultError,
+    answered,
+)
 
 # Ids that stay while a mail is in its mailbox; documented for every request, to be asked for at each.
 _IMMUTABLE = 'IdType="ImmutableId"'
-_LARGEST_ANSWER = 20_000_000
-_MOST_TRIES = 4
-_USER_AGENT = "smtp-connector"
 _GONE = frozenset({"ErrorItemNotFound", "ErrorInvalidIdMalformed", "ErrorMessageNotFound"})
 # What a cloud answers that has no such operation.
 _NO_SUCH_OPERATION = frozenset({400, 404, 405, 501})
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long things may take, in seconds.
-
-    Attributes:
-        connect: Until a connection stands.
-        answer: Until an answer has come, at each step of it.
-        look: How long a mail whose answer was lost is looked for.
-        interval: Between the first two looks; later ones are farther apart.
-    """
-
-    connect: float = 10.0
-    answer: float = 60.0
-    look: float = 60.0
-    interval: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A good answer.
-
-    Attributes:
-        body: Its JSON object; empty where it is none.
-        octets: As they came.
-    """
-
-    status: int
-    body: Mapping[str, Any]
-    headers: Mapping[str, str]
-    octets: bytes = field(repr=False)
-
-
-class GraphFaultError(Exception):
-    """There is no good answer.
-
-    Args:
-        reason: What happened, as the end of a sentence.
-        code: What it means where no answer came.
-        status: The HTTP status, where there was an answer.
-        error: The service's own error code, as ``ErrorSendAsDenied``.
-        request_id: What the service's support can find it by.
-        retry_after: Seconds for which the service wants to be left alone.
-        served: Whether the request may have been served.
-    """
-
-    def __init__(  # noqa: PLR0913 - a record of one event
-        self,
-        reason: str,
-        *,
-        code: ErrorCode = ErrorCode.CONNECTION_FAILED,
-        status: int | None = None,
-        error: str = "",
-        request_id: str = "",
-        retry_after: float | None = None,
-        served: bool = False,
-    ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.code = code
-        self.status = status
-        self.error = error
-        self.request_id = request_id
-        self.retry_after = retry_after
-        self.served = served
+class GraphFaultError(ServiceFaultError):
+    """Microsoft Graph gave no good answer."""
 
     @property
     def gone(self) -> bool:
@@ -108,8 +46,7 @@ class GraphFaultError(Exception):
 
     def told(self, doing: str, advice: str) -> str:
         """Say what failed, as ``make the draft``, and what to change."""
-        known = f" (request-id {self.request_id})" if self.request_id else ""
-        return f"Microsoft Graph did not {doing}: {self.reason}{known}. {advice}".rstrip()
+        return self.told_by("Microsoft Graph", doing, advice)
 
 
 class GraphApi:
@@ -144,7 +81,7 @@ class GraphApi:
         *,
         body: Mapping[str, Any] | bytes | None = None,
         prefer: str = "",
-        largest: int = _LARGEST_ANSWER,
+        largest: int = LARGEST_ANSWER,
     ) -> Answer:
         """Make a request to the mailbox.
 
@@ -164,13 +101,13 @@ class GraphApi:
             TokenError: There is no token.
         """
         refused = None
-        for _ in range(_MOST_TRIES):
+        for _ in range(MOST_TRIES):
             token = await self._tokens.token(refused)
             request = self._request(method, path, body, prefer)
             request.headers["Authorization"] = f"Bearer {token.get_secret_value()}"
             try:
                 async with self._allowance.room(self.route.quota.max_wait):
-                    return await self._answered(request, largest)
+                    return await answered(self._client, request, GraphFaultError, largest)
             except GraphFaultError as fault:
                 if fault.status == 401 and refused is None:
                     refused = token
@@ -209,7 +146,7 @@ class GraphApi:
             )
         headers = {"Content-Type": "application/octet-stream", "Content-Range": span} if span else {}
         request = self._client.build_request(method, url, content=octets or None, headers=headers)
-        return await self._answered(request, _LARGEST_ANSWER)
+        return await answered(self._client, request, GraphFaultError)
 
     def _request(
         self, method: str, path: str, body: Mapping[str, Any] | bytes | None, prefer: str
@@ -218,7 +155,7 @@ class GraphApi:
             **dict(self.route.headers),
             "Prefer": f"{_IMMUTABLE}, {prefer}" if prefer else _IMMUTABLE,
             "Accept": "application/json",
-            "User-Agent": _USER_AGENT,
+            "User-Agent": USER_AGENT,
         }
         content = body if isinstance(body, bytes) else None
         if content is not None:
@@ -241,68 +178,3 @@ class GraphApi:
             return False
         self._allowance.close(fault.retry_after)
         return fault.retry_after <= self.route.quota.max_wait
-
-    async def _answered(self, request: httpx2.Request, largest: int) -> Answer:
-        try:
-            response = await self._client.send(request, stream=True)
-            try:
-                octets = await octets_of(response, largest)
-            finally:
-                await response.aclose()
-        except TooLongError as error:
-            code = ErrorCode.MESSAGE_TOO_LARGE
-            raise GraphFaultError(str(error), code=code, status=response.status_code) from None
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise _unanswered(error) from error
-        if response.status_code >= 300:
-            raise _refused(response, octets)
-        return Answer(response.status_code, _object(octets), response.headers, octets)
-
-
-def _object(octets: bytes) -> dict[str, Any]:
-    try:
-        body = json.loads(octets) if octets else {}
-    except (ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def _refused(response: httpx2.Response, octets: bytes) -> GraphFaultError:
-    """Read an error; the status decides, since one code stands for many things."""
-    status, body = response.status_code, _object(octets).get("error")
-    told = body if isinstance(body, dict) else {}
-    error, text = _word(told.get("code")), _word(told.get("message"))
-    pause = pause_of(response.headers)
-    held_off = status == 429 or (status == 503 and pause is not None)
-    return GraphFaultError(
-        f"{status} {error}{': ' if error and text else ' ' if text else ''}{text}".rstrip(),
-        status=status,
-        error=error,
-        request_id=_word(response.headers.get("request-id", "")),
-        retry_after=pause.total_seconds() if pause is not None else None,
-        served=status >= 500 and not held_off,
-    )
-
-
-def _word(value: object) -> str:
-    text = value[:300] if isinstance(value, str) else ""
-    return text if text.isprintable() else ""
-
-
-def _unanswered(error: Exception) -> GraphFaultError:
-    """Say why no answer came; before a connection stood, nothing was asked."""
-    before = isinstance(
-        error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.InvalidURL
-    )
-    reason = f"no answer: {str(error) or type(error).__name__}"
-    code = ErrorCode.CONNECTION_FAILED
-    if isinstance(error, httpx2.TimeoutException):
-        code, reason = ErrorCode.CONNECTION_TIMEOUT, "no answer in time"
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            code = ErrorCode.TLS_FAILED
-        elif isinstance(cause, socket.gaierror):
-            code = ErrorCode.DNS_FAILED
-        cause = cause.__cause__ or cause.__context__
-    return GraphFaultError(reason, code=code, served=not before)

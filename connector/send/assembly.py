@@ -20,7 +20,7 @@ import structlog
 from connector.accounts.accounts import Accounts
 from connector.accounts.credentials import configured_credentials
 from connector.auth.sources import TokenSources, open_sources
-from connector.graph.allowance import Allowances
+from connector.webapi.allowance import Allowances
 from connector.ledger import Upkeep, open_upkeep
 from connector.message.content.reader import ContentReader
 from connector.model.server import GraphRoute, Server

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from connector.graph import mailboxes
-from connector.graph.api import Limits
 from connector.mailbox.graph import graph_mailbox  # noqa: F401 - loaded once, before the forks
 from connector.model.job import Complete
 from connector.secrets.masker import Masker
@@ -22,6 +21,7 @@ from connector.send.assembly import open_pipeline
 from connector.send.pipeline import Pipeline
 from connector.settings.model import Settings
 from connector.transport.graph import graph_transport  # noqa: F401 - as above
+from connector.webapi.api import Limits
 from tests.jobs import job
 
 _AT_A_TIME = 4

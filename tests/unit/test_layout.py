@@ -26,16 +26,20 @@ ALLOWED: dict[str, set[str]] = {
     "ledger": _VALUES,
     "tls": _VALUES,
     "auth": _VALUES | {"net", "secrets", "tls", "ledger"},  # tokens may be kept in the ledger's PostgreSQL
-    "graph": _TO_SERVERS | {"net"},
+    "webapi": _TO_SERVERS,
+    "graph": _TO_SERVERS | {"webapi"},
+    "acs": _TO_SERVERS | {"webapi"},
     "accounts": _TO_SERVERS,
     "message": _VALUES | {"net", "tls"},
     "mailtemplates": _VALUES,
     "signing": _VALUES | {"message", "secrets", "tls"},
-    "transport": _TO_SERVERS | {"graph"},
+    "transport": _TO_SERVERS | {"graph", "acs", "webapi"},
     "mailbox": _TO_SERVERS | {"graph", "message"},
     "observe": _VALUES | {"secrets", "ledger"},
     "tasks": _VALUES | {"accounts", "feel", "message", "mailbox", "secrets"},
-    "send": _VALUES | _STAGES | {"auth", "feel", "graph", "mailbox", "net", "observe", "tls"},
+    "send": _VALUES
+    | _STAGES
+    | {"acs", "auth", "feel", "graph", "mailbox", "net", "observe", "tls", "webapi"},
     "engine": _VALUES | {"auth", "net", "tls"},
     "inbound": _TO_SERVERS | {"accounts", "engine", "feel", "ledger", "mailbox", "observe", "tasks"},
     "worker": _TO_SERVERS
@@ -55,6 +59,7 @@ ALLOWED: dict[str, set[str]] = {
     | {
         "accounts",
         "engine",
+        "acs",
         "graph",
         "ledger",
         "mailbox",

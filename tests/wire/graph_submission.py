@@ -12,7 +12,6 @@ from typing import Any
 from pydantic import SecretStr
 
 from connector.errors import Reply
-from connector.graph.api import Limits
 from connector.graph.mailboxes import GraphMailboxes
 from connector.message.build import build
 from connector.model.addresses import Mailbox
@@ -24,6 +23,7 @@ from connector.model.server import GraphRoute, Quota
 from connector.net.outbound import DIRECT
 from connector.settings.model import MessageSettings, Settings
 from connector.transport.graph.graph_transport import GraphTransport
+from connector.webapi.api import Limits
 from tests.servers.graph_world import Graph
 
 USER = "flow@example.test"

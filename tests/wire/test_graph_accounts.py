@@ -11,7 +11,7 @@ import pytest
 from connector import send_mail
 from connector.errors import ConnectorError, ErrorCode
 from connector.graph import mailboxes
-from connector.graph.api import Limits
+from connector.webapi.api import Limits
 from tests.servers.graph import graph_server
 from tests.servers.graph_world import Graph
 from tests.wire.graph_submission import USER, settings

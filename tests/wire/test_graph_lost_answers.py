@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connector.errors import ConnectorError, ErrorCode
-from connector.graph.api import Limits
+from connector.webapi.api import Limits
 from tests.servers.graph import graph_server
 from tests.servers.graph_world import Graph
 from tests.wire.graph_submission import LIMITS, SHORT_LOOK, USER, Recorded, message, route, transport

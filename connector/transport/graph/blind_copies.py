@@ -8,60 +8,13 @@ from __future__ import annotations
 
 import base64
 
-from connector.errors import ErrorCode, InputError, Phase, TransportError
+from connector.errors import ErrorCode, Phase, TransportError
 from connector.model.envelope import Message
 from connector.model.server import GraphRoute
+from connector.transport.fields import blind_recipients, is_protected
 
 # The service's limit of a request, in octets of the body.
 REQUEST_LIMIT = 4 * 1024 * 1024
-_PROTECTED = (b"multipart/signed", b"multipart/encrypted", b"application/pkcs7-mime")
-
-
-def refuse_unsupported(message: Message, route: GraphRoute) -> None:
-    """Refuse by name what Graph cannot do, before anything is sent.
-
-    Raises:
-        InputError: The task asks for it.
-        TransportError: The mail, as it is, cannot go this way.
-    """
-    envelope = message.envelope
-    where = f"the account {route.account} sends through Microsoft Graph, which"
-    if envelope.notify:
-        raise InputError(
-            "smtpEmailDeliveryReceipt",
-            f"{where} takes no requests for delivery reports; remove it, or use an account with SMTP",
-        )
-    if message.private:
-        raise InputError(
-            "smtpEmailBccRecipients",
-            f"{where} cannot send blind copies of an encrypted mail by themselves; name these recipients in "
-            "To or Cc, or use an account with SMTP",
-        )
-    if envelope.smtputf8:
-        raise InputError(
-            "smtpEmailToRecipients",
-            f"{where} is not given addresses whose local part is not ASCII; use an account with SMTP",
-        )
-    if message.data.startswith(b"DKIM-Signature:"):
-        raise _rejected(
-            "Microsoft Graph writes the mail anew, so that a DKIM signature would break: remove signing.dkim "
-            f"from the account {route.account}, and let Exchange sign.",
-            route,
-        )
-    if missing := [one for one in message.visible if one not in envelope.recipients]:
-        raise _rejected(
-            f"{len(missing)} of the mail's recipients are served already, by another account or under SMTP, "
-            "and Microsoft Graph would send it to all of them again. Send the mail to the others by a task "
-            "of its own.",
-            route,
-        )
-    limit = route.quota.max_recipients
-    if limit is not None and len(envelope.recipients) > limit:
-        raise _rejected(
-            f"The account takes {limit} recipients of one mail (max_recipients), this one has "
-            f"{len(envelope.recipients)}, and Microsoft Graph cannot send it in parts. Name fewer.",
-            route,
-        )
 
 
 def with_blind_copies(message: Message) -> bytes:
@@ -71,11 +24,6 @@ def with_blind_copies(message: Message) -> bytes:
         return message.data
     field = "Bcc: " + ",\r\n ".join(f"<{address}>" for address in blind) + "\r\n"
     return field.encode("ascii") + message.data
-
-
-def blind_recipients(message: Message) -> tuple[str, ...]:
-    """Those whom no field names."""
-    return tuple(one for one in message.envelope.recipients if one not in message.visible)
 
 
 def encoded(octets: bytes) -> bytes | None:
@@ -89,8 +37,7 @@ def refuse_protected(message: Message, route: GraphRoute) -> None:
     Raises:
         TransportError: It is one.
     """
-    header = message.data[: message.data.find(b"\r\n\r\n")].lower()
-    if any(kind in header for kind in _PROTECTED):
+    if is_protected(message):
         raise TransportError(
             ErrorCode.MESSAGE_TOO_LARGE,
             f"The mail is signed or encrypted and larger than the {REQUEST_LIMIT * 3 // 4:,} bytes that "
@@ -99,9 +46,3 @@ def refuse_protected(message: Message, route: GraphRoute) -> None:
             phase=Phase.CONTENT,
             server=str(route),
         )
-
-
-def _rejected(message: str, route: GraphRoute) -> TransportError:
-    return TransportError(
-        ErrorCode.MESSAGE_REJECTED, f"{message} Nothing was sent.", phase=Phase.MAIL, server=str(route)
-    )

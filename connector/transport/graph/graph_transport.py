@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any
 
 from connector.errors import ConnectorError, Phase, Reply, TransportError
-from connector.graph.api import Answer, GraphApi, GraphFaultError
+from connector.graph.api import GraphApi, GraphFaultError
 from connector.graph.mailboxes import GraphMailboxes
 from connector.graph.verdict import refusal, uncertain
 from connector.model.envelope import Message
@@ -23,14 +23,16 @@ from connector.model.server import GraphRoute, Route
 from connector.transport.graph.blind_copies import (
     encoded,
     refuse_protected,
-    refuse_unsupported,
     with_blind_copies,
 )
 from connector.transport.graph.json_draft import json_draft
 from connector.transport.graph.uploads import Uploads
 from connector.transport.port import UNRECORDED, Deliveries
+from connector.transport.unsupported import Service, refuse_unsupported
+from connector.webapi.api import Answer
 
 _REFERENCE = "graph:"
+_SERVICE = Service("Microsoft Graph", "Exchange")
 _SENT = Reply(202, "Accepted")
 _FOUND = Reply(202, "Accepted, and found in Sent Items after the answer was lost")
 # A shutdown waits no longer than this for one last look.
@@ -67,7 +69,7 @@ class GraphTransport:
         """See :meth:`connector.transport.port.Transport.submit`; there is one delivery, to all recipients."""
         mailbox = _graph(route)
         mailing = _Mailing(message, mailbox, await self._mailboxes.api(mailbox), deliveries)
-        refuse_unsupported(message, mailing.route)
+        refuse_unsupported(message, mailing.route, _SERVICE)
         mime = encoded(await asyncio.to_thread(with_blind_copies, message))
         if mime is None:
             refuse_protected(message, mailing.route)

@@ -13,8 +13,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from connector.graph.api import Answer, GraphApi, GraphFaultError
-from connector.transport.graph.json_draft import File
+from connector.graph.api import GraphApi, GraphFaultError
+from connector.transport.fields import File
+from connector.transport.graph.json_draft import as_item, as_member
+from connector.webapi.api import Answer
 
 # The service's limits: one request takes less than 3 MB, a piece at most 4 MB. Pieces are multiples of 320
 # KiB, which OneDrive's sessions require and those of mail do not mind.
@@ -56,7 +58,7 @@ class Uploads:
 
     async def _add_small(self, file: File) -> None:
         try:
-            await self._api.ask("POST", self._path, body=file.as_member())
+            await self._api.ask("POST", self._path, body=as_member(file))
         except GraphFaultError as fault:
             if not (fault.served and await self._complete()):
                 raise
@@ -64,7 +66,7 @@ class Uploads:
     async def _add_large(self, file: File) -> None:
         for _ in range(_MOST_SESSIONS):
             session = await self._api.ask(
-                "POST", f"{self._path}/createUploadSession", body={"AttachmentItem": file.as_item()}
+                "POST", f"{self._path}/createUploadSession", body={"AttachmentItem": as_item(file)}
             )
             url = str(session.body.get("uploadUrl", ""))
             try:

@@ -1,8 +1,8 @@
-"""How much one mailbox may be asked: four requests at a time, 10,000 in ten minutes, none while it is closed.
+"""How much one place of a service may be asked: so many at a time and in a while, none while it is closed.
 
-A request asks for room and gives it back. Apart from the requests, because the limits are those of the
-service for one application and mailbox ("Outlook service limits" in its documentation), and outlive accounts
-that are read anew. Each worker counts its own requests only.
+A request asks for room and gives it back. Apart from the requests, because the limits are those that the
+service documents for one place, such as a mailbox, and outlive accounts that are read anew. Each worker
+counts its own requests only.
 """
 
 from __future__ import annotations
@@ -12,26 +12,43 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
 from connector.errors import CancelReason, PostponedError
 
-AT_A_TIME = 4
-WINDOW_REQUESTS, WINDOW_SECONDS = 10_000, 600.0
-
 Clock = Callable[[], float]
 
 
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """What a service documents for one of its places.
+
+    Attributes:
+        place: What a message calls it.
+        at_a_time: Requests.
+        requests: In so many seconds.
+        seconds: The length of that while.
+    """
+
+    place: str
+    at_a_time: int
+    requests: int
+    seconds: float
+
+
 class Allowance:
-    """What is left of the limits of one mailbox; used from one event loop.
+    """What is left of the limits of one place; used from one event loop.
 
     Args:
+        ceiling: The limits.
         clock: Seconds that only grow.
     """
 
-    def __init__(self, clock: Clock = time.monotonic) -> None:
+    def __init__(self, ceiling: Ceiling, clock: Clock = time.monotonic) -> None:
+        self._ceiling = ceiling
         self._clock = clock
-        self._places = asyncio.Semaphore(AT_A_TIME)
+        self._places = asyncio.Semaphore(ceiling.at_a_time)
         self._asked: deque[float] = deque()
         self._closed_until = 0.0
 
@@ -42,11 +59,10 @@ class Allowance:
     @property
     def wait(self) -> float:
         """Seconds until the next request may be made, however many are under way."""
-        now = self._clock()
-        while self._asked and self._asked[0] <= now - WINDOW_SECONDS:
+        now, most, seconds = self._clock(), self._ceiling.requests, self._ceiling.seconds
+        while self._asked and self._asked[0] <= now - seconds:
             self._asked.popleft()
-        full = len(self._asked) >= WINDOW_REQUESTS
-        frees = self._asked[-WINDOW_REQUESTS] + WINDOW_SECONDS if full else now
+        frees = self._asked[-most] + seconds if len(self._asked) >= most else now
         return max(frees, self._closed_until) - now if max(frees, self._closed_until) > now else 0.0
 
     @asynccontextmanager
@@ -63,10 +79,10 @@ class Allowance:
             async with asyncio.timeout(patience):
                 await self._places.acquire()
         except TimeoutError:
-            raise _postponed(1.0) from None
+            raise self._postponed(1.0) from None
         try:
             if (wait := self.wait) > patience:
-                raise _postponed(wait)
+                raise self._postponed(wait)
             if wait:
                 await asyncio.sleep(wait)
             self._asked.append(self._clock())
@@ -74,9 +90,16 @@ class Allowance:
         finally:
             self._places.release()
 
+    def _postponed(self, seconds: float) -> PostponedError:
+        return PostponedError(
+            f"{self._ceiling.place} takes no more requests for now.",
+            timedelta(seconds=seconds),
+            CancelReason.RATE,
+        )
+
 
 class Allowances:
-    """The allowances of all mailboxes.
+    """The allowances of all places.
 
     Args:
         clock: Seconds that only grow.
@@ -86,14 +109,6 @@ class Allowances:
         self._clock = clock
         self._of: dict[Hashable, Allowance] = {}
 
-    def of(self, mailbox: Hashable) -> Allowance:
-        """The allowance of one mailbox; the same for equal names."""
-        return self._of.setdefault(mailbox, Allowance(self._clock))
-
-
-def _postponed(seconds: float) -> PostponedError:
-    return PostponedError(
-        "Microsoft Graph takes no more requests to this mailbox for now.",
-        timedelta(seconds=seconds),
-        CancelReason.RATE,
-    )
+    def of(self, place: Hashable, ceiling: Ceiling) -> Allowance:
+        """The allowance of one place; the same for equal names."""
+        return self._of.setdefault(place, Allowance(ceiling, self._clock))

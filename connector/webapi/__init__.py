@@ -1,0 +1,1 @@
+"""What clients of HTTP services that carry mail share: answers, faults, limits and connections."""
