@@ -450,6 +450,9 @@ class TransportError(ConnectorError):
         server: ``host:port`` as it was dialled.
         reply: The server's reply, if it gave one.
         rejected: The recipients that the server refused before the failure.
+
+    Attributes:
+        ended: A service took the mail and then failed to send it; another attempt needs another name for it.
     """
 
     def __init__(  # noqa: PLR0913 - a record of one event; every field is wanted by the operator
@@ -467,6 +470,7 @@ class TransportError(ConnectorError):
         self.server = server
         self.reply = reply
         self.rejected = rejected
+        self.ended = False
 
     @property
     def variables(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from connector.model.addresses import Mailbox
 from connector.model.credential import Credential
 from connector.model.incoming import Incoming, MailProtocol, ReadFrom
 from connector.model.mail import SentFolder, WhenUncertain
-from connector.model.server import GraphRoute, Quota, Route, Server, Switches, TimeLimits, TlsPolicy
+from connector.model.server import AcsRoute, GraphRoute, Quota, Route, Server, Switches, TimeLimits, TlsPolicy
 from connector.model.signing import UNPROTECTED, DomainKeyFile, KeyFile, SigningPolicy
 from connector.settings.accounts import DEFAULT_ACCOUNT, AccountSettings, AccountTimeouts, MessageDefaults
 from connector.settings.advanced import AdvancedSettings
@@ -174,7 +174,9 @@ def _account(
 ) -> Account:
     route: Route
     incoming: ReadFrom | None
-    if settings.transport == "graph" and credential is not None:
+    if settings.transport == "acs":
+        route, incoming = _acs(name, settings, credential), None
+    elif settings.transport == "graph" and credential is not None:
         route = _graph(name, settings, credential)
         incoming = route if settings.incoming.protocol is MailProtocol.GRAPH else None
     else:
@@ -244,6 +246,24 @@ def _graph(name: str, settings: AccountSettings, credential: Credential) -> Grap
         settings.graph.user or own,
         settings.graph.mode == "exact",
         settings.graph.save_to_sent_items,
+        tuple(settings.http_headers.items()),
+        _trusted(settings),
+        _quota(settings),
+    )
+
+
+def _acs(name: str, settings: AccountSettings, credential: Credential | None) -> AcsRoute:
+    own = settings.acs
+    return AcsRoute(
+        own.endpoint or "",
+        name,
+        own.api_version,
+        own.access_key,
+        credential,
+        own.poll_interval.total_seconds(),
+        own.poll_limit.total_seconds() if own.sent_when == "succeeded" else 0.0,
+        own.repeat_within.total_seconds(),
+        own.max_size,
         tuple(settings.http_headers.items()),
         _trusted(settings),
         _quota(settings),

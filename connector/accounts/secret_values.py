@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 from pydantic import SecretStr
 
 from connector.model.incoming import Incoming, ReadFrom
-from connector.model.server import Route, Server
+from connector.model.server import AcsRoute, Route, Server
 from connector.model.signing import KeyFile, SigningPolicy
 from connector.secrets.resolve import SecretResolver, Use
 from connector.settings.accounts import AccountSettings
@@ -55,6 +55,8 @@ async def with_secrets(
             username=username.get_secret_value() if username else None,
             password=await lookup.value(f"{section}password", complete.password),
         )
+    elif isinstance(complete, AcsRoute):
+        complete = replace(complete, password=await lookup.value("acs.access_key", complete.password))
     tls = replace(
         server.tls,
         trust_store_password=await lookup.value("trust_store_password", server.tls.trust_store_password),

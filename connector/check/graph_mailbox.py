@@ -7,15 +7,14 @@ what it names is for people, and the service decides.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from connector.auth.client import claims_of
 from connector.auth.port import TokenSource
 from connector.check.findings import CheckStep, Finding, Status
 from connector.check.mail_server import Trial, send_test_mail
+from connector.check.service_steps import take_steps
 from connector.errors import ConnectorError, ErrorCode, Phase
 from connector.graph.api import GraphFaultError
 from connector.graph.mailboxes import GraphMailboxes
@@ -38,29 +37,18 @@ async def examine_graph(
     route: GraphRoute, trial: Trial, mailboxes: GraphMailboxes, tokens: TokenSource
 ) -> tuple[Finding, ...]:
     """Take the steps in order until one fails; a finding for each, also for those not reached."""
-    findings: dict[CheckStep, Finding] = {}
     try:
         async with asyncio.timeout(trial.seconds):
             claims = claims_of((await tokens.token()).get_secret_value())
     except (ConnectorError, TimeoutError):
         claims = {}
-    for step in _STEPS:
-        begun = time.monotonic()
-        try:
-            async with asyncio.timeout(trial.seconds):
-                found = await _taken(step, route, trial, mailboxes, claims)
-        except ConnectorError as error:
-            found = _failed(step, error, route)
-        except TimeoutError:
-            text = f"{route} was silent for longer than --timeout ({trial.seconds:g} s)."
-            fix = "Check the network and http.proxy, or try a longer --timeout."
-            found = Finding(step, Status.FAILED, text, fix, ErrorCode.CONNECTION_TIMEOUT)
-        findings[step] = found
-        if found.status is Status.FAILED:
-            break
-        if found.status is not Status.SKIPPED:
-            findings[step] = replace(found, seconds=time.monotonic() - begun)
-    return tuple(findings.get(step) or Finding.not_reached(step) for step in _STEPS)
+    return await take_steps(
+        _STEPS,
+        route,
+        trial.seconds,
+        lambda step: _taken(step, route, trial, mailboxes, claims),
+        lambda step, error: _failed(step, error, route),
+    )
 
 
 async def _taken(

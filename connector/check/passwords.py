@@ -58,6 +58,7 @@ def _passwords(
     for key, password in (
         ("password", account.password),
         ("incoming.password", account.incoming.password),
+        ("acs.access_key", account.acs.access_key),
         ("client_key_password", account.client_key_password),
     ):
         if password is not None:

@@ -30,7 +30,7 @@ from connector.engine.port import EngineDeniedError, EngineRefusedError, EngineU
 from connector.errors import ConnectorError, ErrorCode
 from connector.ledger import LedgerUnavailableError, open_ledger
 from connector.model.addresses import Mailbox
-from connector.model.server import GraphRoute, Server, smtp_server
+from connector.model.server import AcsRoute, GraphRoute, Server, smtp_server
 from connector.net.outbound import outbound
 from connector.secrets.masker import Masker
 from connector.secrets.port import UnusableSecretError
@@ -162,12 +162,18 @@ class _Checks:
         """Check the mail server, and before that the credential that the account logs in with."""
         server, sender = account.route, self._request.sender or account.sender
         configured = self._credentials.get(account.name)
+        if isinstance(server, AcsRoute) and configured is None:
+            return Report("account", account.name, str(server), await self._acs(server, sender, reached=True))
         if configured is None:
             return await self._server("account", account.name, smtp_server(server), sender)
         warn, seconds = self._settings.tokens.warn, self._request.seconds
         findings = await check_credential(configured, self._means.sources, warn, seconds)
-        if isinstance(server, GraphRoute):
-            more = await self._graph(server, sender, reached=findings[-1].status is not Status.FAILED)
+        if not isinstance(server, Server):
+            reached = findings[-1].status is not Status.FAILED
+            if isinstance(server, GraphRoute):
+                more = await self._graph(server, sender, reached=reached)
+            else:
+                more = await self._acs(server, sender, reached=reached)
             return Report("account", account.name, str(server), (*findings, *more))
         if all(finding.status in {Status.OK, Status.WARNING} for finding in findings):
             report = await self._server("account", account.name, server, sender)
@@ -184,13 +190,36 @@ class _Checks:
 
         if not reached:
             return tuple(map(Finding.not_reached, (CheckStep.PERMISSIONS, CheckStep.MAILBOX, CheckStep.MAIL)))
-        trial = Trial(sender, self._request.recipient, self._request.seconds, self._settings.message)
         ready, _ = await with_secrets(route, self._means.secrets)
         mailboxes = GraphMailboxes(self._means.sources.of, outbound(self._settings.http))
         try:
-            return await examine_graph(ready, trial, mailboxes, self._means.sources.of(route.credential))
+            return await examine_graph(
+                ready, self._trial(sender), mailboxes, self._means.sources.of(route.credential)
+            )
         finally:
             await mailboxes.aclose()
+
+    async def _acs(self, route: AcsRoute, sender: Mailbox | None, *, reached: bool) -> tuple[Finding, ...]:
+        """Check a resource of Azure Communication Services, if there is a login for it."""
+        from connector.acs.resources import AcsResources  # noqa: PLC0415 - loads a library
+        from connector.check.acs_resource import ACS_STEPS, examine_acs  # noqa: PLC0415 - the same
+
+        if not reached:
+            return tuple(map(Finding.not_reached, ACS_STEPS))
+        try:
+            async with asyncio.timeout(self._request.seconds):
+                ready, _ = await with_secrets(route, self._means.secrets)
+        except (ConnectorError, TimeoutError) as error:
+            return (_unresolved(error, self._request.seconds),)
+        resources = AcsResources(self._means.sources.of, outbound(self._settings.http))
+        try:
+            return await examine_acs(ready, self._trial(sender), resources)
+        finally:
+            await resources.aclose()
+
+    def _trial(self, sender: Mailbox | None) -> Trial:
+        request = self._request
+        return Trial(sender, request.recipient, request.seconds, self._settings.message)
 
     async def _without_login(self, name: str, server: Server) -> Report:
         """Check whether the server is there; no further, since there is nothing to log in with."""
@@ -223,8 +252,7 @@ class _Checks:
         return findings
 
     async def _server(self, kind: str, name: str, server: Server, sender: Mailbox | None) -> Report:
-        request = self._request
-        trial = Trial(sender, request.recipient, request.seconds, self._settings.message)
+        request, trial = self._request, self._trial(sender)
         try:
             async with asyncio.timeout(request.seconds):
                 ready = await self._with_secrets(server)

@@ -8,7 +8,6 @@ served.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -22,12 +21,12 @@ from connector.model.server import GraphRoute
 from connector.webapi.allowance import Allowance
 from connector.webapi.api import (
     LARGEST_ANSWER,
-    MOST_TRIES,
     USER_AGENT,
     Answer,
     ServiceFaultError,
     answered,
 )
+from connector.webapi.asking import Asking, BearerLogin
 
 # Ids that stay while a mail is in its mailbox; documented for every request, to be asked for at each.
 _IMMUTABLE = 'IdType="ImmutableId"'
@@ -72,7 +71,7 @@ class GraphApi:
         self.known = {} if known is None else known
         self._client = client
         self._tokens = tokens
-        self._allowance = allowance
+        self._asking = Asking(client, allowance, route.quota.max_wait, GraphFaultError)
 
     async def ask(
         self,
@@ -100,23 +99,8 @@ class GraphApi:
             PostponedError: The mailbox takes no requests for now; nothing was asked.
             TokenError: There is no token.
         """
-        refused = None
-        for _ in range(MOST_TRIES):
-            token = await self._tokens.token(refused)
-            request = self._request(method, path, body, prefer)
-            request.headers["Authorization"] = f"Bearer {token.get_secret_value()}"
-            try:
-                async with self._allowance.room(self.route.quota.max_wait):
-                    return await answered(self._client, request, GraphFaultError, largest)
-            except GraphFaultError as fault:
-                if fault.status == 401 and refused is None:
-                    refused = token
-                elif not self._worth_a_wait(fault):
-                    raise
-                else:
-                    await asyncio.sleep(fault.retry_after or 0.0)
-                last = fault
-        raise last
+        login = BearerLogin(self._tokens)
+        return await self._asking.ask(lambda: self._request(method, path, body, prefer), login, largest)
 
     async def delete(self, message: str) -> None:
         """Delete a mail for good; where the cloud cannot, into Deleted Items.
@@ -172,9 +156,3 @@ class GraphApi:
         if urlsplit(path)[:2] != urlsplit(self.route.base_url)[:2]:
             raise GraphFaultError("it named another host for the next page")
         return path
-
-    def _worth_a_wait(self, fault: GraphFaultError) -> bool:
-        if fault.served or fault.retry_after is None:
-            return False
-        self._allowance.close(fault.retry_after)
-        return fault.retry_after <= self.route.quota.max_wait

@@ -227,9 +227,11 @@ class Released:
     Attributes:
         refused: Recipients that were refused for good while others have the mail: the next attempt leaves
             them out.
+        ended: A service took the delivery and then failed to make it: its name is used up.
     """
 
     refused: tuple[Mapping[str, Any], ...] = ()
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

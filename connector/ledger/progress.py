@@ -27,6 +27,7 @@ class Progress:
         reference: How the transport finds that delivery again; empty where it cannot.
         reply: The server's reply to the last delivery.
         sent_at: When that reply came, as ISO 8601.
+        ended: Deliveries that a service took and then failed to make; the name of each is used up.
     """
 
     recipients: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class Progress:
     reference: str = ""
     reply: str | None = None
     sent_at: str | None = None
+    ended: int = 0
 
     @property
     def left(self) -> tuple[str, ...]:

@@ -78,7 +78,9 @@ def begin(request: Request, entry: Entry | None, now: float) -> tuple[Entry | No
         return entry, DifferentRequest(entry.state)
     if doubt and not request.resend:
         return _doubt(entry, progress, request.lease)
-    return _again(request, entry, now, replace(progress, pending=(), reference="") if same else NO_PROGRESS)
+    # The names that are used up stay so where the task asks for something else now.
+    kept = replace(progress, pending=(), reference="") if same else Progress(ended=progress.ended)
+    return _again(request, entry, now, kept)
 
 
 def _already_sent(request: Request, entry: Entry, now: float) -> tuple[Entry, AlreadySent | DifferentRequest]:
@@ -161,7 +163,7 @@ def commit(
     if not set(mark.recipients).isdisjoint(progress.delivered):
         return entry, OvertakenError(f"{attempt.key}: an earlier attempt has delivered to these recipients")
     if not progress.built:
-        progress = Progress(mark.mail, mark.built, mark.digest)
+        progress = Progress(mark.mail, mark.built, mark.digest, ended=progress.ended)
     progress = replace(progress, pending=mark.recipients, reference=mark.reference)
     held = now + attempt.lease
     return entry._replace(
@@ -243,9 +245,15 @@ def _settle_latest(
     settlement: Released | Assumed | Unanswered | Acknowledged, entry: Entry, now: float
 ) -> Entry:
     match settlement:
-        case Released(refused) if entry.state in _UNSETTLED | _DOUBTFUL:
+        case Released(refused, ended) if entry.state in _UNSETTLED | _DOUBTFUL:
             progress = Progress.read(entry.progress)
-            progress = replace(progress, pending=(), reference="", refused=progress.refused + refused)
+            progress = replace(
+                progress,
+                pending=(),
+                reference="",
+                refused=progress.refused + refused,
+                ended=progress.ended + ended,
+            )
             entry = entry._replace(progress=_kept(progress))
             return _settled(entry, State.RELEASED, now)
         case Assumed() if entry.state in _DOUBTFUL:

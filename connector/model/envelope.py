@@ -66,6 +66,8 @@ class Message:
         eight_bit: Its form for servers with 8BITMIME, where it has one.
         private: The recipients who get octets of their own, each by a delivery of its own.
         visible: The recipients whom To and Cc name, also where they are none of the envelope's any more.
+        ended: Deliveries of this mail that a service took and then failed to make, each under a name of its
+            own that is used up.
     """
 
     envelope: Envelope
@@ -76,6 +78,7 @@ class Message:
     eight_bit: EightBit | None = None
     private: tuple[PrivateCopy, ...] = ()
     visible: tuple[str, ...] = ()
+    ended: int = 0
 
     def to(self, recipients: tuple[str, ...]) -> Message:
         """The same octets for some of the recipients."""

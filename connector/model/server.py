@@ -175,8 +175,7 @@ class GraphRoute:
     @property
     def port(self) -> int:
         """Its port."""
-        parts = urlsplit(self.base_url)
-        return parts.port or (443 if parts.scheme == "https" else 80)
+        return _port(self.base_url)
 
     @property
     def mailbox(self) -> str:
@@ -187,7 +186,60 @@ class GraphRoute:
         return f"{self.hostname}:{self.port}"
 
 
-Route = Server | GraphRoute
+@dataclass(frozen=True, slots=True)
+class AcsRoute:
+    """A resource of Azure Communication Services; only an account leads to one.
+
+    Attributes:
+        endpoint: Of the resource, as ``https://contoso.communication.azure.com``.
+        api_version: Of its API.
+        password: An access key, to sign requests with; None with a credential.
+        credential: What gives access tokens, in place of the key.
+        poll_interval: Seconds between questions for the state of a send, where the service names none.
+        poll_limit: Seconds for which the end of a send is waited for; 0 takes a mail that is accepted for
+            sent.
+        repeat_within: Seconds after a lost answer in which a send may be repeated under its id.
+        max_size: Bytes of the largest request.
+        headers: What is added to every request.
+        tls: Whom to trust.
+    """
+
+    transport: ClassVar[str] = "acs"
+
+    endpoint: str
+    account: str
+    api_version: str
+    password: SecretStr | None = None
+    credential: Credential | None = None
+    poll_interval: float = 5.0
+    poll_limit: float = 120.0
+    repeat_within: float = 3600.0
+    max_size: int = 10 * 1024 * 1024
+    headers: tuple[tuple[str, str], ...] = ()
+    tls: TlsPolicy = TlsPolicy()
+    quota: Quota = Quota()
+    username: None = None
+
+    @property
+    def hostname(self) -> str:
+        """The host of the resource."""
+        return urlsplit(self.endpoint).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """Its port."""
+        return _port(self.endpoint)
+
+    def __str__(self) -> str:
+        return f"{self.hostname}:{self.port}"
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+Route = Server | GraphRoute | AcsRoute
 """The way that a mail takes: what its transport is handed beside the message.
 
 Every member of this union has a ``transport`` (the name under which the pipeline finds what carries it), an

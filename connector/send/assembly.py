@@ -20,10 +20,9 @@ import structlog
 from connector.accounts.accounts import Accounts
 from connector.accounts.credentials import configured_credentials
 from connector.auth.sources import TokenSources, open_sources
-from connector.webapi.allowance import Allowances
 from connector.ledger import Upkeep, open_upkeep
 from connector.message.content.reader import ContentReader
-from connector.model.server import GraphRoute, Server
+from connector.model.server import AcsRoute, GraphRoute, Server
 from connector.net.outbound import Outbound, outbound
 from connector.observe.metrics import Metrics
 from connector.secrets.masker import Masker
@@ -37,6 +36,7 @@ from connector.settings.model import Settings
 from connector.transport.pacing import Pacing
 from connector.transport.port import Transport
 from connector.transport.smtp.transport import SmtpTransport
+from connector.webapi.allowance import Allowances
 
 if TYPE_CHECKING:
     from connector.graph.mailboxes import GraphMailboxes
@@ -60,7 +60,7 @@ class Shared:
         upkeep: Where mails are remembered.
         metrics: Where they are counted.
         pacing: The turns of accounts with a rate, which new settings do not begin anew.
-        allowances: The same for the limits of Microsoft Graph.
+        allowances: The same for the limits of services with an HTTP API.
         smtp: Kept connections and refused logins; None for a pipeline that stands alone.
         clock: Gives the present with its zone, for what the mails say.
     """
@@ -122,6 +122,9 @@ async def open_pipeline(
             isinstance(account.route, GraphRoute) for account in accounts.all
         ):
             transports[GraphRoute.transport] = _graph_transport(graph())
+        if transport is None and any(isinstance(account.route, AcsRoute) for account in accounts.all):
+            opening_acs = _acs_transport(tokens, way, shared.allowances)
+            transports[AcsRoute.transport] = await stack.enter_async_context(opening_acs)
         if lasting:
             await stack.enter_async_context(_beside(_watch_grants(settings, tokens, shared.metrics)))
         if any(account.signing.keys or account.signing.dkim for account in accounts.all):
@@ -187,7 +190,8 @@ async def open_smtp(settings: Settings, metrics: Metrics) -> AsyncIterator[SmtpT
 
 def _instead(transport: Transport | None) -> dict[str, Transport]:
     """Take one transport for all that a route may name."""
-    return {} if transport is None else dict.fromkeys((Server.transport, GraphRoute.transport), transport)
+    names = Server.transport, GraphRoute.transport, AcsRoute.transport
+    return {} if transport is None else dict.fromkeys(names, transport)
 
 
 @asynccontextmanager
@@ -211,6 +215,20 @@ def _graph_transport(mailboxes: GraphMailboxes) -> Transport:
     from connector.transport.graph.graph_transport import GraphTransport  # noqa: PLC0415 - loads a library
 
     return GraphTransport(mailboxes)
+
+
+@asynccontextmanager
+async def _acs_transport(
+    tokens: TokenSources, way: Outbound, allowances: Allowances
+) -> AsyncIterator[Transport]:
+    from connector.acs.resources import AcsResources  # noqa: PLC0415 - loads a library
+    from connector.transport.acs.acs_transport import AcsTransport  # noqa: PLC0415 - the same
+
+    resources = AcsResources(tokens.of, way, allowances)
+    try:
+        yield AcsTransport(resources)
+    finally:
+        await resources.aclose()
 
 
 @asynccontextmanager

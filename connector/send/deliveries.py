@@ -85,6 +85,8 @@ class Deliveries:
         """
         self.message_id = message.message_id
         self._mail = Mark(mail=message.envelope.recipients, built=moment.isoformat(), digest=digest)
+        if self._progress.ended:
+            message = replace(message, ended=self._progress.ended)
         if not self._progress.built:
             return message
         self._differs = digest != self._progress.digest

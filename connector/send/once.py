@@ -31,6 +31,7 @@ from connector.errors import (
     InputError,
     LedgerError,
     PostponedError,
+    Reply,
     TransportError,
     UncertainError,
     WorkerCrashedError,
@@ -63,6 +64,7 @@ from connector.model.mail import WhenUncertain
 from connector.send.identity import Identity
 from connector.send.submission import Response, Submission
 from connector.settings.ledger import LedgerSettings
+from connector.transport.port import Fate
 
 # A job whose mail another attempt holds is offered again after so many seconds: soon enough for a mail that
 # is sent in the meantime, seldom enough for one that waits ten minutes for its server.
@@ -203,7 +205,8 @@ class Once:
             self._upkeep.record(attempt, Released())  # not waited for: the ledger is down
         elif isinstance(error, ConnectorError | asyncio.CancelledError):
             # Waited for, or the job might come again before its mail is free.
-            await self._upkeep.recorded(attempt, Released(refused=_refused(error)))
+            ended = isinstance(error, TransportError) and error.ended
+            await self._upkeep.recorded(attempt, Released(_refused(error), ended))
         elif context.committed:
             # A fault of ours. Once the dot may be out, the end of the lease says rightly what is in doubt.
             self._upkeep.let_go(attempt)
@@ -230,14 +233,19 @@ class Once:
         self, doubt: Uncertain, mail: Identity, submission: Submission, context: JobContext
     ) -> Response:
         """Deal with a delivery whose attempt ended between the final dot and the reply."""
-        if (reply := await submission.found(doubt.progress)) is not None:
-            return await self._found(doubt, str(reply), mail, submission, context)
+        found = await submission.found(doubt.progress)
+        if isinstance(found, Reply):
+            return await self._found(doubt, str(found), mail, submission, context)
+        if found is Fate.FAILED:
+            await self._upkeep.recorded(doubt.attempt, Released(ended=True))
+            return await self.send(mail, submission, context, alone=True)
         policy = await submission.policy(doubt.progress)
+        if found is Fate.REPEATABLE or policy is WhenUncertain.RESEND:
+            return await self.send(mail, submission, context, resend=True, alone=True)
         if policy is WhenUncertain.ASSUME_SENT:
             return await self._assume(doubt.attempt, mail, submission, context)
-        if policy is WhenUncertain.RESEND:
-            return await self.send(mail, submission, context, resend=True, alone=True)
         error = UncertainError(f"{datetime.fromtimestamp(doubt.since, UTC):%Y-%m-%dT%H:%M:%SZ}")
+        error.retryable = found is Fate.LATER
         error.reached(doubt.progress.delivered, len(doubt.progress.recipients))
         self._apply(policy, doubt.attempt, error, context, mail.task)
         raise error
@@ -262,7 +270,7 @@ class Once:
     def _apply(
         self, policy: WhenUncertain, attempt: Attempt, error: ConnectorError, context: JobContext, task: str
     ) -> None:
-        if policy is WhenUncertain.RESEND:
+        if policy is WhenUncertain.RESEND or error.retryable:  # the next attempt finds out
             error.retryable = True
             return
         error.add(

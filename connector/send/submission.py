@@ -49,7 +49,7 @@ from connector.tasks.port import ReadContext, SendTask
 from connector.tasks.records import BulkRecord
 from connector.tasks.token_login import token_server
 from connector.transport.pacing import Pacing
-from connector.transport.port import Finder, Transport
+from connector.transport.port import Fate, Finder, Transport
 
 if TYPE_CHECKING:
     from connector.graph.mailboxes import GraphMailboxes
@@ -189,11 +189,12 @@ class Submission:
         """
         return (await self._read(progress)).when_uncertain or self._stages.settings.ledger.uncertain
 
-    async def found(self, progress: Progress) -> Reply | None:
+    async def found(self, progress: Progress) -> Reply | Fate | None:
         """Look whether a delivery of an earlier attempt, whose reply is not known, was made.
 
         Returns:
-            The reply that stands for the lost one; None where the transport cannot look, or does not see it.
+            The reply that stands for the lost one, or what is known instead; None where the transport cannot
+            look, or does not see it.
 
         Raises:
             ConnectorError: The task cannot be read.

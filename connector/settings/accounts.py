@@ -16,13 +16,15 @@ from pydantic import Field, SecretStr, model_validator
 from connector.model.incoming import MailProtocol
 from connector.model.mail import DeliveryReceipt, Importance, Sensitivity, WhenUncertain
 from connector.model.server import Security
+from connector.settings.acs import MOST_RECIPIENTS, AcsSettings, acs_faults
 from connector.settings.advanced import AdvancedSettings
 from connector.settings.copies import AccountCopySettings, CopySettings
-from connector.settings.graph import GraphSettings, HttpHeaders, TransportName, graph_faults
+from connector.settings.graph import GraphSettings, graph_faults
 from connector.settings.incoming import IncomingSettings
 from connector.settings.presets import PRESETS, Preset
 from connector.settings.process_ids import any_matches
 from connector.settings.providers import Service
+from connector.settings.services import HttpHeaders, TransportName
 from connector.settings.signing import SigningSettings
 from connector.settings.tokens import OAuthSettings
 from connector.settings.values import (
@@ -86,7 +88,9 @@ class AccountSettings(Section):
         "custom", description="Provider, which sets host, port and security; `custom` sets nothing."
     )
     transport: TransportName = Field(
-        "smtp", description="What carries its mails: `smtp`, or `graph` for Microsoft Graph."
+        "smtp",
+        description="What carries its mails: `smtp`, `graph` for Microsoft Graph, or `acs` for Azure "
+        "Communication Services.",
     )
     region: str | None = Field(
         None, description="Region of the provider: with `ses` as eu-central-1, with `mailgun` us or eu."
@@ -134,10 +138,11 @@ class AccountSettings(Section):
     )
     oauth: OAuthSettings = OAuthSettings()
     graph: GraphSettings = GraphSettings()
+    acs: AcsSettings = AcsSettings()
     http_headers: HttpHeaders = Field(
         default_factory=dict,
-        description="Headers that are added to every request to Microsoft Graph, as {X-Gateway-Tenant: "
-        "finance}. In the environment as JSON.",
+        description="Headers that are added to every request to Microsoft Graph or Azure Communication "
+        "Services, as {X-Gateway-Tenant: finance}. In the environment as JSON.",
     )
     incoming: IncomingSettings = IncomingSettings()
     address: Address | None = Field(None, description="Sender where a task has no smtpEmailMailBoxName.")
@@ -188,12 +193,23 @@ class AccountSettings(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> AccountSettings:
-        if faults := [*self._server_faults(), *self._trust_faults(), *self._identity_faults()]:
+        faults = [
+            *self._service_faults(),
+            *self._server_faults(),
+            *self._trust_faults(),
+            *self._identity_faults(),
+        ]
+        if faults:
             raise ValueError("\n".join(faults))
         return self
 
-    def _server_faults(self) -> Iterator[str]:
+    def _service_faults(self) -> Iterator[str]:
         yield from graph_faults(self)
+        yield from acs_faults(self)
+        if self.transport == "smtp" and self.http_headers:
+            yield "http_headers needs transport graph or acs"
+
+    def _server_faults(self) -> Iterator[str]:
         if self.transport != "smtp":
             return
         provider = PRESETS[self.preset]
@@ -264,12 +280,13 @@ class AccountSettings(Section):
     def effective_username(self) -> str | None:
         """The login name: as set, or with a password or OAuth the address."""
         own = (self.oauth.given and self.graph.user is None) or self.password is not None
+        own = own and self.transport != "acs"
         return self.username or (self.address if own else None)
 
     @property
     def service(self) -> Service:
         """What its tokens have to be good for."""
-        return Service.GRAPH if self.transport == "graph" else Service.MAIL
+        return {"graph": Service.GRAPH, "acs": Service.ACS}.get(self.transport, Service.MAIL)
 
     @property
     def effective_host(self) -> str:
@@ -278,8 +295,9 @@ class AccountSettings(Section):
 
     @property
     def effective_max_recipients(self) -> int | None:
-        """Recipients of one delivery: as set, or as the preset's provider documents."""
-        return self.max_recipients or PRESETS[self.preset].max_recipients
+        """Recipients of one delivery: as set, or as the service or the preset's provider documents."""
+        usual = MOST_RECIPIENTS if self.transport == "acs" else PRESETS[self.preset].max_recipients
+        return self.max_recipients or usual
 
     @property
     def incoming_host(self) -> str:

@@ -10,69 +10,30 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field
 
-from connector.model.hosts import THIS_MACHINE
 from connector.model.incoming import MailProtocol
 from connector.settings.providers import CLOUDS, Service
-from connector.settings.values import Section, from_json, text_schema
+from connector.settings.services import is_of_service, of_servers
+from connector.settings.values import Section, text_schema
 
 if TYPE_CHECKING:
     from connector.settings.accounts import AccountSettings
 
-TransportName = Literal["smtp", "graph"]
-
 _VERSION = "/v1.0"
 _HOSTS = tuple(urlsplit(cloud.graph).hostname for cloud in CLOUDS.values())
-# What a mail server has, and an HTTP API has not.
-_OF_SERVERS = ("host", "port", "security", "username", "password", "helo_name", "max_connections", "region")
-_OWN_HEADERS = frozenset(
-    {"authorization", "host", "prefer", "accept", "user-agent", "connection", "transfer-encoding", "expect"}
-)
-_HEADER_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 
 
 def _base_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.hostname in THIS_MACHINE and parts.scheme in {"http", "https"}:
+    if is_of_service(url, lambda host: host in _HOSTS):
         return url.rstrip("/")
-    if parts.scheme != "https" or parts.hostname not in _HOSTS or parts.netloc != parts.hostname:
-        raise ValueError(
-            "tokens of the mailbox go there: expected https:// with one of "
-            f"{', '.join(map(str, _HOSTS))}, and {_VERSION} behind it"
-        )
-    return url.rstrip("/")
-
-
-def _http_headers(given: object) -> dict[str, str]:
-    given = from_json(given)
-    if not isinstance(given, dict):
-        # ValueError, as pydantic reports only that one.
-        raise ValueError("expected headers with values, as {X-Gateway-Tenant: finance}")  # noqa: TRY004
-    headers = {str(name): str(value) for name, value in given.items()}
-    for name, value in headers.items():
-        plain = name.lower()
-        if plain in _OWN_HEADERS or plain.startswith("content-"):
-            raise ValueError(f"{name} belongs to the connector: remove it")
-        if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
-            raise ValueError(f"{name[:60]!r} is not a name of a header")
-        if not value.isascii() or not value.isprintable():
-            raise ValueError(f"{name} has a value with control characters or beyond ASCII")
-    return headers
+    raise ValueError(
+        "tokens of the mailbox go there: expected https:// with one of "
+        f"{', '.join(map(str, _HOSTS))}, and {_VERSION} behind it"
+    )
 
 
 BaseUrl = Annotated[str, AfterValidator(_base_url), text_schema(r"https?://\S+")]
-HttpHeaders = Annotated[
-    dict[str, str],
-    BeforeValidator(_http_headers),
-    WithJsonSchema(
-        {
-            "type": "object",
-            "propertyNames": {"pattern": f"^{_HEADER_NAME}$"},
-            "additionalProperties": {"type": ["string", "number", "boolean"]},
-        }
-    ),
-]
 
 
 class GraphSettings(Section):
@@ -110,8 +71,6 @@ def graph_faults(account: AccountSettings) -> Iterator[str]:
     if account.transport != "graph":
         if "graph" in account.model_fields_set:
             yield "graph needs transport graph"
-        if account.http_headers:
-            yield "http_headers needs transport graph"
         if account.incoming.protocol is MailProtocol.GRAPH:
             yield "incoming.protocol graph needs transport graph"
         return
@@ -130,11 +89,7 @@ def graph_faults(account: AccountSettings) -> Iterator[str]:
 
 
 def _superfluous(account: AccountSettings) -> Iterator[str]:
-    for key in _OF_SERVERS:
-        if getattr(account, key) is not None:
-            yield f"{key} is for transport smtp: remove it"
-    if account.preset not in {"custom", "office365", "outlook"}:
-        yield f"preset {account.preset} is for transport smtp: remove it"
+    yield from of_servers(account, frozenset({"custom", "office365", "outlook"}))
     if account.incoming.protocol not in {None, MailProtocol.GRAPH}:
         yield "incoming.protocol must be graph: a token is good for one of the two services"
     if account.signing.dkim.keys:

@@ -28,6 +28,7 @@ class Service(StrEnum):
 
     MAIL = "SMTP, IMAP and POP3"
     GRAPH = "Microsoft Graph"
+    ACS = "Azure Communication Services"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,14 @@ class Cloud:
         mail: What the scopes for SMTP, IMAP and POP3 begin with.
         mail_application: The same for an application's own access.
         graph: What the scopes for Graph begin with.
+        communication: The same for Azure Communication Services; empty where the cloud has none.
     """
 
     login: str
     mail: str
     mail_application: str
     graph: str
+    communication: str = ""
 
     def tenant(self, tenant: str) -> Endpoints:
         """The addresses of a tenant."""
@@ -64,12 +67,14 @@ CLOUDS: MappingProxyType[CloudName, Cloud] = MappingProxyType(
             "https://outlook.office.com",
             "https://outlook.office365.com",
             "https://graph.microsoft.com",
+            "https://communication.azure.com",
         ),
         "us-gov": Cloud(
             "https://login.microsoftonline.us",
             "https://outlook.office365.us",
             "https://outlook.office365.us",
             "https://graph.microsoft.us",
+            "https://communication.azure.us",
         ),
         "us-dod": Cloud(
             "https://login.microsoftonline.us",
@@ -110,7 +115,7 @@ def microsoft_scopes(
     scopes: tuple[str, ...], cloud: Cloud, grant: Grant, service: Service = Service.MAIL
 ) -> tuple[str, ...]:
     """Complete Microsoft's scopes: their prefix, and what a consent needs beside them."""
-    usual = _USUAL[service] if grant.needs_consent else (".default",)
+    usual = _USUAL.get(service, (".default",)) if grant.needs_consent else (".default",)
     given = tuple(_completed(scope, cloud, service) for scope in scopes or usual)
     if not grant.needs_consent:
         return given
@@ -125,10 +130,15 @@ def google_scopes(scopes: tuple[str, ...], grant: Grant) -> tuple[str, ...]:
 
 def _completed(scope: str, cloud: Cloud, service: Service) -> str:
     if scope == ".default":
-        return f"{cloud.graph if service is Service.GRAPH else cloud.mail_application}/.default"
+        return f"{_application(cloud, service)}/.default"
     if scope in _MAIL_SCOPES:
         return f"{cloud.mail}/{scope}"
     return f"{cloud.graph}/{scope}" if scope in _GRAPH_SCOPES else scope
+
+
+def _application(cloud: Cloud, service: Service) -> str:
+    of = {Service.GRAPH: cloud.graph, Service.ACS: cloud.communication}
+    return of.get(service, cloud.mail_application)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,15 +181,15 @@ def microsoft_service_fault(
     scopes: tuple[str, ...], cloud: Cloud, grant: Grant, wanted: Service
 ) -> ScopeFault | None:
     """Say why tokens with these scopes are not good for a service, or None."""
-    if not _services(microsoft_scopes(scopes, cloud, grant, wanted), cloud) - {wanted}:
+    others = _services(microsoft_scopes(scopes, cloud, grant, wanted), cloud) - {wanted}
+    if not others:
         return None
     if not grant.needs_consent:
         instead = "leave scopes out"
     else:
         instead = "ask for Mail.Send" if wanted is Service.GRAPH else "ask for SMTP.Send"
-    found = Service.MAIL if wanted is Service.GRAPH else Service.GRAPH
-    use = "uses Microsoft Graph" if wanted is Service.GRAPH else "speaks SMTP"
-    return ScopeFault("", f"scopes are for {found}, and the transport here {use}: {instead}")
+    use = "speaks SMTP" if wanted is Service.MAIL else f"uses {wanted}"
+    return ScopeFault("", f"scopes are for {min(others)}, and the transport here {use}: {instead}")
 
 
 def _services(complete: tuple[str, ...], cloud: Cloud) -> frozenset[Service]:
@@ -190,4 +200,6 @@ def _services(complete: tuple[str, ...], cloud: Cloud) -> frozenset[Service]:
 def _service_of(scope: str, cloud: Cloud) -> Service | None:
     if scope.startswith(f"{cloud.graph}/"):
         return Service.GRAPH
+    if cloud.communication and scope.startswith(f"{cloud.communication}/"):
+        return Service.ACS
     return Service.MAIL if scope.startswith((f"{cloud.mail}/", f"{cloud.mail_application}/")) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Protocol, runtime_checkable
 
 from connector.errors import Reply
@@ -55,11 +56,19 @@ class Transport(Protocol):
         ...
 
 
+class Fate(Enum):
+    """What a transport may know of a delivery whose reply was lost, where it is no reply."""
+
+    FAILED = "it was certainly not made, and the same reference makes no other"
+    REPEATABLE = "it was not made so far, and the same reference makes it once at most"
+    LATER = "the service cannot be asked now; a later attempt can ask"
+
+
 @runtime_checkable
 class Finder(Protocol):
     """A transport that can look for a delivery whose reply was lost."""
 
-    async def find(self, reference: str, route: Route) -> Reply | None:
+    async def find(self, reference: str, route: Route) -> Reply | Fate | None:
         """Look whether a delivery was made.
 
         Args:
@@ -67,7 +76,7 @@ class Finder(Protocol):
             route: Where the mail of the delivery goes today.
 
         Returns:
-            The reply that stands for the lost one; None where it does not show that the delivery was made.
-            Never raises for a service that cannot be asked.
+            The reply that stands for the lost one; what is known instead; None where it does not show that
+            the delivery was made, nor anything else. Never raises for a service that cannot be asked.
         """
         ...

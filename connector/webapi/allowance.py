@@ -8,6 +8,7 @@ counts its own requests only.
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable
@@ -27,14 +28,14 @@ class Ceiling:
     Attributes:
         place: What a message calls it.
         at_a_time: Requests.
-        requests: In so many seconds.
+        requests: In so many seconds; without a limit by default.
         seconds: The length of that while.
     """
 
     place: str
     at_a_time: int
-    requests: int
-    seconds: float
+    requests: int = sys.maxsize
+    seconds: float = 0.0
 
 
 class Allowance:

@@ -20,8 +20,6 @@ from connector.net.answers import TooLongError, octets_of, pause_of
 
 LARGEST_ANSWER = 20_000_000
 USER_AGENT = "smtp-connector"
-# A service that was told twice that a login is wrong, or to wait four times, is not asked again.
-MOST_TRIES = 4
 _REQUEST_IDS = ("request-id", "x-ms-request-id", "mise-correlation-id")
 
 

@@ -254,7 +254,7 @@ def _refusal(error: RefusedError, headers: Mapping[str, str] | None = None) -> R
 @contextmanager
 def graph_server(*users: str) -> Iterator[Graph]:
     """Run the service with a mailbox for each user, and expect that all it heard and said was well formed."""
-    graph = Graph({user: Mailbox(user) for user in users})
+    graph = Graph(mailboxes={user: Mailbox(user) for user in users})
     with Listener(graph) as listener:
         graph.port = listener.server_address[1]
         graph.out.upload_base = f"http://localhost:{graph.port}"

@@ -26,7 +26,7 @@ BEYOND = re.compile(
     r"cannot read|must be set together|trust_store_password needs"
     r"|needs? (address|client_cert|role_id|protocol|username|listen|token|url)"
     r"|is for the presets"
-    r"|needs? transport graph|transport graph needs|is for transport smtp"
+    r"|needs? transport (graph|acs)|transport (graph|acs) needs|is for (transport smtp|other transports)"
     r"|expected 1 day or more|expected (success|smtp-connector)|give one value at least"
     r"|no host name|no(t a)? mail address|not an IANA time zone|postgresql://"
     r"|expected keys with values"

@@ -1,25 +1,28 @@
-"""Workers that send mails through Microsoft Graph, each in a process of its own that may be killed.
+"""Workers that send mails through a service with an API, each in a process of its own that may be killed.
 
-``python -m tests.faults.graph_sending LEDGER BASE_URL TOKEN_URL DONE`` loads all that a worker needs, and
-then forks one for each line of keys that it reads: its process id is printed, and that it has ended. A worker
-sends the mails of those keys until each is complete; the file DONE gets the keys of those.
+``python -m tests.faults.service_sending LEDGER ACCOUNT DONE``, the account as JSON, loads all that a worker
+needs, and then forks one for each line of keys that it reads: its process id is printed, and that it has
+ended. A worker sends the mails of those keys until each is complete; the file DONE gets the keys of those.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from connector.acs import resources  # noqa: F401 - loaded once, before the forks
 from connector.graph import mailboxes
-from connector.mailbox.graph import graph_mailbox  # noqa: F401 - loaded once, before the forks
+from connector.mailbox.graph import graph_mailbox  # noqa: F401 - as above
 from connector.model.job import Complete
 from connector.secrets.masker import Masker
 from connector.send.assembly import open_pipeline
 from connector.send.pipeline import Pipeline
 from connector.settings.model import Settings
+from connector.transport.acs import acs_transport  # noqa: F401 - as above
 from connector.transport.graph import graph_transport  # noqa: F401 - as above
 from connector.webapi.api import Limits
 from tests.jobs import job
@@ -28,24 +31,13 @@ _AT_A_TIME = 4
 _PAUSE = 0.05
 
 
-def settings(ledger: str, base_url: str, token_url: str) -> Settings:
-    """Of a worker that sends again what it does not find."""
-    oauth = {
-        "grant": "client_credentials",
-        "client_id": "connector",
-        "client_secret": "s",
-        "token_url": token_url,
-    }
-    account = {
-        "transport": "graph",
-        "address": "flow@example.test",
-        "graph": {"base_url": base_url},
-        "oauth": oauth,
-    }
+def settings(ledger: str, account: str) -> Settings:
+    """Of a worker that soon takes over what another one has left."""
+    values = json.loads(account)
     return Settings.model_validate(
         {
-            "accounts": {"default": account},
-            "ledger": {"path": ledger, "uncertain": "resend", "max_crashes": 100_000},
+            "accounts": {"default": values},
+            "ledger": {"path": ledger, "max_crashes": 100_000},
             "worker": {"lease": 0.3},
         }
     )
@@ -79,10 +71,10 @@ async def until_complete(pipeline: Pipeline, key: str) -> None:
 
 
 if __name__ == "__main__":
-    place, base_url, token_url, done = sys.argv[1:]
+    place, account, done = sys.argv[1:]
     # A mail that a killed worker has sent is there at once; one that it has not never comes.
     mailboxes.Limits = lambda: Limits(look=0, interval=0)  # type: ignore[attr-defined, misc, assignment]
-    configured = settings(place, base_url, token_url)
+    configured = settings(place, account)
     for line in sys.stdin:
         child = os.fork()
         if not child:

@@ -1,0 +1,1 @@
+"""Requests to Azure Communication Services: signature, states of a send, errors."""
