@@ -56,8 +56,8 @@ class AcsSettings(Section):
     )
     sent_when: Literal["succeeded", "accepted"] = Field(
         "succeeded",
-        description="When a mail counts as sent: `succeeded`, when the service has sent it on, or reports why "
-        "not; `accepted`, as soon as it has taken it, and no end is waited for.",
+        description="When a mail counts as sent: `succeeded`, when the service has sent it on, or reports "
+        "why not; `accepted`, as soon as it has taken it, and no end is waited for.",
     )
     poll_interval: Seconds = Field(
         timedelta(seconds=5),

@@ -43,7 +43,8 @@ _KEYS = {
     "message": "A sentence for readers.",
     "messageId": "The mail's Message-ID, with which you find it in the mail server's log.",
     "account": "The [account](../how-to/accounts.md) that sent it; null if the task gave the server.",
-    "transport": "`smtp`, `graph` for Microsoft Graph, `acs` for Azure Communication Services, or `file` in a dry run.",
+    "transport": "`smtp`, `graph` for Microsoft Graph, `acs` for Azure Communication Services, or `file` in "
+    "a dry run.",
     "accepted": "The recipients that the server accepted.",
     "rejected": "The recipients that it refused, each as `{address, code, enhancedCode, text}`.",
     "partial": "Whether some recipients did not get the mail; `rejected` lists them.",
