@@ -6,7 +6,11 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from datetime import UTC, datetime
 from difflib import get_close_matches
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
 from importlib.resources import files
 from types import MappingProxyType
 
@@ -250,6 +254,33 @@ def _retry_backoff(_: str) -> tuple[Scene, ...]:
     )
 
 
+def _letter(showing: str) -> bytes:
+    message = EmailMessage(policy=SMTP)
+    message["From"] = f"Zoë Ångström <{_ZOE}>"
+    message["To"] = "support@example.com"
+    message["Subject"] = "Which tea for which water?"
+    message["Date"] = format_datetime(datetime.now(UTC))
+    message["Message-ID"] = f"<question-{showing}@mail.example.com>"
+    message["References"] = f"<order-{showing}@mail.example.com>"
+    message.set_content("Our water is hard. Which of the teas in the list will shine?\n")
+    message.add_attachment(b"tea\r\nAssam\r\nSencha\r\n", "text", "csv", filename="teas.csv")
+    return message.as_bytes()
+
+
+def _answer_a_mail(showing: str) -> tuple[Scene, ...]:
+    return (
+        Scene(
+            "for a mailbox with an unread mail",
+            {},
+            ((_ZOE,),),
+            shown=("moved",),
+            letters=(_letter(showing),),
+            filed="Answered",
+        ),
+        Scene("for the same mailbox, where no unread mail is left", {}, (), shown=("inbox",)),
+    )
+
+
 EXAMPLES = MappingProxyType(
     {
         example.name: example
@@ -268,6 +299,7 @@ EXAMPLES = MappingProxyType(
             Example("error-mapping", "Map error codes to BPMN errors", _error_mapping),
             Example("ignore-error", "Continue although the mail could not be sent", _ignore_error),
             Example("retry-backoff", "Retry with growing pauses", _retry_backoff),
+            Example("answer-a-mail", "Answer a mail from a mailbox", _answer_a_mail, account="support"),
         )
     }
 )

@@ -20,8 +20,8 @@ from connector.demo.inbox import Inbox, Mail
 from connector.demo.scene import Example, Publication, Scene
 from connector.demo.story import Story
 from connector.model.job import Complete, Fail, Job, Outcome
-from connector.settings.model import SEND_TASK_TYPE
 from connector.testing.behaviour import Rule
+from connector.testing.imap import ImapServer
 from connector.testing.smtp import SmtpServer
 
 _RUN = "demoRun"  # a variable that distinguishes the instances of this demo from others
@@ -67,6 +67,7 @@ class Performance:
         story: Prints the steps.
         inbox: Receives the mails.
         server: The inbox's mail server, which misbehaves as a scene's rules say.
+        mailbox: The mailbox that tasks read.
         client: A client of the engine to which the diagram is deployed.
         tenant_id: The tenant for which it is deployed, if the engine has tenants.
     """
@@ -78,6 +79,7 @@ class Performance:
         story: Story,
         inbox: Inbox,
         server: SmtpServer,
+        mailbox: ImapServer,
         client: ZeebeClient,
         tenant_id: str | None,
     ) -> None:
@@ -85,6 +87,7 @@ class Performance:
         self._story = story
         self._inbox = inbox
         self._server = server
+        self._mailbox = mailbox
         self._client = client
         self._tenant_id = tenant_id
         self._run = _Run()
@@ -114,13 +117,25 @@ class Performance:
         self._server.behaviour.rules[:] = map(_unused, scene.rules)
         self._run = _Run()
         before = self._inbox.count
+        waiting = [self._mailbox.deliver(letter) for letter in scene.letters]
+        for letter in waiting:
+            self._story.step("Mail in the mailbox", f"{letter.subject!r}, {len(letter.octets)} bytes, unread")
         self._story.step("Process started", f"{self._example.process_id}, {scene.about}")
         instance = await self._to_its_end(scene)
         variables = instance.variables
         self._story.result(instance.process_instance_key, {name: variables.get(name) for name in scene.shown})
         mails = [mail for mail in self._inbox.mails if mail.number > before]
         _check(scene, mails, variables)
+        self._check_mailbox(scene)
         return mails
+
+    def _check_mailbox(self, scene: Scene) -> None:
+        """Raise an error unless the scene's mails are where they should be at the end."""
+        there = {mail.octets: mail for mail in self._mailbox.mails(scene.filed)}
+        for letter in scene.letters:
+            if letter not in there:
+                raise DemoError(f"The process was completed, but a mail is not in the folder {scene.filed}.")
+            self._story.step("Mail filed", f"{there[letter].subject!r} is in the folder {scene.filed}")
 
     async def _to_its_end(self, scene: Scene) -> Any:  # pyzeebe does not export the type of its response
         """Run the process instance, and publish its messages meanwhile."""
@@ -134,7 +149,7 @@ class Performance:
                 attending.result()
             raise DemoError(
                 f"The process has not ended within {_PATIENCE} seconds. Does another worker take "
-                f"jobs of type {SEND_TASK_TYPE} from this engine?"
+                "jobs of the same type from this engine?"
             )
         finally:
             running.cancel()

@@ -1,7 +1,8 @@
 """``smtp-connector demo``: an engine, an inbox, the worker and an example, and what they do together.
 
 The worker is that of ``smtp-connector run``, the engine that of ``smtp-connector engine``, and the mail
-crosses a socket. Only the mail server is a double, which keeps all mails in the inbox.
+crosses a socket. Only the mail servers are doubles: one keeps all mails in the inbox, and where an example
+reads a mailbox, one has the mails that wait there.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import as_file
 from typing import Any
 from uuid import uuid4
@@ -33,9 +34,17 @@ from connector.model.job import Job, JobContext, Outcome
 from connector.observe.logs import configure_logging
 from connector.secrets.masker import Masker
 from connector.send.assembly import open_pipeline
+from connector.settings.accounts import AccountSettings
 from connector.settings.ledger import LedgerSettings
-from connector.settings.model import SEND_TASK_TYPE, EngineSettings, LogSettings, Settings
+from connector.settings.model import (
+    MAILBOX_TASK_TYPE,
+    SEND_TASK_TYPE,
+    EngineSettings,
+    LogSettings,
+    Settings,
+)
 from connector.settings.sources import SettingsError, load
+from connector.testing.imap import ImapServer
 from connector.testing.smtp import ReceivedMail, SmtpServer
 from connector.worker.job_loop import JobLoop
 
@@ -116,6 +125,8 @@ async def _play(stage: _Stage, page_port: int) -> None:
         server = await stack.enter_async_context(SmtpServer(on_received=lambda mail: _keep(stage, mail)))
         page = stack.enter_context(_page(stage, f"{server.hostname}:{server.port}", page_port))
         story.step("Inbox ready", f"{page.url}, accepting mail at {server.hostname}:{server.port}")
+        mailbox = await stack.enter_async_context(ImapServer())
+        stage = _with_account(stage, server, mailbox)
         client = await stack.enter_async_context(_client(engine))
         await _deploy(client, stage.example, stage.tenant_id, story)
         performance = Performance(
@@ -123,11 +134,37 @@ async def _play(stage: _Stage, page_port: int) -> None:
             story=story,
             inbox=stage.inbox,
             server=server,
+            mailbox=mailbox,
             client=client,
             tenant_id=stage.tenant_id,
         )
         worker = await stack.enter_async_context(_worker(stage, engine, performance))
         await _while_working(worker, _perform(stage, performance, page))
+
+
+def _with_account(stage: _Stage, server: SmtpServer, mailbox: ImapServer) -> _Stage:
+    """Give the settings the account of the example: the inbox, and the mailbox beside it."""
+    if (name := stage.example.account) is None:
+        return stage
+    stage.story.step("Mailbox ready", f"{mailbox.hostname}:{mailbox.port}, IMAP, for the account {name}")
+    account = AccountSettings.model_validate(
+        {
+            "host": server.hostname,
+            "port": server.port,
+            "security": "none",
+            "address": f"{name}@example.com",
+            "incoming": {
+                "protocol": "imap",
+                "host": mailbox.hostname,
+                "port": mailbox.port,
+                "security": "none",
+                "username": name,
+                "password": uuid4().hex,  # the mailbox lets any in
+            },
+        }
+    )
+    accounts = {**stage.settings.accounts, name: account}
+    return replace(stage, settings=stage.settings.model_copy(update={"accounts": accounts}))
 
 
 async def _perform(stage: _Stage, performance: Performance, page: InboxPage) -> None:
@@ -193,7 +230,8 @@ async def _worker(
     configure_logging(LogSettings(level="error"), masker)
     for credential in stage.settings.confidential:
         masker.remember(credential)
-    settings = stage.settings.worker.model_copy(update={"task_types": (SEND_TASK_TYPE,)})
+    types = (SEND_TASK_TYPE,) if stage.example.account is None else (SEND_TASK_TYPE, MAILBOX_TASK_TYPE)
+    settings = stage.settings.worker.model_copy(update={"task_types": types})
     stop = asyncio.Event()
     async with (
         GrpcEngine(engine, settings) as jobs,
@@ -208,7 +246,7 @@ async def _worker(
             return outcome
 
         running = asyncio.create_task(JobLoop(jobs, settings, handle).run(stop))
-        stage.story.step("Worker started", f"for tasks of type {SEND_TASK_TYPE}")
+        stage.story.step("Worker started", f"for tasks of type {' and '.join(types)}")
         try:
             yield running
         finally:

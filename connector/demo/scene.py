@@ -48,6 +48,8 @@ class Scene:
         rules: How the inbox's server misbehaves during the scene.
         messages: The messages that are published to it, in order.
         shown: The variables to show at the end.
+        letters: Mails that wait in the mailbox at the start.
+        filed: The folder of the mailbox in which these are at the end.
     """
 
     about: str
@@ -57,6 +59,8 @@ class Scene:
     rules: tuple[Rule, ...] = ()
     messages: tuple[Publication, ...] = ()
     shown: tuple[str, ...] = ("mail",)
+    letters: tuple[bytes, ...] = field(default=(), repr=False)
+    filed: str = "INBOX"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,13 @@ class Example:
         title: Its subject, in one line.
         scenes: Creates the scenes of one run. Its argument is unique to the run, for the keys by which the
             engine and the ledger distinguish instances and mails.
+        account: The account by which its tasks read a mailbox; None where it has none.
     """
 
     name: str
     title: str
     scenes: Callable[[str], tuple[Scene, ...]] = field(repr=False)
+    account: str | None = None
 
     @property
     def file(self) -> str:

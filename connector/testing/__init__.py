@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     )
     from connector.testing.bpmn import Bpmn
     from connector.testing.engine import FakeEngine, JobState
+    from connector.testing.imap import ImapServer
+    from connector.testing.imap_mail import StoredMail
     from connector.testing.inbox import Attachment, Inbox, Mail
     from connector.testing.run import Incident, ProcessTestError, Run
     from connector.testing.smtp import SmtpServer
@@ -53,6 +55,7 @@ __all__ = [
     "FakeEngine",
     "Garbage",
     "Hold",
+    "ImapServer",
     "Inbox",
     "Incident",
     "Job",
@@ -70,6 +73,7 @@ __all__ = [
     "Say",
     "Silence",
     "SmtpServer",
+    "StoredMail",
     "Throw",
     "Verb",
 ]
@@ -79,6 +83,8 @@ _HOMES = {
     "connector.model.job": {"Complete", "Fail", "Job", "Outcome", "Throw"},
     "connector.testing.bpmn": {"Bpmn"},
     "connector.testing.engine": {"FakeEngine", "JobState"},
+    "connector.testing.imap": {"ImapServer"},
+    "connector.testing.imap_mail": {"StoredMail"},
     "connector.testing.inbox": {"Attachment", "Inbox", "Mail"},
     "connector.testing.run": {"Incident", "ProcessTestError", "Run"},
     "connector.testing.smtp": {"SmtpServer"},

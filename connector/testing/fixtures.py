@@ -15,6 +15,7 @@ import pytest_asyncio
 
 from connector.settings.sources import load_settings
 from connector.testing.engine import FakeEngine
+from connector.testing.imap import ImapServer
 from connector.testing.smtp import SmtpServer
 from connector.worker.worker import Worker
 
@@ -31,6 +32,13 @@ def fake_engine() -> FakeEngine:
 async def smtp_server() -> AsyncIterator[SmtpServer]:
     """Start a mail server on a free port of this machine; set its ``behaviour`` to make it misbehave."""
     async with SmtpServer() as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def imap_server() -> AsyncIterator[ImapServer]:
+    """Start a mailbox on a free port of this machine; ``deliver`` puts mails into it."""
+    async with ImapServer() as server:
         yield server
 
 

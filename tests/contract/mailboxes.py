@@ -6,7 +6,7 @@ import imaplib
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 from uuid import uuid4
@@ -21,6 +21,7 @@ from connector.mailbox.port import Mailbox
 from connector.mailbox.threaded import OpenSession, ThreadedMailbox, WaitingSession
 from connector.model.incoming import Incoming, MailProtocol
 from connector.model.server import Security, Server
+from connector.testing.imap import ImapServer
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.graph import graph_server
 from tests.servers.graph_state import Mailbox as GraphBox
@@ -142,6 +143,33 @@ def _base64(letter: str) -> str:
 
 
 @dataclass
+class DoublePost:
+    """The mailbox that users' tests have."""
+
+    server: ImapServer = field(default_factory=ImapServer)
+    has_folders: bool = True
+    tells_sizes: bool = True
+
+    def deliver(self, octets: bytes, folder: str = "INBOX", received: datetime | None = None) -> None:
+        self.server.deliver(octets, folder, received_at=received)
+
+    def found(self, folder: str = "INBOX") -> list[bytes]:
+        return [one.octets for one in self.server.mails(folder)]
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Mailbox]:
+        self.server.port = 0
+        async with self.server as server:
+            login = Server(server.hostname, server.port, Security.NONE, "bob", SecretStr(PASSWORD))
+            mailbox = ThreadedMailbox(Incoming(MailProtocol.IMAP, login), LIMITS, open_imap)
+            await mailbox.open(ssl.create_default_context())
+            try:
+                yield mailbox
+            finally:
+                await mailbox.aclose()
+
+
+@dataclass
 class GraphPost:
     """A mailbox of Graph's double, with folders called as on the other servers."""
 
@@ -198,5 +226,5 @@ POSTS: dict[str, Callable[[Dovecot], Post]] = {
     ),
     "pop3": lambda server: DovecotPost(server, MailProtocol.POP3),
 }
-KINDS = [*POSTS, "graph"]
+KINDS = [*POSTS, "graph", "imap of tests"]
 WITH_FOLDERS = [name for name in KINDS if name != "pop3"]

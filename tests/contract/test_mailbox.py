@@ -32,7 +32,7 @@ from connector.mailbox.port import (
     Transfer,
 )
 from connector.mailbox.reading.summary import Summary
-from tests.contract.mailboxes import KINDS, POSTS, WITH_FOLDERS, Post, day, graph_post, mail
+from tests.contract.mailboxes import KINDS, POSTS, WITH_FOLDERS, DoublePost, Post, day, graph_post, mail
 from tests.servers.dovecot import Dovecot
 
 MANY = 1_000_000
@@ -61,6 +61,8 @@ def made(request: pytest.FixtureRequest) -> Iterator[Post]:
     if request.param == "graph":
         with graph_post() as post:
             yield post
+    elif request.param == "imap of tests":
+        yield DoublePost()
     else:
         yield POSTS[request.param](request.getfixturevalue("dovecot"))
 

@@ -123,6 +123,7 @@ ENDS: dict[str, list[list[str]]] = {
     "error-mapping": [["customer_notified"], ["address_to_be_asked"], ["to_be_told_later"]],
     "ignore-error": [["customer_reminded"], ["no_reminder"]],
     "retry-backoff": [["customer_notified"]],
+    "answer-a-mail": [["answered"], ["nothing"]],
 }
 
 

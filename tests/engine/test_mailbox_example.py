@@ -15,7 +15,7 @@ from tests.engine.service import running_worker
 from tests.engine.watch import Watch
 from tests.servers.dovecot import PASSWORD, Dovecot
 
-_DIAGRAM = Path(__file__).parents[2] / "bpmn-examples" / "mailbox" / "answer-a-mail.bpmn"
+_DIAGRAM = Path(__file__).parents[2] / "bpmn-examples" / "answer-a-mail.bpmn"
 _PROCESS = "smtp-connector-answer-a-mail"
 WITH_FILE = (
     b"From: Ann Example <ann@example.test>\r\nTo: support@example.com\r\nSubject: A question\r\n"

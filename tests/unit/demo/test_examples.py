@@ -39,8 +39,7 @@ def test_its_page_shows_the_picture_and_says_how_to_run_it(example: Example) -> 
 
 def test_every_page_is_of_an_example() -> None:
     pages = {path.stem for path in (_ROOT / "docs" / "examples").glob("*.md")}
-    with_a_mailbox = {path.stem for path in (_ROOT / "bpmn-examples" / "mailbox").glob("*.bpmn")}
-    assert pages == EXAMPLES.keys() | with_a_mailbox | {"index"}
+    assert pages == EXAMPLES.keys() | {"index"}
 
 
 def test_no_two_showings_share_a_key_of_the_engine_or_of_the_ledger() -> None:

@@ -17,6 +17,7 @@ from connector.demo.scene import Example, Publication, Scene
 from connector.demo.story import Story
 from connector.model.job import Complete, Fail, Throw
 from connector.testing.behaviour import Rule, Say, Verb
+from connector.testing.imap import ImapServer
 from connector.testing.smtp import ReceivedMail, SmtpServer
 from tests.jobs import job
 
@@ -47,6 +48,7 @@ class Show:
     engine: Engine
     performance: Performance
     server: SmtpServer
+    mailbox: ImapServer
     inbox: Inbox
     playing: asyncio.Task[Any]
     run: Mapping[str, Any]
@@ -54,17 +56,27 @@ class Show:
 
 async def show(*scenes: Scene) -> Show:
     engine = Engine(asyncio.get_running_loop().create_future())
-    inbox, server = Inbox(), SmtpServer()
+    inbox, server, mailbox = Inbox(), SmtpServer(), ImapServer()
     performance = Performance(
         Example("notify", "A test", lambda _: scenes),
         story=Story(Console(file=io.StringIO())),
         inbox=inbox,
         server=server,
+        mailbox=mailbox,
         client=cast("ZeebeClient", engine),
         tenant_id=None,
     )
     playing = asyncio.create_task(performance.play())
-    return Show(engine, performance, server, inbox, playing, await engine.started.get())
+    return Show(engine, performance, server, mailbox, inbox, playing, await engine.started.get())
+
+
+async def test_a_mail_of_the_mailbox_has_to_be_filed_at_the_end() -> None:
+    letter = b"Subject: A question\r\n\r\nWhich tea?\r\n"
+    on = await show(Scene("", {}, (), letters=(letter,), filed="Answered"))
+    assert [mail.unread for mail in on.mailbox.mails()] == [True]
+    on.engine.ended.set_result({})
+    with pytest.raises(DemoError, match="not in the folder Answered"):
+        await on.playing
 
 
 async def test_the_mails_of_the_scene_are_given_back(received: Wrap) -> None:

@@ -13,10 +13,11 @@ import pytest
 
 from connector.modeler.field import NOT_GIVEN, Target
 from connector.modeler.fields import FIELDS
-from connector.modeler.generate import ELEMENTS, inputs, pages
-from connector.settings.model import SEND_TASK_TYPE
+from connector.modeler.generate import ELEMENTS, MAILBOX_ELEMENTS, inputs, pages
+from connector.settings.model import MAILBOX_TASK_TYPE, SEND_TASK_TYPE
 from connector.tasks.definitions import Definition, Kind
 from connector.tasks.headers import read_task_headers
+from connector.tasks.mailbox_inputs import MAILBOX
 from connector.tasks.send_inputs import NATIVE
 
 _ROOT = Path(__file__).parents[3]
@@ -263,9 +264,9 @@ def test_a_page_of_documentation_is_linked_where_one_is_named() -> None:
         assert template == json.loads(plain[name])
 
 
-def _known() -> set[str]:
+def _known(job_type: str) -> set[str]:
     """What a diagram may set, aliases included, dots leading into contexts."""
-    return set(_names(NATIVE, ""))
+    return set(_names(MAILBOX if job_type == MAILBOX_TASK_TYPE else NATIVE, ""))
 
 
 def _names(definitions: tuple[Definition, ...], prefix: str) -> Iterator[str]:
@@ -276,14 +277,17 @@ def _names(definitions: tuple[Definition, ...], prefix: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", _DIAGRAMS, ids=lambda path: str(path.name))
 def test_the_tasks_of_the_examples_are_read_in_full(path: Path) -> None:
-    templates = [json.loads(each.read_text(encoding="utf-8")) for each in _PATHS]
+    paths = [_DIRECTORY / element.file for element in (*ELEMENTS, *MAILBOX_ELEMENTS)]
+    templates = [json.loads(each.read_text(encoding="utf-8")) for each in paths]
     versions = {each["id"]: str(each["version"]) for each in templates}
     tasks = [task for task in ET.parse(path).iter() if task.find(f".//{_ZEEBE}taskDefinition") is not None]
     own = [task for task in tasks if f"{_ZEEBE}modelerTemplate" in task.attrib]
     assert own
     for task in own:
         names = {each.attrib["target"] for each in task.iter(f"{_ZEEBE}input")}
-        assert names <= _known()
+        definition = task.find(f".//{_ZEEBE}taskDefinition")
+        assert definition is not None
+        assert names <= _known(definition.attrib["type"])
         headers = {each.attrib["key"]: each.attrib["value"] for each in task.iter(f"{_ZEEBE}header")}
         read = read_task_headers(headers)
         assert read.result_variable or read.result_expression
