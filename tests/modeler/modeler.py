@@ -53,6 +53,7 @@ class Modeler:
 
     async def select(self, element: str) -> None:
         """Click on an element of the diagram."""
+        await self._page.evaluate("show", element)
         await self._page.locator(f'[data-element-id="{element}"] .djs-hit').first.click()
 
     async def apply(self, template: str) -> None:
