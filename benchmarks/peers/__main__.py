@@ -1,8 +1,9 @@
-"""The connector beside bare clients in Java and Go, which keep no ledger and check nothing, all in turn.
+"""The connector beside bare clients in other languages, which keep no ledger and check nothing, all in turn.
 
-``python -m benchmarks.peers [ROUNDS]`` builds the small programs beside this file, where Maven and Go are
-installed, and prints the medians of the rounds (five, if not given), the quotients round by round with ours
-as 1, and their spread. One worker of ours runs twice in each round: what differs between the two is noise.
+``python -m benchmarks.peers [ROUNDS]`` builds the small programs beside this file, where Maven, Go and npm
+are installed, and prints the medians of the rounds (five, if not given), the quotients round by round with
+ours as 1, and their spread. One worker of ours runs twice in each round: what differs between the two is
+noise.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import tempfile
 from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -41,7 +43,8 @@ async def measured(rounds: int) -> dict[str, Sequence[Row]]:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         kinds = stack.enter_context(ledgers())
-        java, go = await _java(directory), await _go(directory)
+        java = await _java(directory)
+        senders = await _other_senders(directory)
         async with field() as here, sink() as (port, _):
             await here.deploy("mail", port)
             workers = {"ours, SQLite": kinds["sqlite"], _AGAIN: kinds["sqlite"], **_others(kinds)}
@@ -50,11 +53,12 @@ async def measured(rounds: int) -> dict[str, Sequence[Row]]:
                 contenders |= {
                     f"Java client + Angus, {how}": _peer(here, java, how) for how in ("kept", "each")
                 }
+            contenders["pyzeebe + aiosmtplib, kept"] = _python(here)
             return {
                 "Whole workers": await _in_turn(contenders, rounds),
-                "Building and sending, text": await _in_turn(_senders(go, port, "text"), rounds),
+                "Building and sending, text": await _in_turn(_senders(senders, port, "text"), rounds),
                 "Building and sending, HTML with its text given": await _in_turn(
-                    _senders(go, port, "html"), rounds
+                    _senders(senders, port, "html"), rounds
                 ),
             }
 
@@ -98,13 +102,20 @@ def _peer(here: Field, java: list[str], how: str) -> _Contender:
     return run
 
 
-def _senders(go: Path | None, port: int, kind: str) -> dict[str, _Contender]:
+def _python(here: Field) -> _Contender:
+    async def run() -> _Told:
+        await here.create("mail", _JOBS)
+        arguments = (here.address, SEND_TASK_TYPE, str(_JOBS))
+        return await _told(sys.executable, "-m", "benchmarks.peers.bare", *arguments)
+
+    return run
+
+
+def _senders(others: dict[str, list[str]], port: int, kind: str) -> dict[str, _Contender]:
+    ours = [sys.executable, "-m", "benchmarks.peers.submitting"]
+    commands = {"ours": ours, _AGAIN: ours, **others}
     arguments = (str(port), str(_MAILS), kind)
-    ours = (sys.executable, "-m", "benchmarks.peers.submitting")
-    contenders: dict[str, _Contender] = {name: lambda: _told(*ours, *arguments) for name in ("ours", _AGAIN)}
-    if go is not None:
-        contenders["go-mail, kept"] = lambda: _told(str(go), *arguments)
-    return contenders
+    return {name: partial(_told, *command, *arguments) for name, command in commands.items()}
 
 
 async def _told(*command: str) -> _Told:
@@ -128,12 +139,21 @@ async def _java(directory: Path) -> list[str] | None:
     return ["java", "-cp", f"{directory / 'java' / 'classes'}:{classpath.read_text().strip()}", "Peer"]
 
 
-async def _go(directory: Path) -> Path | None:
-    if not shutil.which("go"):
+async def _other_senders(directory: Path) -> dict[str, list[str]]:
+    """Build what only builds and sends; the command of each."""
+    senders: dict[str, list[str]] = {}
+    if shutil.which("go"):
+        await _done("go", "build", "-C", str(_HERE / "go"), "-o", str(directory / "peer"), ".")
+        senders["go-mail, kept"] = [str(directory / "peer")]
+    else:
         print("without go-mail: it needs Go")
-        return None
-    await _done("go", "build", "-C", str(_HERE / "go"), "-o", str(directory / "peer"), ".")
-    return directory / "peer"
+    if shutil.which("npm"):
+        shutil.copytree(_HERE / "node", directory / "node", ignore=shutil.ignore_patterns("node_modules"))
+        await _done("npm", "ci", "--silent", "--ignore-scripts", "--prefix", str(directory / "node"))
+        senders["nodemailer, pooled"] = ["node", str(directory / "node" / "peer.js")]
+    else:
+        print("without nodemailer: it needs Node.js and npm")
+    return senders
 
 
 async def _done(*command: str) -> None:
