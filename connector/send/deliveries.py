@@ -94,7 +94,8 @@ class Deliveries:
 
     async def committing(self, delivery: Delivery) -> None:
         """See :class:`~connector.transport.port.Deliveries`."""
-        mark = replace(self._mail, recipients=delivery.recipients, reference=delivery.reference)
+        mail = self._mail
+        mark = Mark(delivery.recipients, delivery.reference, mail.mail, mail.built, mail.digest)
         await self._record.committing(mark)
         self._last = delivery
 
@@ -125,11 +126,17 @@ class Deliveries:
             return None
         return Receipt(None, (), error.rejected)
 
-    def joined(self, receipt: Receipt) -> Receipt:
-        """Put what all attempts have achieved into one receipt; its reply is that of the last delivery."""
+    def joined(self, receipt: Receipt, warnings: tuple[str, ...], account: str | None) -> Receipt:
+        """Put what all attempts have achieved into one receipt; its reply is that of the last delivery.
+
+        Args:
+            receipt: Of the last delivery.
+            warnings: What there was to say of the mail before that.
+            account: What it went through.
+        """
         earlier = tuple(map(_rejection, self._progress.refused))
         accepted = tuple(dict.fromkeys((*self.accepted, *receipt.accepted)))
-        warnings = receipt.warnings
+        warnings += receipt.warnings
         warnings += (_ASSUMED,) if self._progress.assumed else ()
         warnings += (_CHANGED,) if self._differs else ()
         return replace(
@@ -138,6 +145,7 @@ class Deliveries:
             accepted=accepted,
             rejected=(*earlier, *receipt.rejected),
             warnings=warnings,
+            account=account,
         )
 
     @property

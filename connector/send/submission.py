@@ -222,6 +222,7 @@ class Submission:
         stages = self._stages
         deliveries = Deliveries(progress, record, stages.clock)
         receipt = Receipt(None, ())
+        warnings: tuple[str, ...] = ()
         try:
             request = await self._read(progress)
             message = deliveries.begin(*await self._build(request), self._moment)
@@ -231,13 +232,12 @@ class Submission:
                     await stages.pacing.turn(request.route)
                     transport = stages.transports[request.route.transport]
                     receipt = await transport.submit(message, request.route, deliveries)
-                self._sent = message.data
-                receipt = replace(receipt, warnings=(*warnings, *message.warnings, *receipt.warnings))
+                self._sent, warnings = message.data, (*warnings, *message.warnings)
         except ConnectorError as error:
             if again and deliveries.idle and await self._login_changed(error, progress):
                 return await self.submit(progress, record, again=False)
             receipt = self._refused(error, deliveries)
-        return await self._completed(receipt, request, deliveries)
+        return await self._completed(receipt, request, deliveries, warnings)
 
     def _refused(self, error: ConnectorError, deliveries: Deliveries) -> Receipt:
         done = deliveries.refused(error, last=self._job.retries <= 1)
@@ -246,7 +246,9 @@ class Submission:
             raise error
         return done
 
-    async def _completed(self, receipt: Receipt, request: SendRequest, deliveries: Deliveries) -> Response:
+    async def _completed(
+        self, receipt: Receipt, request: SendRequest, deliveries: Deliveries, warnings: tuple[str, ...]
+    ) -> Response:
         if (
             receipt.rejected
             and self._job.retries > 1
@@ -254,7 +256,8 @@ class Submission:
         ):
             await deliveries.end(receipt)
             raise _deferred(receipt, request.route, deliveries)
-        return self._response(deliveries.message_id, request, deliveries.joined(receipt))
+        receipt = deliveries.joined(receipt, (*request.warnings, *warnings), request.route.account)
+        return self._response(deliveries.message_id, request, receipt)
 
     # From the job to the request: secrets, task, account
 
@@ -355,8 +358,6 @@ class Submission:
 
     def _response(self, name: str, request: SendRequest, receipt: Receipt) -> Response:
         """Describe the mail, which is out: an error here must not look like a failed attempt."""
-        warnings = (*request.warnings, *receipt.warnings)
-        receipt = replace(receipt, warnings=warnings, account=request.route.account)
         now, mask = self._stages.clock(), self.mask
         follow_up = {"followUpAt": request.follow_up.isoformat()} if request.follow_up else {}
         try:

@@ -255,9 +255,8 @@ class Inputs:
                 self.nulls.add(name)
             elif not is_blank(self._data[name]):
                 given[name] = Value(self._prefix + name, self._data[name])
-        for alias, name in self._table.aliases.items():
-            if alias not in self._data:
-                continue
+        for alias in sorted(self._table.aliases.keys() & self._data.keys()):
+            name = self._table.aliases[alias]
             if self._data[alias] is None:
                 self.nulls.add(name)
             if is_blank(self._data[alias]):
