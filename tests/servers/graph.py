@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -129,7 +130,7 @@ class Handler(BaseHTTPRequestHandler):
                 query,
                 body,
                 headers,
-                f"http://127.0.0.1:{self.graph.port}{path}",
+                f"{self.graph.base_url.removesuffix('/v1.0')}{path}",
                 'IdType="ImmutableId"' in headers.get("prefer", ""),
             )
             return operation(call, self.graph.out)
@@ -226,9 +227,11 @@ class Listener(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, tls: ssl.SSLContext | None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.graph = graph
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def handle_error(self, request: object, client_address: object) -> None:
         pass  # clients of these tests hang up in the middle
@@ -252,10 +255,10 @@ def _refusal(error: RefusedError, headers: Mapping[str, str] | None = None) -> R
 
 
 @contextmanager
-def graph_server(*users: str) -> Iterator[Graph]:
+def graph_server(*users: str, tls: ssl.SSLContext | None = None) -> Iterator[Graph]:
     """Run the service with a mailbox for each user, and expect that all it heard and said was well formed."""
     graph = Graph(mailboxes={user: Mailbox(user) for user in users})
-    with Listener(graph) as listener:
+    with Listener(graph, tls) as listener:
         graph.port = listener.server_address[1]
         graph.out.upload_base = f"http://localhost:{graph.port}"
         thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})

@@ -18,18 +18,20 @@ class Graph(FailingService):
 
     Attributes:
         busiest: The largest number of requests to one mailbox at a time.
+        origin: The beginning of its address, where that is not its port on this machine.
     """
 
     mailboxes: dict[str, Mailbox] = field(default_factory=dict)
     out: Outgoing = field(default_factory=Outgoing)
     tokens: dict[str, Permits] = field(default_factory=dict)
     busiest: int = 0
+    origin: str = ""
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     under_way: Counter[str] = field(default_factory=Counter)
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1.0"
+        return f"{self.origin or f'http://127.0.0.1:{self.port}'}/v1.0"
 
     @property
     def delivered(self) -> list[Delivered]:

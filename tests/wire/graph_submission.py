@@ -20,7 +20,7 @@ from connector.model.envelope import Message
 from connector.model.mail import ContentType, InlineContent, LoadedAttachment, LoadedContent, SendRequest
 from connector.model.receipt import Delivery
 from connector.model.server import GraphRoute, Quota
-from connector.net.outbound import DIRECT
+from connector.net.outbound import DIRECT, Outbound
 from connector.settings.model import MessageSettings, Settings
 from connector.transport.graph.graph_transport import GraphTransport
 from connector.webapi.api import Limits
@@ -120,20 +120,20 @@ def message(
 
 @asynccontextmanager
 async def transport(
-    graph: Graph, tokens: FixedTokens | None = None, limits: Limits = LIMITS
+    graph: Graph, tokens: FixedTokens | None = None, limits: Limits = LIMITS, way: Outbound = DIRECT
 ) -> AsyncIterator[GraphTransport]:
     """A transport whose application may do all that it needs."""
-    async with graph_mailboxes(graph, tokens, limits) as mailboxes:
+    async with graph_mailboxes(graph, tokens, limits, way) as mailboxes:
         yield GraphTransport(mailboxes)
 
 
 @asynccontextmanager
 async def graph_mailboxes(
-    graph: Graph, tokens: FixedTokens | None = None, limits: Limits = LIMITS
+    graph: Graph, tokens: FixedTokens | None = None, limits: Limits = LIMITS, way: Outbound = DIRECT
 ) -> AsyncIterator[GraphMailboxes]:
     """Requests to the mailboxes, of an application that may do all."""
     source = tokens or FixedTokens(graph.token(None, "Mail.ReadWrite", "Mail.Send"))
-    mailboxes = GraphMailboxes(lambda _: source, DIRECT, limits=limits)
+    mailboxes = GraphMailboxes(lambda _: source, way, limits=limits)
     try:
         yield mailboxes
     finally:
