@@ -169,3 +169,26 @@ async def test_a_person_reads_the_own_mailbox() -> None:
             mailbox = GraphMailbox(await mailboxes.api(route(graph, user=None)))
             (found,) = (await mailbox.find(Listing())).messages
     assert found.subject == "Number 1"
+
+
+async def test_conditions_that_the_service_calls_inefficient_are_looked_at_here(
+    post: GraphPost, graph: Graph
+) -> None:
+    for number in range(3):
+        post.deliver(mail(number), received=day(number + 1))
+    unread = Has(State.UNREAD, True)
+    async with post.opened() as mailbox:
+        newest = (await mailbox.find(Listing())).messages[0]
+        await mailbox.change(Reference(newest.id), Mark.READ)
+        graph.asked.clear()
+        graph.fail("listMessages", 400, code="InefficientFilter")
+        found = await mailbox.find(Listing(criterion=unread))
+    assert [one.subject for one in found.messages] == ["Number 1", "Number 0"]
+    assert graph.asked.count("listMessages") == 2
+
+
+async def test_an_order_that_the_service_calls_inefficient_is_an_error(post: GraphPost, graph: Graph) -> None:
+    graph.fail("listMessages", 400, code="InefficientFilter")
+    async with post.opened() as mailbox:
+        with pytest.raises(ConnectorError, match="InefficientFilter"):
+            await mailbox.find(Listing())

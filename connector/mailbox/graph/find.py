@@ -8,7 +8,7 @@ service may have pages of its own.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -27,6 +27,7 @@ from connector.mailbox.port import WHOLE, Listing, Page
 # Large pages may end in 504 (documentation of list messages).
 _LARGEST_PAGE = 100
 _LONG_AGO, _FAR_AHEAD = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+_INEFFICIENT = "InefficientFilter"
 _TEXT = 'outlook.body-content-type="text"'
 
 
@@ -94,15 +95,26 @@ class _Finding:
         """The next mails, at most so many."""
         taken: list[_Found] = []
         try:
+            await self._fill(taken, most)
+        except GraphFaultError as fault:
+            raise mailbox_error(fault, self._api.route, "list the mails") from fault
+        taken.sort(key=lambda found: found.moment, reverse=self._listing.newest_first)
+        return taken[:most]
+
+    async def _fill(self, taken: list[_Found], most: int) -> None:
+        try:
             async for message in self._messages():
                 if (found := self._wanted(message)) is not None:
                     taken.append(found)
                 if len(taken) == most and not self._query.search:
                     break
         except GraphFaultError as fault:
-            raise mailbox_error(fault, self._api.route, "list the mails") from fault
-        taken.sort(key=lambda found: found.moment, reverse=self._listing.newest_first)
-        return taken[:most]
+            if fault.error != _INEFFICIENT or not self._query.filter:
+                raise
+            # The service does not take these conditions with this order: each mail is looked at here.
+            self._query = replace(self._query, filter=())
+            taken.clear()
+            await self._fill(taken, most)
 
     def _wanted(self, message: Any) -> _Found | None:
         folder = str(message.get("parentFolderId", ""))
