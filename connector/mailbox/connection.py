@@ -215,6 +215,6 @@ class Door:
 
 
 def _tls_failed(error: Exception, server: Server, phase: Phase) -> MailboxError:
-    fault = explain(error, phase, server)
+    fault = explain(error, phase, server, incoming=True)
     message = f"TLS with {server} failed: {fault} No credentials were sent."
     return MailboxError(ErrorCode.TLS_FAILED, message, server=str(server), phase=phase.value)

@@ -60,6 +60,7 @@ _MOST_MAILS, _USUAL_MAILS = 1_000, 50
 _DEEPEST_SEARCH, _MOST_CONDITIONS = 10, 100
 _LONGEST_WORDS = 1_000
 _MOST_NAMES, _LONGEST_NAME, _NEAR = 1_000, 60, 0.8
+_IN_THE_STORE = "documents"
 _LISTS = frozenset({Operation.LIST, Operation.SEARCH})
 
 
@@ -271,7 +272,11 @@ class _Task:
 
     def content(self) -> Content:
         value = self.inputs.get("mailboxAttachments")
-        return choice(value, CONTENTS) if value else Content.METADATA
+        if value is None:
+            return Content.METADATA
+        if text(value).strip().lower() == _IN_THE_STORE:
+            raise value.error(f"{_IN_THE_STORE} is not available in this version; write inline or metadata")
+        return choice(value, CONTENTS)
 
     def flag(self, name: str) -> bool:
         value = self.inputs.get(name)

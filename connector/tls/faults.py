@@ -59,6 +59,7 @@ _CERTIFICATE_FAULTS = {
 _VERSION_FAULTS = frozenset(
     {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "WRONG_SSL_VERSION", "NO_PROTOCOLS_AVAILABLE"}
 )
+_OR_TLS_PORT = ", or use the port for TLS, usually 993 (IMAP) or 995 (POP3)"
 _PLAIN_FAULTS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
 # Alerts by which a server refuses our certificate (RFC 8446 section 6.2), or the lack of one.
 _CLIENT_FAULTS = {
@@ -90,23 +91,25 @@ def fault_of(error: BaseException | None) -> Fault:
     return Fault.NO_TLS if plain else Fault.OTHER
 
 
-def explain(error: Exception, phase: Phase, server: Server) -> str:
+def explain(error: Exception, phase: Phase, server: Server, *, incoming: bool = False) -> str:
     """What went wrong in a handshake, and what to do about it, in whole sentences.
 
     Args:
         error: What ended it.
         phase: What came before: ``STARTTLS``, or ``TLS`` from the first octet.
         server: Whose handshake it was; its account's settings are named.
+        incoming: Whether it keeps a mailbox.
     """
+    half = "incoming." if incoming else ""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _certificate_fault(error, server)
+        return _certificate_fault(error, server, half)
     reason = error.reason if isinstance(error, ssl.SSLError) else None
     if reason in _VERSION_FAULTS:
         return f"it does not speak {_least(server)}."
     if phase is Phase.TLS and (reason in _PLAIN_FAULTS or isinstance(error, ClearTextBeforeTlsError)):
+        port = _OR_TLS_PORT if incoming else _or_465(server)
         return (
-            f"this port does not speak TLS from the start: set {_security(server)} to starttls"
-            f"{_or_465(server)}."
+            f"this port does not speak TLS from the start: set {_security(server, half)} to starttls{port}."
         )
     if isinstance(error, ClearTextBeforeTlsError):
         return "text arrived between STARTTLS and the handshake, as an attacker would inject it."
@@ -116,8 +119,8 @@ def explain(error: Exception, phase: Phase, server: Server) -> str:
     return _client_fault(reason, server) or f"the handshake ended with {reason or 'an error'}."
 
 
-def _security(server: Server) -> str:
-    return f"accounts.{server.account}.security" if server.account else "security"
+def _security(server: Server, half: str = "") -> str:
+    return f"accounts.{server.account}.{half}security" if server.account else "security"
 
 
 def _or_465(server: Server) -> str:
@@ -128,8 +131,8 @@ def _or_587(server: Server) -> str:
     return "" if server.port == 587 else ", or use port 587 with starttls"
 
 
-def _certificate_fault(error: ssl.SSLCertVerificationError, server: Server) -> str:
-    host = f" in accounts.{server.account}.host" if server.account else ""
+def _certificate_fault(error: ssl.SSLCertVerificationError, server: Server, half: str) -> str:
+    host = f" in accounts.{server.account}.{half}host" if server.account else ""
     known = _CERTIFICATE_FAULTS.get(error.verify_code)
     if known is None:
         return f"its certificate is not valid: {error.verify_message}."

@@ -183,6 +183,46 @@ async def test_a_folder_for_sent_mails_is_created(post: DovecotPost, server: Smt
     assert len(post.found("Sent")) == 1
 
 
+# Bulk tasks
+
+RECORDS = [{"to": f"r{number}@example.test", "key": f"k{number}"} for number in range(1, 4)]
+BULK = {"smtpEmailToRecipients": None, "smtpEmailBccRecipients": None, "smtpEmailRecipientsData": RECORDS}
+
+
+async def test_each_mail_of_a_bulk_task_has_its_copy(post: DovecotPost, server: SmtpServer) -> None:
+    async with pipeline(post, server) as opened:
+        response = await sent(opened, **BULK)
+    assert sorted(mail.data for mail in server.received) == sorted(post.found("Sent"))
+    assert (response["sent"], len(server.received)) == (3, 3)
+
+
+async def test_a_required_copy_of_a_bulk_task_is_made_by_a_retry_without_another_mail(
+    post: DovecotPost, server: SmtpServer
+) -> None:
+    required = {"accounts.default.copy.required": "true", "accounts.default.incoming.security": "none"}
+    with verbs.running(post.server.ports["imap"]) as proxy:
+        required["accounts.default.incoming.port"] = str(proxy.port)
+        async with pipeline(post, server, **required) as opened:
+            proxy.fail("APPEND", Failure.CLOSES, heard=False)
+            told = await failed(opened, **BULK)
+            assert told.error is not None
+            assert told.error["code"] == ErrorCode.COPY_FAILED, told
+            assert told.retries == 2
+            response = await sent(opened, **BULK)
+    assert (len(server.received), len(post.found("Sent"))) == (3, 3)
+    assert (response["sent"], response["failed"]) == (3, 0)
+
+
+async def test_a_copy_of_a_bulk_task_that_is_not_required_is_a_warning(
+    post: DovecotPost, server: SmtpServer
+) -> None:
+    wrong = {"SECRET_MAILBOX": "a wrong password"}
+    async with open_pipeline(settings_of(post, server.port), Masker(), wrong) as opened:
+        response = await sent(opened, **BULK)
+    assert (response["sent"], len(server.received)) == (3, 3)
+    assert any("the mail is not in the folder of sent mails" in one for one in response["warnings"])
+
+
 # What the settings say
 
 

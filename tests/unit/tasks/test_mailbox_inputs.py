@@ -303,6 +303,11 @@ def test_a_wrong_input_is_an_error_of_its_field(variables: dict[str, Any], field
     assert caught.value.field == field
 
 
+def test_the_document_store_is_refused_with_what_to_write() -> None:
+    with pytest.raises(InputError, match="not available in this version; write inline or metadata"):
+        read(mailboxOperation="read", mailboxMessage="<a@b>", mailboxAttachments="Documents")
+
+
 def test_a_misspelt_input_is_a_warning() -> None:
     request = read(mailboxOperation="list", mailboxUnredOnly=True, mailbox="process data", mailBoxName="x")
     assert request.warnings == (

@@ -57,5 +57,13 @@ def test_clear_text_means_another_thing_before_and_after_starttls(phase: Phase) 
     assert ("attacker" in words) == (phase is Phase.STARTTLS)
 
 
+def test_a_server_of_mailboxes_is_told_by_its_own_settings() -> None:
+    server = Server("localhost", 143, account="sales")
+    told = explain(ClearTextBeforeTlsError(), Phase.TLS, server, incoming=True)
+    assert "set accounts.sales.incoming.security to starttls, or use the port for TLS, usually 993" in told
+    error = handshake_error(given.other_host_context())
+    assert "in accounts.sales.incoming.host" in explain(error, Phase.TLS, server, incoming=True)
+
+
 def test_a_silent_end_of_the_handshake_has_its_likely_cause() -> None:
     assert "most likely it does not speak TLS 1.2" in explain(ConnectionResetError(), Phase.STARTTLS, SERVER)
