@@ -255,10 +255,10 @@ def _domain(text: str) -> str:
 
 
 def _selector(text: str) -> str:
-    from connector.settings.signing import SELECTOR
+    from connector.settings.signing import SELECTOR, SELECTOR_WORDS
 
     if not re.fullmatch(SELECTOR, text):
-        raise UsageError(f"--selector {text}: expected letters, digits and hyphens, as r2026")
+        raise UsageError(f"--selector {text}: expected {SELECTOR_WORDS}")
     return text
 
 

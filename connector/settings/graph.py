@@ -15,12 +15,13 @@ from pydantic import AfterValidator, Field
 from connector.model.incoming import MailProtocol
 from connector.settings.providers import CLOUDS, Service
 from connector.settings.services import is_of_service, of_servers
-from connector.settings.values import Section, text_schema
+from connector.settings.values import Section, form, text_schema
 
 if TYPE_CHECKING:
     from connector.settings.accounts import AccountSettings
 
 _VERSION = "/v1.0"
+_USER = r"[^/?#\s]+"
 _HOSTS = tuple(urlsplit(cloud.graph).hostname for cloud in CLOUDS.values())
 
 
@@ -34,6 +35,7 @@ def _base_url(url: str) -> str:
 
 
 BaseUrl = Annotated[str, AfterValidator(_base_url), text_schema(r"https?://\S+")]
+User = Annotated[str, form(_USER, "a user principal name or an id, as sales@example.com"), text_schema(_USER)]
 
 
 class GraphSettings(Section):
@@ -44,10 +46,8 @@ class GraphSettings(Section):
         description="`exact`: by a draft, so that a mail can be found again after a lost answer; needs "
         "Mail.ReadWrite beside Mail.Send. `fast`: one request.",
     )
-    user: str | None = Field(
+    user: User | None = Field(
         None,
-        min_length=1,
-        pattern=r"^[^/?#\s]+$",
         description="The mailbox: a user principal name or an id. Default: that of the person who consented; "
         "for an application the address.",
     )

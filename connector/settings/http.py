@@ -29,7 +29,9 @@ def _proxy(url: str) -> str:
 
 
 def _exceptions(entries: tuple[str, ...]) -> tuple[str, ...]:
-    for entry in entries:
+    for position, entry in enumerate(entries, 1):
+        if "@" in entry:
+            raise ValueError(f"entry {position} has a login in it; write the host alone, as example.com")
         if not _HOST.fullmatch(entry) and not _is_network(entry):
             raise ValueError(
                 f"{entry[:60]!r} is no host; expected example.com (with all hosts below it), "

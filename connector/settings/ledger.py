@@ -87,5 +87,5 @@ class LedgerSettings(Section):
         if self.kind == "postgres" and url is None:
             raise ValueError("kind postgres needs url")
         if url is not None and not url.startswith(("postgresql://", "postgres://")):
-            raise ValueError("url: expected postgresql://user:password@host:port/database")
+            raise ValueError("url must have the form postgresql://user:password@host:port/database")
         return self

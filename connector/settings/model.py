@@ -38,8 +38,10 @@ from connector.settings.values import (
     TimeOfDay,
     TimeZone,
     UrlWithoutLogin,
+    form,
     from_json,
     local_zone,
+    text_schema,
 )
 
 SEND_TASK_TYPE = "smtp-connector:send:1"
@@ -51,13 +53,23 @@ TaskType = Literal[
 ]
 
 
+_ENGINE_NAME = r"[A-Za-z0-9._-]{1,100}"
+_LANGUAGE = r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}"
+EngineName = Annotated[
+    str,
+    form(_ENGINE_NAME, "up to 100 letters, digits, '.', '_' and '-', as production"),
+    text_schema(_ENGINE_NAME),
+]
+Language = Annotated[str, form(_LANGUAGE, "a language tag, as de or pt-BR"), text_schema(_LANGUAGE)]
+
+
 class EngineSettings(Section):
     """The connection to the engine."""
 
     address: GatewayAddress | None = Field(
         None, description="host:port of the Zeebe gateway's gRPC interface."
     )
-    name: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")] = Field(
+    name: EngineName | None = Field(
         None,
         description=(
             "Distinguishes this engine from others with the same ledger or the same recipients, because "
@@ -310,7 +322,7 @@ class TemplateSettings(Section):
             "Default: none."
         ),
     )
-    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")] = Field(
+    locale: Language = Field(
         "en", description="Language of dates, numbers and money where a task gives no smtpEmailLocale."
     )
 

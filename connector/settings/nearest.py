@@ -30,6 +30,8 @@ _OTHER_NAMES = {
 def nearest(name: str, known: set[str], separator: str = ".") -> str:
     """Return a question for the end of an error; empty when no setting resembles the name.
 
+    Where the section exists, its own settings are compared, then the only one elsewhere with this name.
+
     Args:
         name: What was written.
         known: The names that there are.
@@ -40,5 +42,16 @@ def nearest(name: str, known: set[str], separator: str = ".") -> str:
         meant = separator.join([*above, other.upper() if last.isupper() else other])
         if meant in known:
             return f"; did you mean {meant}?"
-    matches = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {matches[0]}?" if matches else ""
+    section = separator.join(above)
+    if section not in known:
+        return _question(difflib.get_close_matches(name, known, n=1))
+    below = f"{section}{separator}"
+    siblings = {one.removeprefix(below): one for one in known if one.startswith(below)}
+    if matches := difflib.get_close_matches(last, siblings, n=1):
+        return _question([siblings[matches[0]]])
+    namesakes = [one for one in known if one.endswith(f"{separator}{last}") and not name.startswith(one)]
+    return _question(namesakes if len(namesakes) == 1 else [])
+
+
+def _question(names: list[str]) -> str:
+    return f"; did you mean {names[0]}?" if names else ""

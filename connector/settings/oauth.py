@@ -28,7 +28,7 @@ from connector.settings.providers import (
     microsoft_scopes,
     microsoft_service_fault,
 )
-from connector.settings.values import ReadableFile, Section, from_json, text_schema
+from connector.settings.values import ReadableFile, Section, form, from_json, text_schema
 
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _TENANT = r"[A-Za-z0-9][A-Za-z0-9.-]*"
@@ -47,7 +47,7 @@ def _provider_url(url: str) -> str:
     if parts.scheme not in {"https", "http"} or not parts.hostname or parts.fragment:
         raise ValueError("expected a URL, as https://login.example.com/oauth2/token")
     if "@" in parts.netloc:
-        raise ValueError("must not hold a user name or password")
+        raise ValueError("must not contain a user name or password")
     if not is_protected(url):
         raise ValueError("credentials would travel in clear: it must start with https://")
     return url
@@ -87,7 +87,9 @@ def _extra(given: object) -> dict[str, str]:
 
 
 ProviderUrl = Annotated[str, AfterValidator(_provider_url), text_schema(r"https?://\S+")]
-Tenant = Annotated[str, Field(pattern=f"^{_TENANT}$")]
+Tenant = Annotated[
+    str, form(_TENANT, "a tenant's id or domain, as contoso.onmicrosoft.com"), text_schema(_TENANT)
+]
 Day = Annotated[date, BeforeValidator(_day), text_schema(_DAY)]
 Scopes = Annotated[
     tuple[str, ...],

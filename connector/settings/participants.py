@@ -30,6 +30,11 @@ Addresses = Annotated[
 ]
 
 
+def _named(roles: Any) -> Any:
+    """Take a name of digits as text; YAML reads it as a number."""
+    return {str(name): given for name, given in roles.items()} if isinstance(roles, dict) else roles
+
+
 def _roles(roles: dict[str, Addresses]) -> dict[str, Addresses]:
     for name, addresses in roles.items():
         if not ROLE.fullmatch(name):
@@ -54,7 +59,7 @@ class ParticipantSettings(Section):
         description="BPMN process ids, or patterns such as mortgage-*, that have these roles; empty for all.",
     )
     tenants: tuple[str, ...] = Field((), description="Tenants that have these roles; empty for all.")
-    roles: Annotated[dict[str, Addresses], AfterValidator(_roles)] = Field(
+    roles: Annotated[dict[str, Addresses], BeforeValidator(_named), AfterValidator(_roles)] = Field(
         min_length=1,
         description="Addresses by role, as {caseManager: anna@example.com, team: [ben@example.com]}.",
     )

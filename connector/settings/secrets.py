@@ -18,6 +18,7 @@ from connector.settings.values import (
     ReadableFile,
     Seconds,
     Section,
+    form,
     from_json,
     text_schema,
 )
@@ -59,7 +60,7 @@ def _bindings(value: object) -> object:
         raise ValueError(  # noqa: TRY004
             'expected names of secrets with hosts, as {MAIL_PASSWORD: [smtp.example.com, "192.0.2.1:2525"]}'
         )
-    return {name: [hosts] if isinstance(hosts, str) else hosts for name, hosts in value.items()}
+    return {str(name): [hosts] if isinstance(hosts, str) else hosts for name, hosts in value.items()}
 
 
 def _checked_bindings(bindings: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
@@ -90,7 +91,17 @@ def _needs(module: str, extra: str) -> None:
 ServiceUrl = Annotated[str, AfterValidator(_service_url), text_schema(r"https?://\S+")]
 SecretPath = Annotated[str, AfterValidator(_path)]
 Mount = Annotated[str, AfterValidator(_mount), text_schema(".+")]
-Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9/._-]*$")]
+Prefix = Annotated[
+    str, form(r"[A-Za-z0-9/._-]*", "letters, digits, '/', '.', '_' and '-'"), text_schema(r"[A-Za-z0-9/._-]*")
+]
+Project = Annotated[
+    str,
+    form(r"[a-z0-9:.-]+", "the id of a project, as my-project-1"),
+    text_schema(r"[a-z0-9:.-]+"),
+]
+Location = Annotated[
+    str, form(r"[a-z0-9-]+", "the name of a location, as europe-west3"), text_schema(r"[a-z0-9-]+")
+]
 Bindings = Annotated[
     dict[str, tuple[str, ...]],
     BeforeValidator(_bindings),
@@ -204,7 +215,7 @@ class AzureSettings(Section):
 class GcpSettings(Section):
     """Google Secret Manager; used when `project` is set. Credentials: Application Default Credentials."""
 
-    project: Annotated[str, Field(pattern=r"^[a-z0-9:.-]+$")] | None = Field(
+    project: Project | None = Field(
         None, description="Google Cloud project of the Secret Manager. Default: not used."
     )
     prefix: Prefix = Field("", description="Put before every name; `/` and `.` become `-`.")
@@ -212,7 +223,7 @@ class GcpSettings(Section):
         "https://secretmanager.googleapis.com",
         description="URL of the service, as https://secretmanager.europe-west3.rep.googleapis.com.",
     )
-    location: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] | None = Field(
+    location: Location | None = Field(
         None, description="Location of regional secrets, as europe-west3; set endpoint too."
     )
 

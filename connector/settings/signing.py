@@ -8,13 +8,21 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from connector.model.signing import Digest, Padding, Protection
-from connector.settings.values import Directory, DomainName, ReadableFile, Section, from_json
+from connector.settings.values import (
+    Directory,
+    DomainName,
+    ReadableFile,
+    Section,
+    form,
+    from_json,
+    text_schema,
+)
 
 # A label, or several, of the DNS (RFC 6376 section 3.1).
-SELECTOR = r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$"
+SELECTOR = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
+SELECTOR_WORDS = "letters, digits and hyphens, as r2026"
 
-
-Selector = Annotated[str, Field(pattern=SELECTOR, max_length=190)]
+Selector = Annotated[str, Field(max_length=190), form(SELECTOR, SELECTOR_WORDS), text_schema(SELECTOR)]
 
 
 class KeySettings(Section):

@@ -243,15 +243,33 @@ def _validate(found: Mapping[str, _Value]) -> Settings:
         return Settings.model_validate(tree)
     except ValidationError as error:
         # Never `str(error)`: it would show the value, which may be a secret.
-        faults = {line for fault in error.errors() for line in _explain(fault, found)}
+        faults = {line for fault in _causes(error.errors()) for line in _explain(fault, found)}
         raise SettingsError("\n".join(sorted(faults))) from None
 
 
+def _causes(errors: list[Any]) -> Iterator[Any]:
+    """Leave out that a list is too short where it is so because its items are wrong."""
+    for error in errors:
+        loc = error["loc"]
+        if error["type"] != "too_short" or not any(
+            other["loc"][: len(loc)] == loc for other in errors if other is not error
+        ):
+            yield error
+
+
 def _explain(error: Any, found: Mapping[str, _Value]) -> Iterator[str]:
-    path = ".".join(str(part) for part in error["loc"] if isinstance(part, str))
+    path, entry = _place(error["loc"])
     source = next((item.place for known, item in found.items() if known == path), None)
     for message in wording(error).splitlines():
-        yield f"{path} ({source}): {message}" if source else f"{path}: {message}" if path else message
+        told = f"{entry}: {message}" if entry else message
+        yield f"{path} ({source}): {told}" if source else f"{path}: {told}" if path else told
+
+
+def _place(loc: tuple[str | int, ...]) -> tuple[str, str]:
+    """Split the place of a fault into the setting and the entry in its list, as ``entry 2, file``."""
+    at = next((at for at, part in enumerate(loc) if isinstance(part, int)), len(loc))
+    entry = [f"entry {part + 1}" if isinstance(part, int) else part for part in loc[at:]]
+    return ".".join(map(str, loc[:at])), ", ".join(entry)
 
 
 # --- environment and secret files -------------------------------------------------------------------

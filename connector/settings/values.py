@@ -77,7 +77,8 @@ def from_json(value: object) -> object:
     try:
         return json.loads(value)
     except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error}") from None
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"is not JSON at {place}; check quotes, commas and brackets") from None
 
 
 def _error_mapping(value: object) -> object:
@@ -112,6 +113,17 @@ def _time_of_day(value: object) -> object:
     if isinstance(value, time) or (isinstance(value, str) and re.fullmatch(_TIME_OF_DAY, value)):
         return value
     raise ValueError('expected hours and minutes in quotes, as "17:00"')
+
+
+def form(pattern: str, words: str) -> AfterValidator:
+    """Refuse text that does not match a pattern as a whole; the operator reads the words in its place."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"expected {words}")
+        return text
+
+    return AfterValidator(check)
 
 
 def text_schema(pattern: str) -> WithJsonSchema:

@@ -37,9 +37,8 @@ _WORDS = {
     "less_than": "expected less than {lt}",
     "literal_error": "expected {expected}",
     "enum": "expected {expected}",
-    "string_too_short": "expected at least {min_length} characters",
+    "string_too_short": "is empty; give a value",
     "string_too_long": "expected at most {max_length} characters",
-    "string_pattern_mismatch": "has a character or a form that is not allowed; expected {pattern}",
 }
 
 
@@ -52,4 +51,5 @@ def wording(error: Mapping[str, Any]) -> str:
     words = _WORDS.get(error["type"])
     if words is None:
         return str(error["msg"]).removeprefix("Value error, ")
-    return words.format(**error.get("ctx", {})).replace("'", "")
+    told = {name: str(limit).removesuffix(".0") for name, limit in error.get("ctx", {}).items()}
+    return words.format(**told).replace("'", "")

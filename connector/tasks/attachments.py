@@ -174,7 +174,7 @@ def _url(value: Value) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or " " in url or not port_is_valid:
         raise value.error("must be a full http or https URL without blanks")
     if parts.username is not None:
-        raise value.error("must not hold a user name or password")
+        raise value.error("must not contain a user name or password")
     return url
 
 

@@ -67,7 +67,7 @@ async def test_a_user_without_a_home_is_told_to_set_the_path(monkeypatch: pytest
     ("values", "message"),
     [
         ({"kind": "postgres"}, "kind postgres needs url"),
-        ({"url": "mysql://u:hush-hush@db/x"}, "url: expected postgresql://"),
+        ({"url": "mysql://u:hush-hush@db/x"}, "url must have the form postgresql://"),
         ({"uncertain": "ignore"}, "'incident', 'resend' or 'assume-sent'"),
     ],
 )

@@ -151,7 +151,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({**CUSTOM, "subject": "a@b.example"}, "subject is for grant jwt_bearer"),
     ({**CUSTOM, "redirect_url": "http://localhost:1"}, "redirect_url is for grant authorization_code"),
     ({**CUSTOM, "token_url": "http://login.example.com/"}, "credentials would travel in clear"),
-    ({**CUSTOM, "token_url": "https://u:p@login.example.com/"}, "must not hold a user name or password"),
+    ({**CUSTOM, "token_url": "https://u:p@login.example.com/"}, "must not contain a user name or password"),
     ({**CUSTOM, "token_url": "login.example.com"}, "expected a URL"),
     ({**CUSTOM, "extra": {"client_secret": "x"}}, "client_secret is a parameter of the protocol"),
     ({**CUSTOM, "client_secret_expires": "31.1.2027"}, "expected a date, as 2027-01-31"),
