@@ -250,8 +250,8 @@ def _domain(text: str) -> str:
 
     try:
         return ascii_domain(text, "--domain")
-    except InputError as error:
-        raise UsageError(error.message) from None
+    except InputError:
+        raise UsageError(f"--domain {text}: expected a domain, as example.com") from None
 
 
 def _selector(text: str) -> str:

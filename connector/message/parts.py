@@ -260,7 +260,7 @@ def _content_id(attachment: LoadedAttachment) -> str:
     if not _CONTENT_ID.fullmatch(content_id):
         raise InputError(
             f"{attachment.field}.contentId",
-            "consists of 1 to 200 visible ASCII characters without < and >, such as logo@example.com",
+            "must consist of 1 to 200 visible ASCII characters without < and >, such as logo@example.com",
         )
     return content_id
 

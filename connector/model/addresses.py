@@ -110,7 +110,7 @@ def parse_mailbox(text: str, field: str, *, allow_local: bool = False) -> Mailbo
     else:
         name, address = "", text
     if len(name) > MAX_NAME:
-        raise InputError(field, f"the name is longer than {MAX_NAME:,} characters")
+        raise InputError(field, f"has a name of more than {MAX_NAME:,} characters")
     return Mailbox(_parse_address(address.strip(), field, allow_local=allow_local), name)
 
 
@@ -145,7 +145,7 @@ def ascii_domain(domain: str, field: str) -> str:
         InputError: Not a host name by RFC 1123, or no valid literal.
     """
     if len(domain) > _MAX_DOMAIN:
-        raise InputError(field, f"the domain after the @ is longer than {_MAX_DOMAIN} octets")
+        raise InputError(field, f"has a domain of more than {_MAX_DOMAIN} octets")
     if _DOMAIN.fullmatch(domain) and "xn--" not in domain.lower():
         return domain.lower()
     try:
@@ -156,9 +156,9 @@ def ascii_domain(domain: str, field: str) -> str:
         # UTS #46 maps what people type (capitals, full width) to what IDNA 2008 (RFC 5891) encodes.
         ascii_domain = idna.encode(domain, uts46=True).decode("ascii")
     except (EmailNotValidError, idna.IDNAError, UnicodeError) as error:
-        raise _invalid(domain, field, "the domain after the @ is not valid") from error
+        raise _invalid(domain, field, "has no valid domain after its @") from error
     if not _DOMAIN.fullmatch(ascii_domain):
-        raise _invalid(domain, field, "the domain after the @ is not valid")
+        raise _invalid(domain, field, "has no valid domain after its @")
     return ascii_domain.lower()
 
 
@@ -174,7 +174,8 @@ def _parse_name(text: str, field: str) -> str:
     if _NEEDS_QUOTES.search(_QUOTED_STRING.sub("", text)):
         raise InputError(
             field,
-            'put a name that holds , ; : < > [ ] \\ or " in double quotes: "Doe, Jane" <jane@example.com>',
+            'needs double quotes around a name that holds , ; : < > [ ] \\ or ", as '
+            '"Doe, Jane" <jane@example.com>',
         )
     # Control characters are refused by now, so two of them can keep the places of what was escaped.
     marked = text.replace("\\\\", "\x01").replace('\\"', "\x02")
@@ -205,10 +206,12 @@ def _parse_local(local: str, field: str) -> str:
                 check_deliverability=False,
             )
         except EmailNotValidError as error:
-            raise _invalid(local, field, "the part before the @ is not valid in a mail address") from error
+            raise _invalid(
+                local, field, "is not a mail address: the part before its @ is not valid"
+            ) from error
         local = checked.local_part
     if len(local.encode()) > _MAX_LOCAL:
-        raise InputError(field, f"the part before the @ is longer than {_MAX_LOCAL} octets")
+        raise InputError(field, f"has more than {_MAX_LOCAL} octets before its @")
     return local
 
 
@@ -228,5 +231,5 @@ def concealed(text: str) -> str:
 
 def _check_length(address: str, field: str) -> str:
     if len(address.encode()) > _MAX_ADDRESS or len(address.rpartition("@")[2]) > _MAX_DOMAIN:
-        raise InputError(field, f"the address is longer than {_MAX_ADDRESS} octets")
+        raise InputError(field, f"is longer than {_MAX_ADDRESS} octets")
     return address

@@ -129,7 +129,7 @@ def check_header(name: str, value: str, field: str) -> None:
     if not _HEADER_NAME.fullmatch(name):
         raise InputError(
             "smtpEmailHeaders",
-            f"a header name consists of 1 to {MAX_HEADER_NAME} visible ASCII characters without a colon",
+            f"a header name must consist of 1 to {MAX_HEADER_NAME} visible ASCII characters without a colon",
         )
     lowered = name.lower()
     if lowered in OWNED_HEADERS or lowered.startswith(_OWNED_PREFIXES):
@@ -148,8 +148,9 @@ def invisible(text: str) -> str | None:
     """Name the first character that cannot be seen, such as a zero-width space; None where there is none."""
     for character in text:
         if character in _BLANK_LETTERS or not character.isprintable():
-            name = unicodedata.name(character, "without a name").lower()
-            return f"the invisible character U+{ord(character):04X} ({name})"
+            if name := unicodedata.name(character, "").lower():
+                return f"the invisible character U+{ord(character):04X} ({name})"
+            return _describe(character)
     return None
 
 
@@ -163,4 +164,6 @@ def header_text(data: object) -> str | None:
 def _describe(character: str) -> str:
     if character in "\r\n\x85\u2028\u2029":
         return f"a line break (U+{ord(character):04X})"
+    if "\ud800" <= character <= "\udfff":
+        return f"half of a surrogate pair (U+{ord(character):04X})"
     return f"the control character U+{ord(character):04X}"

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any
 
 from connector.errors import BulkError, ConnectorError, ErrorCode, Phase
-from connector.tasks.records import BulkRecord
+from connector.tasks.records import RECORDS, BulkRecord
 
 # Above so many records only those that failed are listed.
 _ALL_LISTED = 1_000
@@ -168,8 +168,12 @@ class Tally:
             name: Its record; None where the cause is no fault of a record.
             code: In place of the cause's.
         """
-        done = f"{self.sent:,} of {self.total:,} mails were sent; a retry sends only the others."
-        first = cause.message if name is None else f"Record {name}: {cause.message}"
+        done = "None of the mails was sent."
+        if self.sent:
+            done = f"{self.sent:,} of {self.total:,} mails were sent; a retry sends only the others."
+        # A fault of an input names the record already.
+        named = name is None or cause.message.startswith(f"{RECORDS}[")
+        first = cause.message if named else f"Record {name}: {cause.message}"
         failures = [mail for _, mail in self._mails if mail["status"] == "FAIL"][:_IN_AN_ERROR]
         result = {"sent": self.sent, "failed": self.total - self.sent, "mails": failures}
         if self.sent:

@@ -74,6 +74,12 @@ def kind(data: object) -> str:
     return names.get(type(data), "a number")
 
 
+def not_whole(data: object) -> str:
+    """What a value is that should be a whole number; nothing where it is another number."""
+    is_number = isinstance(data, int | float) and not isinstance(data, bool)
+    return "" if is_number else f", not {kind(data)}"
+
+
 def unquoted(text: str) -> str:
     """Text without the blanks around it and without one pair of quotes, as ``"today"`` typed with its own."""
     text = text.strip()

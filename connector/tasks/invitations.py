@@ -79,13 +79,13 @@ def _mailto(value: Value) -> str:
     if text(value).strip().lower().startswith("mailto:"):
         return _link(value, _MAILTO, "mailto:leave@example.com?subject=leave")
     box = read_mailbox(value)
-    return _link(Value(value.field, f"mailto:{box.address}"), _MAILTO, "an ASCII address")
+    return _link(Value(value.field, f"mailto:{box.address}"), _MAILTO, "an address of ASCII characters")
 
 
 def _link(value: Value, form: re.Pattern[str], example: str) -> str:
     link = check_text(check_length(text(value), value.field, _LONGEST_LINK), value.field).strip()
     if not form.fullmatch(link):
-        raise value.error(f"{shown(link)} is no such link; write {example}")
+        raise value.error(f"{shown(link)} cannot be used as a link here; write {example}")
     return link
 
 

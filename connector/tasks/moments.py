@@ -91,7 +91,9 @@ def read_follow_up(value: Value, settings: MessageSettings, now: datetime) -> da
     except OverflowError as error:
         raise value.error("is beyond the year 9999; write an earlier one") from error
     if moment <= now:
-        raise value.error(f"{shown(value.data)} has passed ({moment.isoformat()}); write a later one")
+        raise value.error(
+            f"the moment that it stands for, {moment.isoformat()}, has passed; write a later one"
+        )
     return moment
 
 

@@ -15,7 +15,7 @@ from connector.errors import InputError
 from connector.model.addresses import Mailbox
 from connector.model.text import invisible
 from connector.secrets.lookalikes import refuse_reference
-from connector.tasks.inputs import Inputs, Value, from_json, kind, mapping
+from connector.tasks.inputs import Inputs, Value, from_json, kind, mapping, not_whole
 from connector.tasks.send_inputs import RECORD
 
 RECORDS = "smtpEmailRecipientsData"
@@ -124,7 +124,7 @@ def _name(key: Value) -> str:
     if isinstance(written, int) and not isinstance(written, bool):
         return str(written)
     if not isinstance(written, str):
-        raise key.error(f"must be text or a whole number, not {kind(written)}")
+        raise key.error(f"must be text or a whole number{not_whole(written)}")
     name = written.strip(" ")
     if hidden := invisible(name[:_LONGEST_KEY]):
         raise key.error(f"holds {hidden}; remove it")

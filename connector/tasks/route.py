@@ -18,7 +18,7 @@ from connector.model.hosts import MAIL_PORTS, HostList, parse_host
 from connector.model.server import Route, Security, Server
 from connector.model.text import check_text
 from connector.tasks.definitions import SECURITY
-from connector.tasks.inputs import Inputs, Value, choice, kind, text
+from connector.tasks.inputs import Inputs, Value, choice, not_whole, text
 from connector.tasks.port import ReadContext
 from connector.tasks.token_login import with_token
 
@@ -153,7 +153,7 @@ def read_port(value: Value) -> int:
     if isinstance(data, float) and data.is_integer():
         data = int(data)
     if isinstance(data, bool) or not isinstance(data, int):
-        raise value.error(f"must be a number from 1 to 65535, not {kind(data)}")
+        raise value.error(f"must be a whole number from 1 to 65535{not_whole(data)}")
     if not 1 <= data <= 65535:
         raise value.error("is outside 1 to 65535; mail servers use 587, 465 or 25")
     return data

@@ -119,7 +119,7 @@ WRONG = {
         ("keys", "show", "sales", "--alias", "a"),
         "--alias and --password-secret are for files",
     ),
-    "no domain": ((*NEW[:3], "no domain", *NEW[4:], "x.pem"), "--domain: "),
+    "no domain": ((*NEW[:3], "no domain", *NEW[4:], "x.pem"), "--domain no domain: expected a domain"),
     "no selector": ((*NEW[:5], "-r-", *NEW[6:], "x.pem"), "--selector -r-: expected letters"),
     "no type": ((*NEW, "x.pem", "--type", "dsa"), "--type dsa: expected one of rsa, ed25519"),
 }

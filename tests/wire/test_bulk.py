@@ -127,7 +127,7 @@ async def test_data_of_a_record_wins_over_the_tasks(tmp_path: Path) -> None:
         ),
         ([{"key": "2"}, {}], "smtpEmailRecipientsData[2].key", "has its position"),
         ([{"key": ["a"]}], "smtpEmailRecipientsData[1].key", "must be text or a whole number"),
-        ([{"key": "a\tb"}], "smtpEmailRecipientsData[1].key", "invisible character"),
+        ([{"key": "a\tb"}], "smtpEmailRecipientsData[1].key", "control character U+0009"),
         ([{"key": "x" * 101}], "smtpEmailRecipientsData[1].key", "at most 100"),
         ([{"to": "a@x.test"}] * 10_001, "smtpEmailRecipientsData", "more than 10,000 records"),
     ],

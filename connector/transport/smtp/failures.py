@@ -84,7 +84,7 @@ def broken(phase: Phase, server: str, cause: Exception) -> TransportError:
     code, message = ErrorCode.CONNECTION_FAILED, f"The connection to {server} failed: {_reason(cause)}."
     if isinstance(cause, socket.gaierror | UnicodeError):
         code, phase = ErrorCode.DNS_FAILED, Phase.DNS
-        message = f"The host of {server} is not known: {_reason(cause)}. Check its name and this host's DNS."
+        message = f"The host of {server} is not known. Check its name and this host's DNS."
     elif isinstance(cause, MalformedReplyError):
         message = f"{server} does not answer as a mail server ({cause}): check host, port and security."
     elif isinstance(cause, ConnectionRefusedError):

@@ -95,7 +95,9 @@ def test_what_cannot_be_meant_is_refused(signing: dict[str, Any], reason: str, t
 @pytest.mark.parametrize("selector", ["", "-s", "s_1", "s..1", "s1.", "ü", "a b"])
 def test_a_selector_is_a_name_of_the_dns(selector: str, files: Path) -> None:
     keys = [{"selector": selector, "file": f"{files}/dkim.pem"}]
-    assert "entry 1, selector: expected letters, digits and hyphens" in refusal(files, {"dkim": {"keys": keys}})
+    assert "entry 1, selector: expected letters, digits and hyphens" in refusal(
+        files, {"dkim": {"keys": keys}}
+    )
 
 
 def test_a_selector_stands_once(files: Path) -> None:
