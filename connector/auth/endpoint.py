@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import httpx2
 
+from connector.model.causes import reason_of
 from connector.model.hosts import is_protected
 from connector.net.answers import TooLongError, moment_of, octets_of, pause_of
 from connector.net.http_clients import open_client
@@ -126,7 +127,7 @@ class EndpointClient:
             raise EndpointError(str(error), status=reply.status_code) from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             asked = not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.InvalidURL)
-            reason = f"it cannot be reached: {str(error) or type(error).__name__}"
+            reason = f"it cannot be reached: {reason_of(error)}"
             raise EndpointError(reason, asked=asked) from None
         return _answer(reply, octets)
 

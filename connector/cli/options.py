@@ -116,10 +116,18 @@ def parse_object(text: str, name: str, holds: str) -> dict[str, Any]:
     try:
         read = json.loads(text)
     except (ValueError, RecursionError) as error:  # also numbers too long and brackets too deep to read
-        raise UsageError(f"{name}: not valid JSON: {error}") from None
+        raise UsageError(
+            f"{name}: not valid JSON{_place(error)}; check quotes, commas and brackets"
+        ) from None
     if not isinstance(read, dict):
         raise UsageError(f"{name}: expected a JSON object with {holds}")
     return read
+
+
+def _place(error: Exception) -> str:
+    if not isinstance(error, json.JSONDecodeError):
+        return ""
+    return f" at line {error.lineno}, column {error.colno}"
 
 
 def wrong_usage(message: str) -> NoReturn:

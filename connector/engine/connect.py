@@ -225,8 +225,23 @@ def port_error(
         return EngineBusyError(said + _LARGE_JOB)
     if (meaning := _MEANING.get(code)) is not None:
         return meaning(said + _ADVICE.get(code, ""))
-    other = _other_protocol(said)
-    return EngineUnavailableError(f"{address} {other}" if other else f"{address}: {code.name} {said}")
+    return EngineUnavailableError(f"{address} {_other_protocol(said) or _why(code, said)}")
+
+
+def _why(code: grpc.StatusCode, said: str) -> str:
+    """What gRPC says of a failed call, without the address and the layers that it has passed.
+
+    "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:26500: Failed to connect to
+    remote host: Connection refused"; "DNS resolution failed for zeebe:26500: C-ares status is not
+    ARES_SUCCESS qtype=A name=zeebe is_balancer=0: Domain name not found".
+    """
+    if code is not grpc.StatusCode.UNAVAILABLE:
+        return f"answered {code.name}: {said}"
+    if "DNS resolution failed" in said:
+        return "cannot be reached: its host name is not known"
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return "has a certificate that is not trusted here; see engine.ca_file"
+    return f"cannot be reached: {said.rpartition(': ')[2] if said.startswith('failed to connect') else said}"
 
 
 def _other_protocol(said: str) -> str | None:

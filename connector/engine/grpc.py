@@ -43,10 +43,8 @@ _WRITER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _CALL_TIMEOUT = 10.0
 # An incident's message is read by a person; the engine keeps it in its state.
 _LONGEST_MESSAGE = 10_000
-_UNREADABLE = (
-    "The worker cannot read this job's variables or headers as JSON objects ({reason}). Nothing was sent. "
-    "Nesting deeper than a few hundred levels is not supported."
-)
+_TOO_DEEP = "nested more deeply than the few hundred levels that are supported"
+_UNREADABLE = "The worker cannot read this job's variables or headers: they are {reason}. Nothing was sent."
 
 
 class GrpcEngine:
@@ -175,7 +173,8 @@ class GrpcEngine:
         try:
             return _job(raw, _object(raw.customHeaders), _object(raw.variables))
         except (ValueError, RecursionError) as error:
-            await self._reject(_job(raw, {}, {}), type(error).__name__)
+            reason = _TOO_DEEP if isinstance(error, RecursionError) else "not JSON objects"
+            await self._reject(_job(raw, {}, {}), reason)
             return None
 
     async def _reject(self, job: Job, reason: str) -> None:

@@ -18,6 +18,7 @@ import structlog
 
 from connector.ledger.port import LedgerUnavailableError
 from connector.ledger.schema import POSTGRES, absent, pending
+from connector.model.causes import reason_of
 
 NOW = "extract(epoch FROM clock_timestamp())::double precision"
 # An operator may have made commits of this server faster than they last; stricter settings are left alone.
@@ -188,7 +189,8 @@ class PostgresServer:
     def _unavailable(self, error: Exception) -> LedgerUnavailableError:
         remedy = next(remedy for kind, remedy in _REMEDIES if isinstance(error, kind))
         # A server's DETAIL may quote a row; its message does not.
-        detail = getattr(error, "message", None) or str(error) or type(error).__name__
+        detail = getattr(error, "message", None) or reason_of(error)
+        said = "" if isinstance(error, TimeoutError) else f" ({detail})"
         return LedgerUnavailableError(
-            f"The ledger {self.place} cannot be used; {remedy} ({detail}). Nothing is sent meanwhile."
+            f"The ledger {self.place} cannot be used; {remedy}{said}. Nothing is sent meanwhile."
         )

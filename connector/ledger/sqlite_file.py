@@ -35,7 +35,7 @@ def unavailable(path: Path, error: sqlite3.Error | OSError) -> LedgerUnavailable
         # Extended names, such as SQLITE_READONLY_DBMOVED, begin with those of the table.
         name = getattr(error, "sqlite_errorname", "")
         primary = "_".join(name.split("_")[:2])
-        reason = f"{_REMEDIES.get(primary, 'it cannot be used')} ({error})"
+        reason = _REMEDIES.get(primary) or f"SQLite says: {error}"
     else:
         reason = f"{error.strerror or error}: set ledger.path to a file that the worker's user may write"
     return LedgerUnavailableError(f"The ledger {path} cannot be used; {reason}. Nothing is sent meanwhile.")

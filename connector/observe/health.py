@@ -23,6 +23,7 @@ from typing import Self
 
 import structlog
 
+from connector.model.causes import reason_of
 from connector.observe.metrics import CONTENT_TYPE
 
 _log = structlog.get_logger(__name__)
@@ -69,7 +70,7 @@ class CachedCheck:
         try:
             await self._check()
         except Exception as error:  # noqa: BLE001 - any exception means that the check has failed
-            self._reason = str(error) or type(error).__name__
+            self._reason = str(error) or reason_of(error)
         else:
             self._reason = None
         finally:

@@ -13,6 +13,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from connector.model.causes import reason_of
 from connector.net.outbound import DIRECT, Outbound
 from connector.secrets.port import (
     ProviderUnavailableError,
@@ -97,7 +98,7 @@ class AwsSecrets:
             _raise_unless_absent(error, secret_id)
             return None
         except BotoCoreError as error:  # no connection or no credentials
-            reason = f"it cannot be queried: {type(error).__name__}; check network, region and credentials"
+            reason = f"it cannot be queried: {reason_of(error)}; check network, region and credentials"
             raise ProviderUnavailableError(reason) from None
         return usable(answer.get("SecretString") or answer.get("SecretBinary") or "", "its value")
 

@@ -89,8 +89,8 @@ class AzureSecrets:
             raise ProviderUnavailableError(reason) from None
         except HttpResponseError as error:
             raise _refusal(error, secret) from None
-        except AzureError as error:
-            reason = f"it cannot be reached: {type(error).__name__}"
+        except AzureError:  # its words may quote what was sent
+            reason = "it cannot be reached; check secrets.azure.vault_url and the network"
             raise ProviderUnavailableError(reason) from None
         return usable(value or "", "its value")
 

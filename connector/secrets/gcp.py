@@ -101,8 +101,8 @@ class GcpSecrets:
                 self._credentials, _ = google.auth.default(scopes=[_SCOPE], request=request)
             if not self._credentials.valid:
                 self._credentials.refresh(request)  # type: ignore[no-untyped-call]
-        except google.auth.exceptions.GoogleAuthError as error:
-            reason = f"no access token: {type(error).__name__}; check the worker's credentials"
+        except google.auth.exceptions.GoogleAuthError:  # its words may quote what was sent
+            reason = "it gives no access token; check the worker's credentials and the network"
             raise ProviderUnavailableError(reason) from None
         return str(self._credentials.token)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx2
 
+from connector.model.causes import reason_of
 from connector.net.answers import TooLongError, octets_of
 from connector.secrets.port import ProviderUnavailableError
 
@@ -58,7 +59,7 @@ async def ask(
         reason = f"{error}, which no secret has; check the address"
         raise ProviderUnavailableError(reason) from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        reason = f"it cannot be reached: {str(error) or type(error).__name__}"
+        reason = f"it cannot be reached: {reason_of(error)}"
         raise ProviderUnavailableError(reason) from None
     if reply.status_code >= 500 or reply.status_code in _LATER:
         reason = f"it answered {reply.status_code}"

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import httpx2
 
 from connector.errors import ErrorCode
+from connector.model.causes import reason_of
 from connector.net.answers import TooLongError, octets_of, pause_of
 
 LARGEST_ANSWER = 20_000_000
@@ -173,7 +174,7 @@ def _unanswered(error: Exception, fault: type[Fault]) -> Fault:
     before = isinstance(
         error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.InvalidURL
     )
-    reason = f"no answer: {str(error) or type(error).__name__}"
+    reason = f"no answer: {reason_of(error)}"
     code = ErrorCode.CONNECTION_FAILED
     if isinstance(error, httpx2.TimeoutException):
         code, reason = ErrorCode.CONNECTION_TIMEOUT, "no answer in time"

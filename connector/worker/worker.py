@@ -29,6 +29,7 @@ from connector.engine.port import Engine, EngineRefusedError, EngineUnavailableE
 from connector.ledger import LedgerUnavailableError, Upkeep, open_upkeep
 from connector.model import VERSION
 from connector.model.backoff import Backoff
+from connector.model.causes import reason_of
 from connector.net.outbound import outbound
 from connector.observe.health import Check, Health
 from connector.observe.logs import configure_logging
@@ -214,7 +215,9 @@ async def _answering_probes(
     try:
         await health.start()
     except OSError as error:
-        raise CannotListenError(f"health.listen {listen}: {error.strerror}") from error
+        raise CannotListenError(
+            f"health.listen {listen}: {reason_of(error)}; give a free port at an address of this machine"
+        ) from error
     try:
         log.info("health is answered", port=health.port)
         yield

@@ -72,7 +72,7 @@ async def test_an_outage_turns_readiness_red_and_never_liveness() -> None:
         assert body == {
             "status": "unavailable",
             "checks": {
-                "engine": {"ok": False, "reason": "ConnectionResetError"},
+                "engine": {"ok": False, "reason": "the connection was closed"},
                 "ledger": {"ok": False, "reason": reason},
                 "secrets": {"ok": True},
             },

@@ -209,7 +209,7 @@ class UrlFetcher:
         try:
             found = await self._resolve(target.host, target.port)
         except OSError as error:
-            reason = f"cannot be fetched: its host cannot be resolved ({error.strerror})"
+            reason = "cannot be fetched: its host name is not known; check it, and this machine's DNS"
             raise target.failure(ErrorCode.DNS_FAILED, reason) from error
         addresses = [ipaddress.ip_address(address) for address in found]
         admitted = [a for a in addresses if self._hosts.admits(a, target.port, (target.default_port,))]

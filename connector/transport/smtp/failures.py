@@ -15,6 +15,7 @@ from datetime import timedelta
 import structlog
 
 from connector.errors import ErrorCode, Phase, Reply, TransportError
+from connector.model.causes import reason_of
 from connector.transport.smtp.replies import MalformedReplyError
 from connector.transport.smtp.reply_rules import verdict
 
@@ -81,7 +82,7 @@ def broken(phase: Phase, server: str, cause: Exception) -> TransportError:
     """The error for a connection that ended, or never began, before the final dot."""
     if isinstance(cause, OSError) and cause.errno in {errno.EMFILE, errno.ENFILE}:
         return _no_files(phase, server)
-    code, message = ErrorCode.CONNECTION_FAILED, f"The connection to {server} failed: {_reason(cause)}."
+    code, message = ErrorCode.CONNECTION_FAILED, f"The connection to {server} failed: {reason_of(cause)}."
     if isinstance(cause, socket.gaierror | UnicodeError):
         code, phase = ErrorCode.DNS_FAILED, Phase.DNS
         message = f"The host of {server} is not known. Check its name and this host's DNS."
@@ -104,10 +105,6 @@ def _no_files(phase: Phase, server: str) -> TransportError:
     error.spends_retry = False
     error.retry_after = timedelta(seconds=10)
     return error
-
-
-def _reason(cause: Exception) -> str:
-    return (isinstance(cause, OSError) and cause.strerror) or str(cause) or type(cause).__name__
 
 
 def timed_out(phase: Phase, server: str, setting: str, seconds: float) -> TransportError:

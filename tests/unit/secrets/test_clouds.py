@@ -117,7 +117,7 @@ async def test_a_worker_without_credentials_on_aws_is_no_answer(monkeypatch: pyt
 
     monkeypatch.setattr(secrets._client, "get_secret_value", nobody)
     with pytest.raises(
-        ProviderUnavailableError, match="NoCredentialsError; check network, region and credentials"
+        ProviderUnavailableError, match="Unable to locate credentials; check network, region and credentials"
     ):
         await secrets.get("A")
 

@@ -299,7 +299,7 @@ async def test_a_name_without_an_address_is_a_failed_look_up() -> None:
     said = await refused(
         ErrorCode.DNS_FAILED, "https://files.example.com/x", "files.example.com", resolve=unknown
     )
-    assert "Name or service not known" in said
+    assert "its host name is not known" in said
 
 
 async def test_the_environment_has_no_say(web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:

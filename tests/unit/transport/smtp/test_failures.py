@@ -44,7 +44,7 @@ def test_those_refused_for_now_are_not_named() -> None:
     ("cause", "code", "phase", "words"),
     [
         (socket.gaierror(-2, "Name or service not known"), ErrorCode.DNS_FAILED, Phase.DNS, "not known"),
-        (UnicodeError("label too long"), ErrorCode.DNS_FAILED, Phase.DNS, "label too long"),
+        (UnicodeError("label too long"), ErrorCode.DNS_FAILED, Phase.DNS, "not known"),
         (ConnectionRefusedError(111, "x"), ErrorCode.CONNECTION_FAILED, Phase.CONNECT, "refuses the conn"),
         (OSError(113, "No route to host"), ErrorCode.CONNECTION_FAILED, Phase.CONNECT, "No route to host"),
         (
