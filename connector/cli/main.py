@@ -13,9 +13,10 @@ import signal
 import sys
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
+from typer.core import TyperGroup
 
 from connector.cli import authorize, check, engine, keys, ledger, mail_templates, modeler, send
 from connector.cli.options import (
@@ -33,8 +34,25 @@ from connector.model import VERSION
 if TYPE_CHECKING:
     from connector.demo.scene import Example
 
+
+class _Commands(TyperGroup):
+    """The commands; what is wrong with an option's value is told in the words of the settings."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if isinstance(error.__cause__, ValueError) and hasattr(error.__cause__, "errors"):
+                from connector.settings.wording import wording
+
+                error.message = wording(error.__cause__.errors()[0])
+            raise
+
+
 app = typer.Typer(
     name="smtp-connector",
+    cls=_Commands,
     help="Send mail from BPMN processes on Camunda 8 / Zeebe.",
     no_args_is_help=True,
     add_completion=False,
