@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 _LONGEST_NAME = 3  # words of a clause that may come twice, such as a setting's name or a server's
 _RULES = {
-    "stray punctuation": r": *:(?!\d|[0-9a-f]*\])|;;|,,|\.\.(?![./])|[:;,.]\.(?!\w)| [,;](?: |$)|\( | \)",
+    "stray punctuation": r": *:(?!\d|[0-9a-f]*\])|\.:|;;|,,|\.\.(?![./])|[:;,.]\.(?!\w)| [,;](?: |$)|\( | \)",
     "a double blank": r"\S {2,}\S",
     "a value of Python": r"\bNone\b|\bTrue\b|\bFalse\b|\b(?:str|int|dict|tuple|NoneType|PosixPath)\b",
     "an object of Python": r"<class|<[\w.]+ object|object at 0x|\(char \d+\)|\w'\]|\['\w|\{'\w|\('\w",

@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"AADSTS(\d{5,8})\b")
 
 def unanswered(credential: Credential, url: str, error: EndpointError) -> TokenError:
     """The error for an endpoint that gave no answer of an authorization server; later it may."""
-    token_error = _failed(credential, url, f"failed: {error}")
+    token_error = _failed(credential, url, f"failed ({error})")
     token_error.retry_after = error.retry_after
     return token_error
 

@@ -233,11 +233,12 @@ def _why(code: grpc.StatusCode, said: str) -> str:
 
     "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:26500: Failed to connect to
     remote host: Connection refused"; "DNS resolution failed for zeebe:26500: C-ares status is not
-    ARES_SUCCESS qtype=A name=zeebe is_balancer=0: Domain name not found".
+    ARES_SUCCESS qtype=A name=zeebe is_balancer=0: Domain name not found", or with another resolver "errors
+    resolving zeebe:26500: [field:hostname lookup error:address lookup failed for zeebe:26500: Domain …]".
     """
     if code is not grpc.StatusCode.UNAVAILABLE:
         return f"answered {code.name}: {said}"
-    if "DNS resolution failed" in said:
+    if "DNS resolution failed" in said or "lookup" in said:
         return "cannot be reached: its host name is not known"
     if "CERTIFICATE_VERIFY_FAILED" in said:
         return "has a certificate that is not trusted here; see engine.ca_file"

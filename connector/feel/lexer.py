@@ -89,7 +89,7 @@ _KEYWORDS = frozenset({"if", "for", "some", "every", "not", "between", "instance
 _FOREIGN = {
     "==": "FEEL writes = for equality",
     "<>": "FEEL writes !=",
-    "&": "FEEL writes and; + joins strings",
+    "&": "FEEL writes and, or + to join strings",
     "|": "FEEL writes or",
     "'": 'FEEL writes strings in double quotes: "text"',
     "!": "FEEL writes not(…), and != for inequality",

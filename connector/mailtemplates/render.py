@@ -200,8 +200,10 @@ def _reason(error: Exception) -> str:
     if isinstance(error, TemplateNotFound) and str(error) == error.name:
         return f"there is no file {error.name}"
     if isinstance(error, JinjaError | BudgetError | FormatError):
-        return str(error)
-    return f"{type(error).__name__}: a value is not of the kind that this line needs"
+        return str(error).rstrip(".")
+    if isinstance(error, ZeroDivisionError):
+        return "a number is divided by zero"
+    return "a value is not of the kind that this line needs"
 
 
 def _one_line(template: str, subject: str | None) -> str | None:

@@ -168,12 +168,13 @@ class Tally:
             name: Its record; None where the cause is no fault of a record.
             code: In place of the cause's.
         """
-        done = "None of the mails was sent."
+        done = "No mail was sent."
         if self.sent:
             done = f"{self.sent:,} of {self.total:,} mails were sent; a retry sends only the others."
         # A fault of an input names the record already.
         named = name is None or cause.message.startswith(f"{RECORDS}[")
-        first = cause.message if named else f"Record {name}: {cause.message}"
+        said = cause.message.removesuffix(" Nothing was sent.")  # of one mail, where others were
+        first = said if named else f"Record {name}: {said}"
         failures = [mail for _, mail in self._mails if mail["status"] == "FAIL"][:_IN_AN_ERROR]
         result = {"sent": self.sent, "failed": self.total - self.sent, "mails": failures}
         if self.sent:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from connector.settings.providers import CLOUDS, Service
 from connector.settings.services import is_of_service, of_servers
-from connector.settings.values import Seconds, Section, text_schema
+from connector.settings.values import Seconds, Section, form, text_schema
 
 if TYPE_CHECKING:
     from connector.settings.accounts import AccountSettings
@@ -39,6 +39,11 @@ def _endpoint(url: str) -> str:
 
 Endpoint = Annotated[str, AfterValidator(_endpoint), text_schema(r"https?://\S+")]
 
+_API_VERSION = r"\d{4}-\d{2}-\d{2}(-preview)?"
+ApiVersion = Annotated[
+    str, form(_API_VERSION, "a version of the API, as 2025-09-01"), text_schema(_API_VERSION)
+]
+
 
 class AcsSettings(Section):
     """How an account uses Azure Communication Services; see the how-to."""
@@ -49,9 +54,8 @@ class AcsSettings(Section):
     access_key: SecretStr | None = Field(
         None, description="One of the resource's access keys, or secrets.NAME; or use `oauth` instead."
     )
-    api_version: str = Field(
+    api_version: ApiVersion = Field(
         "2025-09-01",
-        pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$",
         description="Version of the API; inline images need 2025-09-01.",
     )
     sent_when: Literal["succeeded", "accepted"] = Field(

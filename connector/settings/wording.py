@@ -38,6 +38,7 @@ _WORDS = {
     "literal_error": "expected {expected}",
     "enum": "expected {expected}",
     "string_too_short": "is empty; give a value",
+    "string_pattern_mismatch": "has a character or a form that is not allowed",
     "string_too_long": "expected at most {max_length} characters",
 }
 

@@ -357,7 +357,9 @@ def _header(value: Value) -> Iterable[Criterion]:
     for name, words in mapping(value).items():
         item = Value(f"{value.field}.{name}", words)
         if not name.isascii() or not name.replace("-", "").isalnum():
-            raise item.error("is no name of a header field")
+            raise (item if name else value).error(
+                f"{shown(name)} is no name of a header field; use letters, digits and -"
+            )
         yield HeaderContains(name, _words(item) if words else "")
 
 

@@ -256,6 +256,10 @@ GRPC = {
         f"{_NO_ADDRESS}Ssl handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:1000007d:SSL "
         "routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED: self signed certificate"
     ),
+    "unknown to another resolver": (
+        "errors resolving zeebe:26500: [field:hostname lookup error:address lookup failed for zeebe:26500: "
+        "Domain name not found]"
+    ),
     "closed": "Socket closed",
 }
 
