@@ -95,7 +95,7 @@ async def check_diagram(name: str, content: bytes, settings: Settings, *, config
     root = parse(content, complaints)
     if root is None:
         fix = "Save the diagram as BPMN for Camunda 8."
-        return _report(name, [_finding(Status.FAILED, str(complaints).strip(), fix, "")])
+        return _report(name, [_finding(Status.FAILED, "; ".join(complaints.texts), fix, "")])
     tasks = list(_tasks(root, complaints))
     findings: list[Finding] = []
     for task in tasks:

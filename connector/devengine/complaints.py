@@ -41,6 +41,11 @@ class Complaints:
             )
         return self.expression(element, text)
 
+    @property
+    def texts(self) -> list[str]:
+        """The complaints without the elements that they are about."""
+        return [text for texts in self._texts.values() for text in texts]
+
     def __str__(self) -> str:
         told = (
             f"- Element: {element}\n" + "".join(f"    - ERROR: {text}\n" for text in texts)

@@ -184,3 +184,35 @@ def test_every_setting_that_a_page_names_is_one() -> None:
 @pytest.mark.parametrize(("name", "block"), blocks("json"))
 def test_every_json_of_the_pages_is_json(name: str, block: str) -> None:
     json.loads(block)
+
+
+# Commands, doubles and what stands beside the worker have no log that an operator reads.
+NOT_IN_THE_LOG = {"cli", "demo", "devengine", "testing", "modeler"}
+
+
+def _events() -> set[str]:
+    """The events that the worker logs with a constant text, but those for its developers."""
+    calls = (
+        node
+        for file in (ROOT / "connector").rglob("*.py")
+        if file.relative_to(ROOT).parts[1] not in NOT_IN_THE_LOG
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    )
+    return {
+        call.args[0].value
+        for call in calls
+        if isinstance(call.func, ast.Attribute)
+        and call.func.attr in {"info", "warning", "error", "exception"}
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id in {"log", "_log"}
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+        and isinstance(call.args[0].value, str)
+    }
+
+
+def test_each_event_of_the_log_is_explained() -> None:
+    page = (ROOT / "docs" / "reference" / "logs.md").read_text(encoding="utf-8")
+    assert len(_events()) > 50
+    assert [event for event in sorted(_events()) if re.split("[:;]", event)[0] not in page] == []
