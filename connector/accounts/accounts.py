@@ -78,6 +78,16 @@ class Account:
         return self.route.transport == "graph" or PRESETS[self.preset].files_sent
 
     @property
+    def protection_fault(self) -> str | None:
+        """Why none of its mails can be signed or encrypted, as the rest of a sentence; None where they can."""
+        if not isinstance(self.route, AcsRoute):
+            return None
+        return (
+            f"the account {self.name} sends through Azure Communication Services, which writes mails anew, so "
+            "that a signed or encrypted one breaks; use an account with SMTP"
+        )
+
+    @property
     def sent_folder(self) -> SentFolder | None:
         """Where copies of its mails go, if they are wanted; None where its provider makes them."""
         incoming = self.incoming

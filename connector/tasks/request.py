@@ -345,6 +345,8 @@ class RequestReader:
         if value is None:
             return usual
         if boolean(value):
+            if self.account is not None and (fault := self.account.protection_fault):
+                raise value.error(fault)
             return Protection.REQUIRE
         if usual is Protection.REQUIRE:
             raise value.error("the account requires it for every mail; remove it, or use another account")

@@ -185,3 +185,27 @@ async def test_how_a_delivery_is_found_again_is_kept_while_it_is_in_doubt(ledger
     assert isinstance(doubt, Uncertain)
     assert doubt.progress.reference == "draft-1"
     assert (await granted(ledger, resend=True)).progress.reference == ""
+
+
+async def test_names_that_are_used_up_are_counted(ledger: Ledger, open_one: Open) -> None:
+    for ended in (True, False, True):
+        attempt = (await granted(ledger)).attempt
+        await ledger.committing(attempt, FIRST)
+        await ledger.settle(attempt, Released(ended=ended))
+    assert (await granted(open_one())).progress.ended == 2
+
+
+async def test_they_stay_used_up_when_the_task_asks_for_something_else(ledger: Ledger) -> None:
+    attempt = await begun(ledger)
+    await ledger.committing(attempt, FIRST)
+    await ledger.settle(attempt, Released(ended=True))
+    decision = await ledger.begin(KEY, OTHER, LONG)
+    assert isinstance(decision, Granted)
+    assert decision.progress == Progress(ended=1)
+
+
+async def test_a_doubt_does_not_use_up_a_name(ledger: Ledger) -> None:
+    attempt = await begun(ledger)
+    await ledger.committing(attempt, FIRST)
+    await ledger.settle(attempt, Unanswered())
+    assert (await granted(ledger, resend=True)).progress.ended == 0

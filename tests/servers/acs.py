@@ -15,6 +15,7 @@ import hashlib
 import hmac
 import json
 import re
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -100,11 +101,12 @@ class Acs(FailingService):
     repeated: int = 0
     conflict: int | None = None
     key: str = KEY
+    scheme: str = "http"
     tokens: set[str] = field(default_factory=set)
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def delivered(self) -> list[Mapping[str, Any]]:
@@ -293,10 +295,14 @@ def _operation(method: str, path: str) -> str | None:
 
 
 @contextmanager
-def acs_server(*domains: str) -> Iterator[Acs]:
+def acs_server(*domains: str, tls: ssl.SSLContext | None = None) -> Iterator[Acs]:
     """Run the service with connected domains, and expect that all it heard and said was well formed."""
-    acs = Acs(domains=domains)
+    acs = Acs(domains=domains, scheme="http" if tls is None else "https")
     with Listener(acs) as listener:
+        if tls is not None:
+            listener.socket = tls.wrap_socket(
+                listener.socket, server_side=True, do_handshake_on_connect=False
+            )
         acs.port = listener.server_address[1]
         thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

@@ -11,15 +11,17 @@ import pytest
 
 from connector import send_mail
 from connector.acs import resources
-from connector.errors import ConnectorError, ErrorCode
+from connector.errors import ConnectorError, ErrorCode, InputError
 from connector.model.job import Fail
 from connector.secrets.masker import Masker
 from connector.send.assembly import open_pipeline
+from connector.settings.http import HttpSettings
 from connector.webapi.api import Limits
 from tests.jobs import job
 from tests.servers.acs import Acs, acs_server
 from tests.wire.acs_submission import settings
 from tests.wire.graph_submission import USER
+from tests.wire.smtp_submission import ca_file, good_context
 
 MAIL = {
     "account": "sales",
@@ -137,11 +139,30 @@ async def test_after_a_refusal_the_id_is_the_same(acs: Acs, tmp_path: Path) -> N
     assert (len(acs.delivered), acs.repeated) == (1, 1)
 
 
-async def test_what_it_cannot_do_names_the_input(acs: Acs, tmp_path: Path) -> None:
-    error = await failed(acs, tmp_path, mail={"smtpEmailDeliveryReceipt": "failure"})
-    assert error.code is ErrorCode.INVALID_INPUT
-    assert "smtpEmailDeliveryReceipt" in error.message
+@pytest.mark.parametrize("field", ["smtpEmailSign", "smtpEmailEncrypt"])
+async def test_a_mail_to_sign_or_encrypt_is_refused_by_name(acs: Acs, tmp_path: Path, field: str) -> None:
+    error = await failed(acs, tmp_path, mail={field: True})
+    assert isinstance(error, InputError)
+    assert error.field == field
+    assert "use an account with SMTP" in error.message
     assert acs.asked == []
+
+
+async def test_only_a_resource_that_is_trusted_gets_a_mail(tmp_path: Path) -> None:
+    with acs_server("example.test", tls=good_context()) as acs:
+        stranger = await failed(acs, tmp_path)
+        assert stranger.code is ErrorCode.TLS_FAILED
+        assert acs.asked == []
+        response = await send(acs, tmp_path, ca_file=str(ca_file()))
+        assert response["status"] == "SUCCESS"
+
+
+async def test_it_is_reached_through_the_proxy(acs: Acs, tmp_path: Path) -> None:
+    configured = settings(acs, tmp_path, {"endpoint": "https://contoso.communication.azure.com"})
+    proxied = configured.model_copy(update={"http": HttpSettings(proxy="http://127.0.0.1:1")})
+    with pytest.raises(ConnectorError) as caught:
+        await send_mail(MAIL, proxied, environ={})
+    assert caught.value.code is ErrorCode.CONNECTION_FAILED
 
 
 async def test_an_access_key_may_be_a_secret(acs: Acs, tmp_path: Path) -> None:
