@@ -79,12 +79,12 @@ class Account:
 
     @property
     def protection_fault(self) -> str | None:
-        """Why none of its mails can be signed or encrypted, as the rest of a sentence; None where they can."""
+        """Why none of its mails can be signed or encrypted, as a sentence; None where they can."""
         if not isinstance(self.route, AcsRoute):
             return None
         return (
-            f"the account {self.name} sends through Azure Communication Services, which writes mails anew, so "
-            "that a signed or encrypted one breaks; use an account with SMTP"
+            f"the account {self.name} sends through Azure Communication Services, which writes mails anew, "
+            "so that a signed or encrypted one breaks; use an account with SMTP"
         )
 
     @property

@@ -11,18 +11,33 @@ from uuid import uuid4
 from connector.acs.api import AcsFaultError
 from connector.acs.resources import AcsResources
 from connector.acs.verdict import refusal
+from connector.auth.sources import TokenSources
 from connector.check.findings import CheckStep, Finding, Status
 from connector.check.mail_server import Trial, send_test_mail
 from connector.check.service_steps import take_steps
 from connector.errors import ConnectorError, ErrorCode
 from connector.model.server import AcsRoute
+from connector.net.outbound import Outbound
 from connector.transport.acs.acs_transport import AcsTransport
 
-ACS_STEPS = (CheckStep.AUTH, CheckStep.SENDER, CheckStep.MAIL)
+_STEPS = (CheckStep.AUTH, CheckStep.SENDER, CheckStep.MAIL)
 
 
-async def examine_acs(route: AcsRoute, trial: Trial, resources: AcsResources) -> tuple[Finding, ...]:
-    """Take the steps in order until one fails; a finding for each, also for those not reached."""
+async def check_acs(
+    route: AcsRoute, trial: Trial, sources: TokenSources, way: Outbound, *, reached: bool
+) -> tuple[Finding, ...]:
+    """Take the steps in order until one fails; a finding for each, also for those not reached.
+
+    Args:
+        route: The resource.
+        trial: What to try.
+        sources: Give tokens, where the account has no access key.
+        way: Which proxy requests go through.
+        reached: There is a login.
+    """
+    if not reached:
+        return tuple(map(Finding.not_reached, _STEPS))
+    resources = AcsResources(sources.of, way)
 
     async def take(step: CheckStep) -> Finding:
         if step is CheckStep.AUTH:
@@ -32,9 +47,12 @@ async def examine_acs(route: AcsRoute, trial: Trial, resources: AcsResources) ->
         transport = AcsTransport(resources)
         return await send_test_mail(route, trial, lambda mail: transport.submit(mail, route))
 
-    return await take_steps(
-        ACS_STEPS, route, trial.seconds, take, lambda step, error: _failed(step, error, route)
-    )
+    try:
+        return await take_steps(
+            _STEPS, route, trial.seconds, take, lambda step, error: _failed(step, error, route)
+        )
+    finally:
+        await resources.aclose()
 
 
 async def _login(route: AcsRoute, resources: AcsResources) -> Finding:

@@ -12,6 +12,7 @@ from typing import Any
 
 from connector.auth.client import claims_of
 from connector.auth.port import TokenSource
+from connector.auth.sources import TokenSources
 from connector.check.findings import CheckStep, Finding, Status
 from connector.check.mail_server import Trial, send_test_mail
 from connector.check.service_steps import take_steps
@@ -20,6 +21,7 @@ from connector.graph.api import GraphFaultError
 from connector.graph.mailboxes import GraphMailboxes
 from connector.graph.verdict import refusal
 from connector.model.server import GraphRoute
+from connector.net.outbound import Outbound
 from connector.transport.graph.graph_transport import GraphTransport
 
 _STEPS = (CheckStep.PERMISSIONS, CheckStep.MAILBOX, CheckStep.MAIL)
@@ -33,10 +35,30 @@ _OPERATIONS: Mapping[str, tuple[str, ...]] = {
 _EVERY_MAILBOX = frozenset({"Mail.Send", "Mail.ReadWrite", "Mail.Read"})
 
 
-async def examine_graph(
+async def check_graph(
+    route: GraphRoute, trial: Trial, sources: TokenSources, way: Outbound, *, reached: bool
+) -> tuple[Finding, ...]:
+    """Take the steps in order until one fails; a finding for each, also for those not reached.
+
+    Args:
+        route: The mailbox.
+        trial: What to try.
+        sources: Give tokens.
+        way: Which proxy requests go through.
+        reached: There is a token.
+    """
+    if not reached:
+        return tuple(map(Finding.not_reached, _STEPS))
+    mailboxes = GraphMailboxes(sources.of, way)
+    try:
+        return await _examined(route, trial, mailboxes, sources.of(route.credential))
+    finally:
+        await mailboxes.aclose()
+
+
+async def _examined(
     route: GraphRoute, trial: Trial, mailboxes: GraphMailboxes, tokens: TokenSource
 ) -> tuple[Finding, ...]:
-    """Take the steps in order until one fails; a finding for each, also for those not reached."""
     try:
         async with asyncio.timeout(trial.seconds):
             claims = claims_of((await tokens.token()).get_secret_value())

@@ -163,17 +163,15 @@ class _Checks:
         server, sender = account.route, self._request.sender or account.sender
         configured = self._credentials.get(account.name)
         if isinstance(server, AcsRoute) and configured is None:
-            return Report("account", account.name, str(server), await self._acs(server, sender, reached=True))
+            found = await self._service(server, sender, reached=True)
+            return Report("account", account.name, str(server), found)
         if configured is None:
             return await self._server("account", account.name, smtp_server(server), sender)
         warn, seconds = self._settings.tokens.warn, self._request.seconds
         findings = await check_credential(configured, self._means.sources, warn, seconds)
         if not isinstance(server, Server):
             reached = findings[-1].status is not Status.FAILED
-            if isinstance(server, GraphRoute):
-                more = await self._graph(server, sender, reached=reached)
-            else:
-                more = await self._acs(server, sender, reached=reached)
+            more = await self._service(server, sender, reached=reached)
             return Report("account", account.name, str(server), (*findings, *more))
         if all(finding.status in {Status.OK, Status.WARNING} for finding in findings):
             report = await self._server("account", account.name, server, sender)
@@ -181,41 +179,25 @@ class _Checks:
             report = await self._without_login(account.name, server)
         return replace(report, findings=(*findings, *report.findings))
 
-    async def _graph(
-        self, route: GraphRoute, sender: Mailbox | None, *, reached: bool
+    async def _service(
+        self, route: GraphRoute | AcsRoute, sender: Mailbox | None, *, reached: bool
     ) -> tuple[Finding, ...]:
-        """Check a mailbox behind Microsoft Graph, if there is a token for it."""
-        from connector.check.graph_mailbox import examine_graph  # noqa: PLC0415 - loads a library
-        from connector.graph.mailboxes import GraphMailboxes  # noqa: PLC0415 - the same
-
-        if not reached:
-            return tuple(map(Finding.not_reached, (CheckStep.PERMISSIONS, CheckStep.MAILBOX, CheckStep.MAIL)))
-        ready, _ = await with_secrets(route, self._means.secrets)
-        mailboxes = GraphMailboxes(self._means.sources.of, outbound(self._settings.http))
-        try:
-            return await examine_graph(
-                ready, self._trial(sender), mailboxes, self._means.sources.of(route.credential)
-            )
-        finally:
-            await mailboxes.aclose()
-
-    async def _acs(self, route: AcsRoute, sender: Mailbox | None, *, reached: bool) -> tuple[Finding, ...]:
-        """Check a resource of Azure Communication Services, if there is a login for it."""
-        from connector.acs.resources import AcsResources  # noqa: PLC0415 - loads a library
-        from connector.check.acs_resource import ACS_STEPS, examine_acs  # noqa: PLC0415 - the same
-
-        if not reached:
-            return tuple(map(Finding.not_reached, ACS_STEPS))
+        """Check what is behind an HTTP API, if there is a login for it."""
         try:
             async with asyncio.timeout(self._request.seconds):
                 ready, _ = await with_secrets(route, self._means.secrets)
         except (ConnectorError, TimeoutError) as error:
             return (_unresolved(error, self._request.seconds),)
-        resources = AcsResources(self._means.sources.of, outbound(self._settings.http))
-        try:
-            return await examine_acs(ready, self._trial(sender), resources)
-        finally:
-            await resources.aclose()
+        if ready.password is not None:
+            self._means.masker.remember_login("", ready.password.get_secret_value())
+        trial, sources, way = self._trial(sender), self._means.sources, outbound(self._settings.http)
+        if isinstance(ready, GraphRoute):
+            from connector.check.graph_mailbox import check_graph  # noqa: PLC0415 - loads a library
+
+            return await check_graph(ready, trial, sources, way, reached=reached)
+        from connector.check.acs_resource import check_acs  # noqa: PLC0415 - the same
+
+        return await check_acs(ready, trial, sources, way, reached=reached)
 
     def _trial(self, sender: Mailbox | None) -> Trial:
         request = self._request
