@@ -62,15 +62,15 @@ class Pattern:
 
     Attributes:
         value: A regular expression of JavaScript for the whole of a value that is neither.
-        message: What to write.
+        message: What it must be; the panel shows it after the label.
     """
 
     value: str
     message: str
 
 
-ADDRESSES = Pattern(r"[^@]*@[\s\S]*|role:[\s\S]+", "One address, several with commas, or FEEL after =")
-ADDRESS = Pattern(r"[^@]*@[^@]+", "One address, or FEEL after =")
+ADDRESSES = Pattern(r"[^@]*@[\s\S]*|role:[\s\S]+", "must be an address, several with commas, or FEEL.")
+ADDRESS = Pattern(r"[^@]*@[^@]+", "must be one address, or FEEL.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,7 @@ RECIPIENTS = (
 )
 
 _WRITTEN_HERE = When("template", None)
+_HTML_HERE = When("contentType", ("html", "multipart"), _WRITTEN_HERE)
 _FROM_TEMPLATE = When("contentFrom", "template")
 
 CONTENT = (
@@ -183,9 +184,9 @@ CONTENT = (
         group=Group.CONTENT,
         label="Text part",
         description="Empty: made from the HTML.",
-        tooltip="What mail programs without HTML show, written by hand. Only with an HTML body.",
+        tooltip="What mail programs without HTML show, written by hand.",
         lines=True,
-        when=_WRITTEN_HERE,
+        when=_HTML_HERE,
     ),
     Field(
         id="invitation",

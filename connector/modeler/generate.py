@@ -319,5 +319,7 @@ def _pattern(field: Field) -> Object:
     """Give the pattern of a field; it is tried on an empty value too."""
     if field.pattern is None:
         return {}
-    value = rf"^(\s*|\s*=[\s\S]*|\s*(?:{field.pattern.value})\s*)$"
+    # What a secret holds shows only in the worker.
+    secret = r"|[\s\S]*secrets\.[\s\S]*" if field.target is Target.INPUT else ""
+    value = rf"^(\s*|\s*=[\s\S]*|\s*(?:{field.pattern.value})\s*{secret})$"
     return {"pattern": {"value": value, "message": field.pattern.message}}

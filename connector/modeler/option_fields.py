@@ -48,7 +48,7 @@ OPTIONS = (
         description="Gives high, normal or low; null, or empty: as the account says.",
         tooltip=_IMPORTANCE,
         placeholder='=if amount > 1000 then "high" else null',
-        pattern=Pattern("high|normal|low", "high, normal, low, or FEEL after ="),
+        pattern=Pattern("high|normal|low", "must be high, normal, low, or FEEL."),
         when=_COMPUTED,
     ),
     Field(
@@ -77,31 +77,9 @@ OPTIONS = (
         placeholder='=if case.internal then "confidential" else null',
         pattern=Pattern(
             "normal|personal|private|confidential",
-            "normal, personal, private, confidential, or FEEL after =",
+            "must be normal, personal, private, confidential, or FEEL.",
         ),
         when=_COMPUTED,
-    ),
-    Field(
-        id="sign",
-        name="smtpEmailSign",
-        group=Group.DELIVERY,
-        label="Signature",
-        tooltip="A signature by S/MIME shows readers who sent the mail, and that it is unchanged. It takes a "
-        "key, which the operator of the worker gives the account.",
-        value=NOT_GIVEN,
-        choices=_PROTECTION,
-        when=ACCOUNT_CHOSEN,
-    ),
-    Field(
-        id="encrypt",
-        name="smtpEmailEncrypt",
-        group=Group.DELIVERY,
-        label="Encryption",
-        tooltip="Encrypts body and attachments by S/MIME, not the subject. Every recipient needs a "
-        "certificate that the operator of the worker has; without it nothing is sent.",
-        value=NOT_GIVEN,
-        choices=_PROTECTION,
-        when=ACCOUNT_CHOSEN,
     ),
     Field(
         id="readReceipt",
@@ -123,10 +101,10 @@ OPTIONS = (
         id="readReceiptAddress",
         name="smtpEmailReadReceipt",
         group=Group.IMPORTANCE,
-        label="Read receipt to",
+        label="Receipt address",
         tooltip="One address, or FEEL that gives one, or true for the sender.",
         placeholder="receipts@example.com",
-        pattern=Pattern(r"true|[^@]*@[^@]+", "One address, true, or FEEL after ="),
+        pattern=Pattern(r"true|[^@]*@[^@]+", "must be one address, true, or FEEL."),
         needed=True,
         when=_RECEIPT_TO_ADDRESS,
     ),
@@ -141,7 +119,7 @@ OPTIONS = (
         placeholder="failure, delay",
         pattern=Pattern(
             r"(success|failure|delay|never)(\s*[,;]\s*(success|failure|delay|never))*",
-            "success, failure, delay (several with commas), never, or FEEL after =",
+            "must be success, failure, delay (several with commas), never, or FEEL.",
         ),
     ),
     Field(
@@ -154,8 +132,8 @@ OPTIONS = (
         "of the business day.",
         placeholder="tomorrow 09:30",
         pattern=Pattern(
-            r"today|tomorrow( \d{1,2}:\d{2})?|P.+|\d{4}-\d{2}-\d{2}.*",
-            "today, tomorrow 09:30, 2026-12-24, P3D, or FEEL after =",
+            r"(today|tomorrow|\d{4}-\d{2}-\d{2})(\s+\d{1,2}:\d{2}(:\d{2})?)?|P.+|\d{4}-\d{2}-\d{2}T.+",
+            "must be today, tomorrow, a date, a date and time, a duration such as P3D, or FEEL.",
         ),
     ),
     Field(
@@ -201,6 +179,28 @@ OPTIONS = (
         tooltip="Lets mail programs show a link for leaving the list. Keys: mailto, url, oneClick.",
     ),
     Field(
+        id="sign",
+        name="smtpEmailSign",
+        group=Group.DELIVERY,
+        label="Signature",
+        tooltip="A signature by S/MIME shows readers who sent the mail, and that it is unchanged. It takes a "
+        "key, which the operator of the worker gives the account.",
+        value=NOT_GIVEN,
+        choices=_PROTECTION,
+        when=ACCOUNT_CHOSEN,
+    ),
+    Field(
+        id="encrypt",
+        name="smtpEmailEncrypt",
+        group=Group.DELIVERY,
+        label="Encryption",
+        tooltip="Encrypts body and attachments by S/MIME, not the subject. Every recipient needs a "
+        "certificate that the operator of the worker has; without it nothing is sent.",
+        value=NOT_GIVEN,
+        choices=_PROTECTION,
+        when=ACCOUNT_CHOSEN,
+    ),
+    Field(
         id="requireAll",
         name="smtpEmailRequireAllRecipients",
         group=Group.DELIVERY,
@@ -216,6 +216,7 @@ OPTIONS = (
         label="Idempotency key",
         description="At most 200 characters. Empty: each pass through this element sends a mail.",
         tooltip="Names the mail: of all tasks with the same key, only one sends it.",
+        pattern=Pattern(r"[\s\S]{1,200}", "must have at most 200 characters."),
     ),
     Field(
         id="copy",

@@ -43,7 +43,10 @@ SERVER = (
         label="Host",
         tooltip="Name or IP address of the mail server.",
         placeholder="smtp.example.com",
-        pattern=Pattern(r"[^\s:/]+|\[[0-9A-Fa-f:.]+\]", "A host without port: the port has its own field"),
+        pattern=Pattern(
+            r"[^\s:/]+|\[[0-9A-Fa-f:.]+\]",
+            "must be a name or an IP address alone; the port has its own field.",
+        ),
         needed=True,
         when=SERVER_HERE,
     ),
@@ -143,6 +146,7 @@ SERVER = (
         label="Token URL",
         tooltip="Where the provider gives tokens. Its operator may limit the worker to certain hosts.",
         placeholder="https://login.example.com/oauth2/token",
+        pattern=Pattern(r"https?://\S+", "must be a full URL with https://, or FEEL."),
         needed=True,
         when=_ELSEWHERE,
     ),
@@ -195,6 +199,10 @@ OUTCOME = (
         description="Name of the variable that stores the response.",
         tooltip="The response has status, messageId, accepted, rejected, reply, sentAt and warnings.",
         placeholder="mail",
+        pattern=Pattern(
+            r"[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*",
+            "must be a name of letters, digits and _, with no digit in front.",
+        ),
     ),
     Field(
         id="resultExpression",
@@ -254,7 +262,7 @@ OUTCOME = (
         tooltip="The number of attempts. Only a failure that may pass is retried, such as a server that is "
         "down; any other raises an incident at once.",
         value="3",
-        pattern=Pattern(r"\d+", "A whole number, or FEEL after ="),
+        pattern=Pattern(r"\d+", "must be a whole number, or FEEL."),
     ),
     Field(
         id="retryBackoff",
@@ -267,6 +275,9 @@ OUTCOME = (
         "greylisting.",
         # Written out: an update would leave the header without a value, which the panel marks as wrong.
         value="",
-        pattern=Pattern(r"P(?=.)[\dYMWDTHS.,]+", "An ISO 8601 duration, such as PT30S"),
+        pattern=Pattern(
+            r"P(?=.)(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+([.,]\d+)?S)?)?",
+            "must be an ISO 8601 duration without months, such as PT30S.",
+        ),
     ),
 )

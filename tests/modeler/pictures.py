@@ -1,18 +1,21 @@
 """Takes the pictures of ``docs/images``: ``python -m tests.modeler.pictures``.
 
 To be run, and its pictures to be looked at, after a change to the templates or the examples. Nothing
-compares them: fonts differ from machine to machine.
+compares them: fonts differ from machine to machine. With a directory as its argument it takes pictures of
+each panel filled with wrong values instead, and puts them there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 from connector.modeler.fields import GROUPS
 from connector.modeler.generate import ELEMENTS, MAILBOX_ELEMENTS, Element
 from tests.modeler.modeler import Modeler, modeler
 from tests.modeler.steps import ROOT, TEMPLATES, applied, drawn
+from tests.modeler.wrong_values import CASES, WAYS, chosen, fill
 
 _IMAGES = ROOT / "docs" / "images"
 _EXAMPLE = {
@@ -99,5 +102,15 @@ async def _filled(opened: Modeler, element: Element) -> None:
         await opened.fill(group, label, value)
 
 
+async def _take_wrong_values(to: Path) -> None:
+    wrong = {id_: case.wrong[0] for id_, case in CASES.items()}
+    for element in (*ELEMENTS, *MAILBOX_ELEMENTS):
+        for number, way in enumerate(WAYS):
+            async with modeler() as opened:
+                await applied(opened, element, "notify")
+                await fill(opened, element, await chosen(opened, element, way), wrong)
+                await opened.picture_of_panel(to / f"{Path(element.file).stem}-{number}.png", diagram=False)
+
+
 if __name__ == "__main__":
-    asyncio.run(_take())
+    asyncio.run(_take_wrong_values(Path(sys.argv[1])) if sys.argv[1:] else _take())

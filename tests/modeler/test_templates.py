@@ -59,7 +59,7 @@ ALL: Entries = {
     ("Importance and receipts", "Importance"): "High",
     ("Importance and receipts", "Sensitivity"): "Confidential",
     ("Importance and receipts", "Read receipt"): "To another address",
-    ("Importance and receipts", "Read receipt to"): "receipts@example.com",
+    ("Importance and receipts", "Receipt address"): "receipts@example.com",
     ("Importance and receipts", "Delivery receipt"): "failure, delay",
     ("Importance and receipts", "Follow up"): "P3D",
     ("Replies and threading", "Reply to"): "sales@example.com",

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from connector.errors import ExpressionError, InputError
 from connector.modeler.field import NOT_GIVEN, Target
 from connector.modeler.fields import FIELDS
 from connector.modeler.generate import ELEMENTS, MAILBOX_ELEMENTS, inputs, pages
@@ -19,6 +20,8 @@ from connector.tasks.definitions import Definition, Kind
 from connector.tasks.headers import read_task_headers
 from connector.tasks.mailbox_inputs import MAILBOX
 from connector.tasks.send_inputs import NATIVE
+from tests.modeler.wrong_values import CASES, marked
+from tests.unit.tasks import task_inputs
 
 _ROOT = Path(__file__).parents[3]
 _DIRECTORY = _ROOT / "element-templates"
@@ -42,6 +45,12 @@ def template(request: pytest.FixtureRequest) -> Template:
     return read
 
 
+# The inputs that the reader of a request checks; the key is read before, with the ledger.
+_READ_AS_INPUTS = [
+    id_ for id_, field in marked().items() if field.name.startswith("smtpEmail") and id_ != "idempotencyKey"
+]
+
+
 def _opposite(by_id: dict[str, Template], hidden: str) -> Template:
     """The condition, as a value, that an entry of a choice between two does not show."""
     chooser, shown_for = list(_conditions(by_id[hidden]).items())[-1]
@@ -55,8 +64,8 @@ def _parts(each: Template) -> list[Template]:
 
 
 def _conditions(each: Template) -> dict[str, str]:
-    """The value that an entry shows for, by the id of the other entry."""
-    return {one["property"]: one["equals"] for one in _parts(each)}
+    """The value that an entry shows for, or the first of several, by the id of the other entry."""
+    return {one["property"]: one["equals"] if "equals" in one else one["oneOf"][0] for one in _parts(each)}
 
 
 def _bound(template: Template, target: Target) -> list[dict[str, Any]]:
@@ -201,30 +210,53 @@ def _must(entry: Template) -> bool:
     return bool(entry.get("constraints", {}).get("notEmpty"))
 
 
-PATTERNS = {
-    "hostname": (["smtp.example.com", "10.0.0.1", "[::1]"], ["smtp.example.com:587", "https://x", "a b"]),
-    "from": (["a@x", "Desk <a@x>"], ["desk", "a@x, b@x"]),
-    "to": (["a@x", "a@x, b@x", "role:desk"], ["desk", "a; b"]),
-    "followUp": (
-        ["today", "tomorrow 09:30", "P3D", "2026-12-24T10:00"],
-        ["soon", "9:30"],
-    ),
-    "deliveryReceipt": (["failure", "failure, delay", "never"], ["always", "failure delay"]),
-    "retries": (["3", "0"], ["three", "-1", "3.5"]),
-    "retryBackoff": (["PT30S", "P1DT2H"], ["30s", "30", "P"]),
-}
+@pytest.mark.parametrize("id_", CASES)
+def test_a_wrong_value_is_marked_in_the_panel(id_: str) -> None:
+    entries = [each for each in _every_entry() if each.get("id") == id_]
+    assert entries
+    for entry in entries:
+        pattern = re.compile(entry["constraints"]["pattern"]["value"], re.ASCII)
+        assert re.fullmatch(r"must (be|have) .+\.", entry["constraints"]["pattern"]["message"])
+        accepted = [*CASES[id_].right, "", "=anything at all", " = x"]
+        assert [value for value in accepted if not pattern.search(value)] == []
+        assert [value for value in CASES[id_].wrong if pattern.search(value)] == []
 
 
-@pytest.mark.parametrize("name", PATTERNS)
-def test_a_wrong_value_is_marked_in_the_panel(template: Template, name: str) -> None:
-    (entry,) = [each for each in template["properties"] if each.get("id") == name]
-    pattern = re.compile(entry["constraints"]["pattern"]["value"])
-    assert entry["constraints"]["pattern"]["message"]
-    right, wrong = PATTERNS[name]
-    for value in [*right, "", "=anything at all", " = x"]:
-        assert pattern.search(value), value
-    for value in wrong:
-        assert not pattern.search(value), value
+@pytest.mark.parametrize("id_", _READ_AS_INPUTS)
+def test_the_worker_takes_what_the_panel_does_not_mark(id_: str) -> None:
+    name = marked()[id_].name
+    for value in CASES[id_].right:
+        if "secrets." not in value:
+            task_inputs.read(**_with(name, value))
+    for value in CASES[id_].wrong:
+        with pytest.raises(InputError):
+            task_inputs.read(**_with(name, value))
+
+
+def _with(name: str, value: str) -> dict[str, Any]:
+    people = {"smtpEmailParticipants": {"desk": "desk@x"}}
+    return people | {name: value}
+
+
+@pytest.mark.parametrize("name", ["resultVariable", "retryBackoff"])
+def test_the_worker_takes_headers_that_the_panel_does_not_mark(name: str) -> None:
+    for value in CASES[name].right:
+        read_task_headers({name: value})
+    for value in CASES[name].wrong:
+        with pytest.raises(ExpressionError):
+            read_task_headers({name: value})
+
+
+def test_every_pattern_has_values() -> None:
+    assert marked().keys() == CASES.keys()
+    assert {
+        each["id"] for each in _every_entry() if each.get("constraints", {}).get("pattern")
+    } == CASES.keys()
+
+
+def _every_entry() -> Iterator[Template]:
+    for text in pages().values():
+        yield from json.loads(text)["properties"]
 
 
 def test_a_pause_is_the_workers_unless_the_modeler_writes_one(template: Template) -> None:
