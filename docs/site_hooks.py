@@ -5,6 +5,8 @@ repository's web view such a link opens the file. Here the file is taken into th
 ``repository/``, and the link leads there; a page among them is treated the same, so that the site contains
 every page that links reach. A link that leads nowhere is left as it is, and the strict build fails.
 
+Names in code get places where they may break: between their words, not inside them.
+
 In the navigation of ``mkdocs.yml``, ``how-to/*.md`` stands for the pages there that are not named themselves.
 """
 
@@ -23,6 +25,9 @@ from mkdocs.structure.pages import Page
 
 DOCS, OUTSIDE = "docs", "repository"
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)")
+# Blocks of code have their <code> after <pre>, or after an empty <span>.
+_INLINE_CODE = re.compile(r"(?<!<pre>)(?<!</span>)(<code>)([^<]*)(?=</code>)")
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[_.:/=?,-])(?=[\w{<])")
 _FENCE = re.compile(r"^( *)(```+).*?^\1\2\s*?$", re.MULTILINE | re.DOTALL)
 
 
@@ -59,6 +64,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return posixpath.relpath(wanted, posixpath.dirname(uri) or ".") if known else found[0]
 
     return _outside_code(markdown, lambda text: _LINK.sub(led, text))
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Let names in code break between their words, as ``smtpEmail`` and ``Subject``."""
+    return _INLINE_CODE.sub(lambda found: found[1] + _WORDS.sub("<wbr>", found[2]), output)
 
 
 def _root(config: MkDocsConfig) -> Path:
