@@ -16,6 +16,35 @@ _QUIET = ("--disable-background-networking", "--disable-component-update", "--no
 _MILLISECONDS = 30_000  # a deadline, for machines that do much else
 
 
+# Elements that reach over the page's edge and cannot be scrolled to.
+_CUT_OFF = """() => {
+  const edge = document.documentElement.clientWidth;
+  const scrolls = (element) => element !== null && element !== document.body &&
+    (getComputedStyle(element).overflowX !== 'visible' || scrolls(element.parentElement));
+  return [...document.querySelectorAll('article *')].filter((element) => {
+    const { left, right, width } = element.getBoundingClientRect();
+    return width && (right > edge + 1 || left < -1) && !scrolls(element.parentElement);
+  }).map((element) => `${element.tagName} ${element.textContent.slice(0, 60)}`);
+}"""
+# Words of names that stand on two lines. A name has a place to break between its words: text ends there.
+_BROKEN = """() => {
+  const broken = [];
+  for (const code of document.querySelectorAll('article code:not(pre code)')) {
+    const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      for (const word of texts.currentNode.data.matchAll(/\\w+/g)) {
+        const range = document.createRange();
+        range.setStart(texts.currentNode, word.index);
+        range.setEnd(texts.currentNode, word.index + word[0].length);
+        const lines = [...range.getClientRects()].filter(({ width }) => width);
+        if (new Set(lines.map(({ top }) => Math.round(top))).size > 1) broken.push(word[0]);
+      }
+    }
+  }
+  return broken;
+}"""
+
+
 class Person:
     """One window."""
 
@@ -64,6 +93,20 @@ class Person:
     async def sees_in(self, row: str) -> str:
         """The text of a row."""
         return await self._row(row).inner_text()
+
+    async def resize(self, width: int) -> None:
+        """Make the window as wide as a device, in pixels."""
+        await self._page.set_viewport_size({"width": width, "height": 900})
+
+    async def sees_cut_off(self) -> list[str]:
+        """What reaches over the edge of the page, without a way to scroll to it."""
+        found: list[str] = await self._page.evaluate(_CUT_OFF)
+        return found
+
+    async def sees_broken(self) -> list[str]:
+        """Words within names that are broken over two lines."""
+        found: list[str] = await self._page.evaluate(_BROKEN)
+        return found
 
     def _row(self, text: str) -> Locator:
         first = self._page.locator("td:first-child").filter(has_text=re.compile(rf"^\s*{re.escape(text)}"))
