@@ -28,6 +28,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "inputs.md": inputs.page(),
         REFERENCE / "settings.md": settings.page(),
         REFERENCE / "settings.schema.json": schema_text(),
+        REFERENCE / "worker.yaml": settings.complete_file(),
         REFERENCE / "accounts.md": settings.accounts_page(),
         REFERENCE / "error-codes.md": error_codes.page(),
         REFERENCE / "commands.md": commands.page(),

@@ -1,7 +1,9 @@
-"""``docs/reference/settings.md``, ``accounts.md`` and the README's short list: the settings of the model."""
+"""The settings of the model: ``settings.md``, ``accounts.md``, ``worker.yaml`` and the list of the README."""
 
 from __future__ import annotations
 
+import json
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
@@ -88,6 +90,13 @@ _COMMON = (
 # Defaults that differ from one machine to the next.
 _OF_THE_MACHINE = {"worker.name": "this host's name", "message.time_zone": "this host's zone, or `UTC`"}
 
+_FILE_HEAD = """\
+# Every setting with its meaning and its default. Take away the first # of a line, and of the sections
+# above it, to change a setting; what has nothing behind its colon is not set. NAME stands for a name of
+# yours. Generated from the worker's own model.
+
+"""
+
 _HEAD = ("Setting", "Meaning", "Default", "Environment")
 _NEGATED = {alias.name for alias in ALIASES if alias.negated}
 
@@ -113,6 +122,33 @@ def accounts_page() -> str:
         credentials=table(_HEAD, _named("credentials")),
         presets=table(("Preset", "Host", "Port", "Security"), presets),
     )
+
+
+def complete_file() -> str:
+    """Return a settings file with every setting: none is in force before its line loses its first ``#``."""
+    lines = list(_FILE_HEAD.splitlines())
+    at: list[str] = []
+    for path, field in leaves(accounts=["NAME"], credentials=["NAME"]):
+        *sections, name = path.split(".")
+        common = next((n for n, (a, b) in enumerate(zip(at, sections, strict=False)) if a != b), None)
+        kept = min(len(at), len(sections)) if common is None else common
+        lines += [f"#{'  ' * depth}{sections[depth]}:" for depth in range(kept, len(sections))]
+        lines += _in_file(path, field, name, "  " * len(sections))
+        at = sections
+    return "\n".join(lines) + "\n"
+
+
+def _in_file(path: str, field: FieldInfo, name: str, indent: str) -> Iterator[str]:
+    about = textwrap.wrap(field.description or "", 100 - len(indent))
+    yield from (f"#{indent}# {line}" for line in about)
+    yield f"#{indent}{name}: {_in_yaml(path, field)}".rstrip()
+
+
+def _in_yaml(path: str, field: FieldInfo) -> str:
+    default = {} if field.default_factory is dict else field.default
+    if path in _OF_THE_MACHINE or default in (None, PydanticUndefined):
+        return ""
+    return json.dumps(_of_the_tree(path), ensure_ascii=False)
 
 
 def _named(section: str) -> Iterator[tuple[str, str, str, str]]:
@@ -178,14 +214,19 @@ def _default(path: str, field: FieldInfo) -> str:
         return _OF_THE_MACHINE[path]
     if default in (None, (), {}, ""):
         return ""
+    tree = _of_the_tree(path)
+    shown = tree if isinstance(tree, list) else [tree]
+    return ", ".join(f"`{str(item).lower() if isinstance(item, bool) else item}`" for item in shown)
+
+
+def _of_the_tree(path: str) -> Any:
     # An account needs a host before it has defaults.
     accounts = {"NAME": AccountSettings(host="localhost")}
     tree: Any = Settings(accounts=accounts).model_dump(mode="json", by_alias=True)
     tree["credentials"]["NAME"] = tree["accounts"]["NAME"]["oauth"]
     for part in path.split("."):
         tree = tree[part]
-    shown = tree if isinstance(tree, list) else [tree]
-    return ", ".join(f"`{str(item).lower() if isinstance(item, bool) else item}`" for item in shown)
+    return tree
 
 
 def _hosts(provider: Provider) -> str:

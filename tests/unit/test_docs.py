@@ -6,9 +6,11 @@ import ast
 import importlib.util
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import indent
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -19,7 +21,7 @@ from connector.check.findings import FACTS, CheckStep
 from connector.errors import ErrorCode
 from connector.settings.model import Settings
 from connector.settings.show import json_schema
-from connector.settings.sources import leaves
+from connector.settings.sources import leaves, load_settings
 
 ROOT = Path(__file__).parents[2]
 OUTSIDE = (
@@ -102,6 +104,32 @@ def test_every_settings_file_of_the_pages_fits_the_schema() -> None:
     settings = [(name, tree) for name, tree in examples if set(tree) & set(Settings.model_fields)]
     assert len(settings) >= 4
     assert [(name, error.message) for name, tree in settings for error in validator.iter_errors(tree)] == []
+
+
+def test_the_complete_settings_file_has_every_setting_at_its_default(tmp_path: Path) -> None:
+    lines = (ROOT / "docs/reference/worker.yaml").read_text(encoding="utf-8").split("\n\n")[-1].splitlines()
+    assert load_settings({}, config=_file(tmp_path, "\n".join(lines))) == Settings()
+    tree = yaml.safe_load("\n".join(line.removeprefix("#") for line in lines))
+    expected = {path for path, _ in leaves(accounts=["NAME"], credentials=["NAME"])}
+    assert set(_paths(tree, expected)) == expected
+    # Several of them, and an account without a host, cannot stand together.
+    del tree["accounts"], tree["credentials"]
+    assert load_settings({}, config=_file(tmp_path, yaml.safe_dump(tree))) == Settings()
+
+
+def _file(directory: Path, text: str) -> Path:
+    file = directory / "worker.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def _paths(tree: dict[str, Any], settings: set[str], prefix: str = "") -> Iterator[str]:
+    for name, value in tree.items():
+        path = f"{prefix}{name}"
+        if path in settings or not isinstance(value, dict):
+            yield path
+        else:
+            yield from _paths(value, settings, f"{path}.")
 
 
 def test_the_page_on_checks_names_every_fact_of_every_step() -> None:
