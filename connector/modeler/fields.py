@@ -106,7 +106,7 @@ CONTENT = (
         target=Target.PROPERTY,
         group=Group.CONTENT,
         label="Content",
-        tooltip="A template is a folder of the worker's operator, with a subject, a body and files.",
+        tooltip="The operator of the worker keeps templates: each has a subject, a body and files.",
         value="here",
         choices={"here": "Written here", "template": "From a template"},
     ),

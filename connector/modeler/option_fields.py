@@ -182,7 +182,7 @@ OPTIONS = (
         id="sign",
         name="smtpEmailSign",
         group=Group.DELIVERY,
-        label="Signature",
+        label="S/MIME signature",
         tooltip="A signature by S/MIME shows readers who sent the mail, and that it is unchanged. It takes a "
         "key, which the operator of the worker gives the account.",
         value=NOT_GIVEN,
@@ -193,7 +193,7 @@ OPTIONS = (
         id="encrypt",
         name="smtpEmailEncrypt",
         group=Group.DELIVERY,
-        label="Encryption",
+        label="S/MIME encryption",
         tooltip="Encrypts body and attachments by S/MIME, not the subject. Every recipient needs a "
         "certificate that the operator of the worker has; without it nothing is sent.",
         value=NOT_GIVEN,

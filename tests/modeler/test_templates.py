@@ -215,8 +215,8 @@ def test_every_entry_is_filled_in_by_the_test_above() -> None:
         ("Content", "Template"),
         ("Content", "Data"),
         ("Content", "Language"),
-        ("Delivery", "Signature"),
-        ("Delivery", "Encryption"),
+        ("Delivery", "S/MIME signature"),
+        ("Delivery", "S/MIME encryption"),
         ("Importance and receipts", "Importance and sensitivity"),
     }
 
@@ -288,8 +288,8 @@ async def test_an_account_asks_for_no_server(
         ("Mail server", "Account"): "invoices",
         ("Content", "Subject"): "Your invoice",
         ("Content", "Body"): "Thank you.",
-        ("Delivery", "Signature"): "Yes",
-        ("Delivery", "Encryption"): "No",
+        ("Delivery", "S/MIME signature"): "Yes",
+        ("Delivery", "S/MIME encryption"): "No",
     }
     xml = await filled(modeler, {**account, ("Sender and recipients", "From"): "orders@example.com"})
     assert await modeler.labels("Mail server") == ["Send through", "Account"]

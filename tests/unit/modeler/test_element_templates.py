@@ -254,6 +254,10 @@ def test_every_pattern_has_values() -> None:
     } == CASES.keys()
 
 
+def test_every_entry_that_shows_has_a_tooltip() -> None:
+    assert [each["label"] for each in _every_entry() if "label" in each and not each.get("tooltip")] == []
+
+
 def _every_entry() -> Iterator[Template]:
     for text in pages().values():
         yield from json.loads(text)["properties"]
