@@ -20,6 +20,7 @@ from connector.testing.engine import FakeEngine
 from connector.testing.smtp import SmtpServer
 from connector.worker.job_loop import JobLoop
 from tests.unit.worker.at_work import worker_settings
+from tests.wording import stumbles
 
 PRIVATE = ("ann@example.test", "Secret subject", "Secret content")
 
@@ -58,6 +59,9 @@ async def line_of(
             key = engine.create_job(SEND_TASK_TYPE, mail(server, **changed), headers=headers, retries=1)
             await engine.outcome(key)
     (line,) = [entry for entry in logs if entry["event"] == "job reported"]
+    loud = [entry for entry in logs if entry["log_level"] in {"warning", "error"}]
+    assert [entry for entry in loud if entry is not line] == []  # nothing is told twice
+    assert list(stumbles(str(line.get("message", "")).partition(" replied: ")[0])) == []
     assert all(private not in repr(line) for private in PRIVATE)
     assert (line["job_key"], line["process_id"]) == (key, "test-process")
     assert line["process_instance"] == engine.job(key).process_instance_key
