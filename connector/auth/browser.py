@@ -11,7 +11,7 @@ import html
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlsplit
 
@@ -124,9 +124,9 @@ class BrowserServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_LONGEST_HEAD)
         try:
-            page = await self._answered(connection, reader)
+            page, in_full = await self._answered(connection, reader)
             async with asyncio.timeout(_SECONDS):
-                writer.write(_written(connection, page))
+                writer.write(_written(connection, page, in_full=in_full))
                 await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, h11.LocalProtocolError):
             pass  # the browser has left, or says nothing
@@ -134,13 +134,15 @@ class BrowserServer:
             with suppress(OSError):
                 writer.close()
 
-    async def _answered(self, connection: h11.Connection, reader: asyncio.StreamReader) -> Page:
+    async def _answered(self, connection: h11.Connection, reader: asyncio.StreamReader) -> tuple[Page, bool]:
+        """Give the page, and whether in full; HEAD asks for its headers (RFC 9110 section 9.3.2)."""
         try:
             async with asyncio.timeout(_SECONDS):
                 request = await _read(connection, reader)
-        except h11.RemoteProtocolError:
-            return note("Bad request", "", good=False, status=HTTPStatus.BAD_REQUEST)
-        return await self._page(request)
+        except (h11.RemoteProtocolError, ValueError):  # also a target that is no URL, such as //[
+            return note("Bad request", "", good=False, status=HTTPStatus.BAD_REQUEST), True
+        in_full = request.method != "HEAD"
+        return await self._page(request if in_full else replace(request, method="GET")), in_full
 
     async def _page(self, request: BrowserRequest) -> Page:
         try:
@@ -184,7 +186,7 @@ def _request(head: h11.Request, body: bytes) -> BrowserRequest:
     )
 
 
-def _written(connection: h11.Connection, page: Page) -> bytes:
+def _written(connection: h11.Connection, page: Page, *, in_full: bool) -> bytes:
     document = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(page.title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>{page.body}</html>\n'
@@ -200,5 +202,6 @@ def _written(connection: h11.Connection, page: Page) -> bytes:
         *page.headers,
     )
     response = h11.Response(status_code=page.status, headers=list(headers))
-    sent = (connection.send(event) for event in (response, h11.Data(data=document), h11.EndOfMessage()))
+    body = [h11.Data(data=document)] if in_full else []
+    sent = (connection.send(event) for event in (response, *body, h11.EndOfMessage()))
     return b"".join(octets or b"" for octets in sent)

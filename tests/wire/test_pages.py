@@ -235,3 +235,18 @@ async def test_a_port_that_is_taken_is_told(
         with pytest.raises(NotListeningError, match=f"port {port} of localhost"):
             async with serving_pages(lambda: again, {}, Masker()):
                 pass
+
+
+async def test_a_request_for_headers_alone_and_one_that_makes_no_sense_are_answered(
+    authorization_server: AuthorizationServer, tmp_path: Path
+) -> None:
+    given = settings(authorization_server, tmp_path)
+    async with served(given, authorization_server) as address, browser(address, logged_in=False) as client:
+        headers = await client.head("/accounts")
+        assert (headers.status_code, headers.content) == (200, b"")
+        place = urlsplit(address)
+        reader, writer = await asyncio.open_connection(place.hostname, place.port)
+        writer.write(b"GET //[ HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(20):
+            assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+        writer.close()
