@@ -96,9 +96,6 @@ def acs_faults(account: AccountSettings) -> Iterator[str]:
         yield "transport acs needs address, a sender of one of the resource's domains"
     if account.oauth.given == (account.acs.access_key is not None):
         yield "transport acs needs one of acs.access_key and oauth"
-    grant = account.oauth.grant
-    if grant is not None and grant.needs_consent:
-        yield "oauth.grant must be client_credentials: the service knows applications, no persons"
     if account.oauth.cloud is not None and not CLOUDS[account.oauth.cloud].communication:
         yield f"oauth.cloud {account.oauth.cloud} has no Azure Communication Services"
     if fault := account.oauth.service_fault(Service.ACS):

@@ -271,6 +271,8 @@ class CredentialSettings(Section):
 
     def service_fault(self, wanted: Service) -> str | None:
         """Say why its tokens are not good for a service, or None."""
+        if wanted is Service.ACS and self.grant is not None and self.grant.needs_consent:
+            return "grant must be client_credentials: the service knows applications, no persons"
         if self.provider != "microsoft" or self.grant is None:
             return None
         fault = microsoft_service_fault(self.scopes, self._cloud, self.grant, wanted)

@@ -126,3 +126,19 @@ def test_what_contradicts_it_is_named(own: dict[str, Any], account: dict[str, An
 
 def test_its_settings_need_its_transport() -> None:
     assert "acs needs transport acs" in fault(transport="graph", oauth=APPLICATION)
+
+
+def test_credentials_of_a_person_do_not_fit() -> None:
+    person = {**APPLICATION, "grant": "device_code", "client_secret": None}
+    own = {"endpoint": ENDPOINT}
+    account = {
+        "transport": "acs",
+        "address": "flow@contoso.example",
+        "acs": own,
+        "oauth": {"credential": "ann"},
+    }
+    key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+    values = {"accounts": {"sales": account}, "credentials": {"ann": person}, "tokens": {"key": key}}
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate(values)
+    assert "the service knows applications, no persons" in str(caught.value)
