@@ -83,6 +83,16 @@ def test_a_page_has_the_same_lists_tables_and_code_as_in_the_repository(site: Pa
     assert _on_site(site, page).blocks == _as_the_repository_shows(page)
 
 
+def test_a_list_that_goes_on_after_a_picture_keeps_its_numbers(site: Path) -> None:
+    html = _place(site, ROOT / "docs/how-to/install-templates.md").read_text(encoding="utf-8")
+    (steps,) = re.findall(
+        r"<ol>.*?</ol>", html.partition("Apply a template")[2].partition("</article>")[0], re.DOTALL
+    )
+    assert steps.count("<img") == 2
+    html = _place(site, ROOT / "docs/how-to/google-workspace.md").read_text(encoding="utf-8")
+    assert '<ol start="4">' in html
+
+
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     foreign = {
         source
