@@ -18,7 +18,7 @@ def authorize(  # noqa: PLR0913, PLR0917 - each parameter is an option of the co
     account: Annotated[
         str | None,
         typer.Argument(
-            help="The account, or the name of credentials that accounts share.", metavar="[ACCOUNT]"
+            help="The account, or the name of credentials that accounts share.", metavar="ACCOUNT"
         ),
     ] = None,
     device: Annotated[

@@ -44,7 +44,7 @@ def check(  # noqa: PLR0913, PLR0917 - each parameter is an option of the comman
     accounts: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Accounts to check. Default: all accounts, the engine and the ledger.", metavar="[ACCOUNT]…"
+            help="Accounts to check. Default: all accounts, the engine and the ledger.", metavar="ACCOUNT"
         ),
     ] = None,
     send_to: Annotated[

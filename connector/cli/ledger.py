@@ -33,7 +33,7 @@ _COLUMNS = ("key", "state", "changed", "attempt", "held until", "Message-ID")
 def show(  # noqa: PLR0913, PLR0917 - each parameter is an option of the command
     key: Annotated[
         str | None,
-        typer.Argument(help="The key of one mail, as logs and this command show it.", metavar="[KEY]"),
+        typer.Argument(help="The key of one mail, as logs and this command show it.", metavar="KEY"),
     ] = None,
     state: Annotated[
         str | None,

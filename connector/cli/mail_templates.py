@@ -87,7 +87,7 @@ def preview(  # noqa: PLR0913, PLR0917 - each parameter is an option of the comm
 )
 def check(  # noqa: PLR0913, PLR0917 - each parameter is an option of the command
     names: Annotated[
-        list[str] | None, typer.Argument(help="The templates. Default: all.", metavar="[NAME]…")
+        list[str] | None, typer.Argument(help="The templates. Default: all.", metavar="NAME")
     ] = None,
     data: Annotated[
         str | None,

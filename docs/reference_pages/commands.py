@@ -70,7 +70,8 @@ def _parameter(parameter: Any) -> tuple[str, str, str]:
 
 def _spelling(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
-        return code(parameter.metavar or parameter.name.upper())
+        name = parameter.metavar or parameter.name.upper()
+        return code((name if parameter.required else f"[{name}]") + "…" * (parameter.nargs == -1))
     names = ", ".join(code(name) for name in (*parameter.opts, *parameter.secondary_opts))
     value = "" if parameter.is_flag else parameter.metavar or parameter.name.upper()
     return f"{names} {code(value)}".rstrip() + (" (more than once)" if parameter.multiple else "")
