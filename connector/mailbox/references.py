@@ -19,7 +19,9 @@ _GRAPH = re.compile(r"graph:([A-Za-z0-9_=+/.-]{1,512})")
 _MESSAGE_ID = re.compile(r"<?([^\s<>]+@[^\s<>]+)>?")
 _KNOWN_BY = re.compile(r"(\d{1,19})-(\d{1,12})")
 _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9<>@._=+$-]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST = 4_000
+_LAST_DAY = 253_370_764_800  # 1 January 9999
 FIELD = "mailboxMessage"
 
 
@@ -48,8 +50,8 @@ class ImapName:
 
     @property
     def received_at(self) -> datetime:
-        """When it came."""
-        return datetime.fromtimestamp(self.received, UTC)
+        """When it came, at least some days from the first and the last moment that can be written."""
+        return datetime.fromtimestamp(min(max(self.received, 0), _LAST_DAY), UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ def read_name(text: str) -> Name:
     """
     text = text.strip()
     if len(text) <= _LONGEST:
-        if match := _IMAP.fullmatch(text):
+        # What is unquoted goes to a server: an id that was made up must not bring a command of its own.
+        if (match := _IMAP.fullmatch(text)) and not _CONTROL.search(unquote(match[3])):
             return _imap_name(match)
         if match := _POP3.fullmatch(text):
             return Pop3Name(match[1])

@@ -131,6 +131,8 @@ async def answered(
 def _object(octets: bytes) -> dict[str, Any]:
     try:
         body = json.loads(octets) if octets else {}
+        if b"\\u" in octets:  # half a surrogate pair, which no request, log or result can hold
+            body = json.loads(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from connector.errors import ConnectorError, ErrorCode, PostponedError
+from connector.graph.api import GraphFaultError
 from connector.mailbox.criteria import All, Contains, Has, Since, State, Word
 from connector.mailbox.graph.graph_mailbox import GraphMailbox, use_graph
+from connector.mailbox.graph.tree import pages
 from connector.mailbox.port import WHOLE, Change, Deletion, Listing, Mailbox, Mark, Reference, Transfer
 from connector.send.direct import use_mailbox
+from connector.webapi.api import Answer
 from tests.contract.mailboxes import GraphPost, day, graph_post, mail
 from tests.servers.graph import graph_server
 from tests.servers.graph_world import Graph
@@ -137,8 +140,6 @@ async def test_a_change_whose_answer_is_lost_is_done_once(
 
 
 async def test_a_page_on_another_host_gets_no_token(post: GraphPost, graph: Graph) -> None:
-    from connector.graph.api import GraphFaultError
-
     async with graph_mailboxes(graph) as mailboxes:
         api = await mailboxes.api(route(graph))
         with pytest.raises(GraphFaultError, match="another host"):
@@ -192,3 +193,26 @@ async def test_an_order_that_the_service_calls_inefficient_is_an_error(post: Gra
     async with post.opened() as mailbox:
         with pytest.raises(ConnectorError, match="InefficientFilter"):
             await mailbox.find(Listing())
+
+
+async def test_pages_that_have_no_end_are_an_error(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with graph_mailboxes(graph) as mailboxes:
+        api = await mailboxes.api(route(graph))
+        asked: list[str] = []
+
+        async def endless(_method: str, path: str, **_: Any) -> Answer:
+            asked.append(path)
+            return Answer(200, {"value": [], "@odata.nextLink": f"{path}&more=1"}, {}, b"")
+
+        monkeypatch.setattr(api, "ask", endless)
+        with pytest.raises(GraphFaultError, match="pages without anything"):
+            _ = [found async for found in pages(api, "/messages?a=b")]
+    assert len(asked) < 200
+
+
+async def test_half_a_surrogate_pair_reaches_no_result(post: GraphPost, graph: Graph) -> None:
+    item = graph.mailbox(USER).receive(mail(1))
+    item.fields["subject"] = "Half \ud800, whole \U0001f600"
+    async with post.opened() as mailbox:
+        (found,) = (await mailbox.find(Listing())).messages
+    assert found.subject == "Half ?, whole \U0001f600"

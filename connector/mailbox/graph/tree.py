@@ -17,6 +17,8 @@ from connector.mailbox.port import WHOLE, Folder, Listing, Role
 
 # Deepest nesting that is followed, so that a service that answers in a circle ends.
 _DEEPEST = 20
+# A search may leave pages empty; more of them in a row have no end.
+_MOST_EMPTY = 100
 _KNOWN = {
     Role.INBOX: "inbox",
     Role.SENT: "sentitems",
@@ -156,12 +158,21 @@ async def _collect(
 
 
 async def pages(api: GraphApi, path: str, prefer: str = "") -> Any:
-    """Yield the members of a list, page by page; the address of the next page is taken whole."""
+    """Yield the members of a list, page by page; the address of the next page is taken whole.
+
+    Raises:
+        GraphFaultError: A page could not be had, or a long row of them is empty.
+    """
     following: str | None = path
+    empty = 0
     while following:
         body = (await api.ask("GET", following, prefer=prefer)).body
+        empty += 1
         for member in _members(body.get("value")):
+            empty = 0
             yield member
+        if empty > _MOST_EMPTY:
+            raise GraphFaultError(f"it gave {_MOST_EMPTY} pages without anything on them")
         told = body.get("@odata.nextLink")
         following = told if isinstance(told, str) and told != following else None
 

@@ -22,6 +22,7 @@ MOST_OCTETS = 64 * 1024 * 1024
 
 _FETCH = re.compile(rb"\* (\d+ )FETCH ")
 _APPENDED = re.compile(rb"\[APPENDUID (\d+) (\d+)\]")
+_ENDS_LINE = re.compile(rb"[\r\n\0]")
 _LITERAL = re.compile(rb"\{(\d+)\}\Z")
 
 Fetched = tuple[bytes, ...]
@@ -157,7 +158,8 @@ class Client(IMAPClient):  # type: ignore[misc]  # the library has no type hints
         typ, data = self._raw_command(b"FETCH", [messages.encode(), items.encode()], uid=uid)
         typ, data = self._imap._untagged_response(typ, data, "FETCH")  # noqa: SLF001 - as the library does
         self._checkok("FETCH", typ, data)
-        return [response for response in data if response is not None]
+        # What is no FETCH with something in it is the library's to read, which leaves octets.
+        return [response for response in data if isinstance(response, tuple)]
 
     def search_raw(self, criteria: Sequence[bytes], *, uid: bool = True) -> list[int]:
         """Search; text that is not ASCII is said to be UTF-8."""
@@ -247,7 +249,13 @@ class Client(IMAPClient):  # type: ignore[misc]  # the library has no type hints
 
 
 def quoted(text: bytes) -> bytes:
-    """Write a string for a command; one that is not ASCII is sent as a literal, which is not quoted."""
+    """Write a string for a command; one that is not ASCII is sent as a literal, which is not quoted.
+
+    Raises:
+        ValueError: It holds the end of a line, after which a command of its own would begin.
+    """
+    if _ENDS_LINE.search(text):
+        raise ValueError("no string of a command holds the end of a line")
     if not text.isascii():
         return text
     return b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'

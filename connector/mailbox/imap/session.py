@@ -6,6 +6,7 @@ them, since not every server spells them by the rules (modified UTF-7, RFC 9051 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -33,6 +34,7 @@ _ROLES = {
     b"\\FLAGGED": Role.FLAGGED,
 }
 _NOT_FOR_MAIL = frozenset((b"\\NOSELECT", b"\\NONEXISTENT"))
+_UNNAMEABLE = re.compile(rb"[\r\n\0]")
 _UNUSUAL = frozenset((Role.JUNK, Role.TRASH))
 # Views of mails that are in other folders.
 _VIEWS = frozenset((Role.ALL, Role.FLAGGED))
@@ -128,9 +130,10 @@ class ImapSession:
         self._learn_namespace()
         self._folders = self._with_roles(
             [
-                self._folder(bytes(name), delimiter, flags)
+                self._folder(spelled, delimiter, flags)
                 for flags, delimiter, name in listed
                 if not _NOT_FOR_MAIL & {flag.upper() for flag in flags}
+                and (spelled := _spelling_of(name)) is not None
             ]
         )
 
@@ -260,8 +263,22 @@ class ImapSession:
         return None
 
 
+def _spelling_of(name: object) -> bytes | None:
+    """The name of a folder as the server spells it; None for one that no command can name."""
+    spelled = name.encode() if isinstance(name, str) else name  # the library reads 2026 as a number
+    return spelled if isinstance(spelled, bytes) and not _UNNAMEABLE.search(spelled) else None
+
+
 def _decoded(spelled: bytes) -> str:
-    return str(decode(spelled)) if spelled.isascii() else spelled.decode("utf-8", "replace")
+    """Read a folder's name; one that is wrongly spelled stands as it is."""
+    if not spelled.isascii():
+        return spelled.decode("utf-8", "replace")
+    try:
+        name = str(decode(spelled))
+        name.encode()  # half a surrogate pair cannot leave in a result
+    except ValueError:
+        return spelled.decode("ascii")
+    return name
 
 
 def name_of(opened: Opened, row: Row, message_id: str | None) -> ImapName:
