@@ -157,7 +157,7 @@ class AcsTransport:
             interval = min(interval * 2, _LONGEST_INTERVAL)
 
     async def _stopped(self, sending: _Sending) -> Operation:
-        """Look once more before the worker stops.
+        """Look for a send that may be on its way to the service, before the worker stops.
 
         Raises:
             TransportError: ``DELIVERY_UNCERTAIN``.
@@ -165,7 +165,10 @@ class AcsTransport:
         known = None
         with suppress(AcsFaultError, ConnectorError, asyncio.CancelledError, TimeoutError):
             async with asyncio.timeout(_LAST_LOOK_SECONDS):
-                known = await sending.api.state(sending.operation)
+                while known is None:
+                    known = await sending.api.state(sending.operation)
+                    if known is None:
+                        await asyncio.sleep(self._limits.interval)
         if known is None:
             raise uncertain("the worker stops", sending.operation, sending.route)
         return known
