@@ -126,7 +126,7 @@ MAILBOX_ELEMENTS = (
     Element(
         "smtp-connector-find-mails.json",
         "io.smtp-connector.find-mails",
-        "Find mails (IMAP, POP3)",
+        "Find mails (IMAP, POP3, Graph)",
         "List or search the mails of a mailbox, or list its folders.",
         "bpmn:Task",
         {"value": "bpmn:ServiceTask"},
@@ -136,7 +136,7 @@ MAILBOX_ELEMENTS = (
     Element(
         "smtp-connector-read-mail.json",
         "io.smtp-connector.read-mail",
-        "Read a mail (IMAP, POP3)",
+        "Read a mail (IMAP, POP3, Graph)",
         "Read one mail of a mailbox, with its attachments.",
         "bpmn:Task",
         {"value": "bpmn:ServiceTask"},
@@ -146,7 +146,7 @@ MAILBOX_ELEMENTS = (
     Element(
         "smtp-connector-organise-mails.json",
         "io.smtp-connector.organise-mails",
-        "Organise mails (IMAP, POP3)",
+        "Organise mails (IMAP, POP3, Graph)",
         "Mark, move, copy or delete a mail of a mailbox.",
         "bpmn:Task",
         {"value": "bpmn:ServiceTask"},
