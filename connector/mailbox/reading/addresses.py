@@ -50,11 +50,14 @@ def _short(text: str) -> tuple[Address, ...]:
 def _scanned(text: str) -> list[Address]:
     found: list[Address] = []
     entry = _Entry()
-    position = 0
+    position, whole_quotes = 0, True
     while token := _TOKEN.match(text, position):
         position = token.end()
         quoted, angled, mark, comment, plain = token.groups()
-        if comment:
+        if whole_quotes and quoted is not None and token[0] != f'"{quoted}"':
+            # It does not end, and would swallow all addresses. Once only: each look is as long as the field.
+            position, whole_quotes = token.start() + 1, False
+        elif comment:
             words, position = _comment(text, position)
             entry.comment = entry.comment or words
         elif mark is None:
@@ -117,4 +120,4 @@ class _Entry:
         parts = words.split()
         address = next(part for part in parts if "@" in part)
         parts.remove(address)
-        return [Address(decode_words(" ".join(parts)) or comment, decode_words(address))]
+        return [Address(decode_words(" ".join(parts).strip(" ,")) or comment, decode_words(address))]

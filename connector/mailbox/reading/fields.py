@@ -25,6 +25,8 @@ _LOWER = {
         *("References", "Importance", "X-Priority", "Content-Type"),
     )
 }
+# Fields of addresses that some programs write once for each recipient.
+_LISTS = frozenset(("to", "cc"))
 _WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?]*)?\?([bBqQ])\?([^?]*)\?=")
 _ESCAPE = re.compile(rb"=([0-9A-Fa-f]{2})")
 # A header of more octets than Postfix would let through ten times over is no header.
@@ -79,6 +81,8 @@ def field_text(raw: bytes) -> str:
 def values_of(header: bytes) -> dict[str, str]:
     """The first field of each name, in lower case, with its text in one line; encoded words as they are.
 
+    Several of recipients are one.
+
     For the lists of thousands of mails, where it takes a fifth of the time of :func:`read_fields`.
     """
     header = header.replace(b"\r\n", b"\n").replace(b"\n ", b" ").replace(b"\n\t", b" ")
@@ -86,11 +90,18 @@ def values_of(header: bytes) -> dict[str, str]:
     if "\r" in text:
         text = text.replace("\r", " ")
     values: dict[str, str] = {}
+    lists: dict[str, list[str]] = {}
     for line in reversed(text.split("\n")):  # the first of several wins
         name, colon, value = line.partition(": ")
         if not colon:
             name, _, value = line.partition(":")
-        values[_LOWER.get(name) or name.strip().lower()] = value
+        key = _LOWER.get(name) or name.strip().lower()
+        values[key] = value
+        if key in _LISTS:
+            lists.setdefault(key, []).append(value)
+    for key, found in lists.items():
+        if len(found) > 1:
+            values[key] = ", ".join(reversed(found))
     return values
 
 

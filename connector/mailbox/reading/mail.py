@@ -25,6 +25,8 @@ _EXTENSIONS = {
     "application/pdf": ".pdf",
     "application/ms-tnef": ".dat",
     "message/delivery-status": ".txt",
+    "message/disposition-notification": ".txt",
+    "text/rfc822-headers": ".txt",
     "image/png": ".png",
     "image/jpeg": ".jpg",
     "image/gif": ".gif",

@@ -110,6 +110,8 @@ class Part:
 
 def read_message(octets: bytes) -> Part:
     """Read a whole message."""
+    if b"\n" not in octets:  # as Macs once ended lines
+        octets = octets.replace(b"\r", b"\n")
     return _Reader().part(Span(octets, 0, len(octets)), DEEPEST, "text/plain")
 
 
@@ -123,6 +125,8 @@ class _Reader:
         self._left -= 1
         header, body = _divided(span)
         fields = read_fields(header)
+        if header and not fields.items:  # text whose empty line before it is missing
+            header, body = b"", span
         kind = read_media_type(fields.first("content-type"), usual)
         parts: tuple[Part, ...] = ()
         if kind.value.startswith("multipart/") and depth > 0:
@@ -130,6 +134,8 @@ class _Reader:
             if delimiter := _delimiter(body, kind.parameters.get("boundary")):
                 sections = _sections(body, delimiter)
                 parts = tuple(self.part(section, depth - 1, inner) for section in sections if self._left > 0)
+                if not parts and self._left > 0:
+                    kind, body = Parameterized("text/plain", {}), _preamble(body, delimiter)
             else:  # what is there is read as text
                 kind = Parameterized("text/plain", {})
         return Part(header, fields, body, kind, parts)
@@ -180,6 +186,13 @@ def _delimiter(body: Span, boundary: str | None) -> bytes:
         return wanted
     match = _FIRST_DELIMITER.search(body.whole[body.start : min(body.end, body.start + LONGEST_HEADER)])
     return match[1] if match else b""
+
+
+def _preamble(body: Span, delimiter: bytes) -> Span:
+    """What stands before the first delimiter line of a multipart without parts; else all of it."""
+    at = body.whole.find(delimiter, body.start, body.end)
+    alone = at == body.start or body.whole[at - 1 : at] == b"\n"
+    return Span(body.whole, body.start, at) if alone else body
 
 
 def _before_line_end(whole: bytes, position: int) -> int:

@@ -12,7 +12,7 @@ from connector.mailbox.reading.fields import decode_words, unfolded
 from connector.mailbox.reading.text import decode_text
 
 _TYPE = re.compile(r"\s*([^\s/;()<>@,:\\\"=?\[\]]+)\s*/\s*([^\s/;()<>@,:\\\"=?\[\]]+)")
-_WORD = re.compile(r"\s*([^\s;=\"]+)")
+_WORD = re.compile(r"\s*\"?([^\s;=\"]+)")
 _PARAMETER = re.compile(r';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"?|([^;]*))', re.DOTALL)
 _QUOTED_PAIR = re.compile(r"\\([\"\\])")
 _MOST_PARAMETERS = 200
@@ -34,7 +34,9 @@ def read_media_type(raw: bytes | None, usual: str = "text/plain") -> Parameteriz
     if match := _TYPE.match(text):
         return Parameterized(f"{match[1]}/{match[2]}".lower(), _parameters(text))
     # "Content-Type: text" is what old programs wrote for plain text.
-    unknown = "text/plain" if text.lower().startswith("text") or not text else "application/octet-stream"
+    unknown = (
+        "text/plain" if text.lower().startswith(("text", ";")) or not text else "application/octet-stream"
+    )
     return Parameterized(unknown, _parameters(text))
 
 
