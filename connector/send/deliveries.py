@@ -30,6 +30,11 @@ _CHANGED = (
 class Record(Protocol):
     """What hears of each delivery, durably."""
 
+    @property
+    def repeated(self) -> bool:
+        """Whether this is not the first attempt at the mail."""
+        ...
+
     async def committing(self, mark: Mark) -> None:
         """Hear of a delivery before its last octets leave; what this raises stops them."""
         ...
@@ -61,6 +66,11 @@ class Deliveries:
         self._last: Delivery | None = None
         self.accepted = progress.delivered
         self.message_id = ""
+
+    @property
+    def repeated(self) -> bool:
+        """See :class:`~connector.transport.port.Deliveries`."""
+        return self._record.repeated
 
     @property
     def recipients(self) -> int:

@@ -297,6 +297,11 @@ class _Record:
         self._attempt = attempt
         self._context = context
 
+    @property
+    def repeated(self) -> bool:
+        """Whether this is not the first attempt at the mail."""
+        return self._attempt.number > 1
+
     async def committing(self, mark: Mark) -> None:
         """Record, durably, that the last octets of a delivery are about to leave.
 

@@ -14,6 +14,11 @@ from connector.model.server import Route
 class Deliveries(Protocol):
     """Hears of each delivery of a message, one after another."""
 
+    @property
+    def repeated(self) -> bool:
+        """Whether an earlier attempt at the same mail may have left something behind."""
+        ...
+
     async def committing(self, delivery: Delivery) -> None:
         """Hear of a delivery before its last octets leave; what this raises stops them."""
         ...
@@ -25,6 +30,8 @@ class Deliveries(Protocol):
 
 class Unrecorded:
     """Deliveries of which no record is kept."""
+
+    repeated = False
 
     async def committing(self, delivery: Delivery) -> None:
         """Let the last octets go."""

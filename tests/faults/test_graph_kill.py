@@ -36,8 +36,10 @@ def test_no_mail_twice_and_none_lost(tmp_path: Path, kills: int) -> None:
         }
         keys = kill_again_and_again(graph, account, tmp_path, kills)
         copies = Counter(str(mail.fields["subject"]) for mail in graph.delivered)
+        left = graph.mailbox(USER).inside("drafts")
         identifiers = {mail.message_id for mail in graph.delivered}
     print(f"{kills} kills, {len(keys)} mails: {dict(Counter(copies.values()))} by copies")  # noqa: T201
     assert set(copies) == keys
     assert set(copies.values()) == {1}
     assert len(identifiers) == len(keys)
+    assert left == []

@@ -22,7 +22,7 @@ _OF_THE_CONTENT = {
     *("MIME_HTML_ONLY", "HTML_MIME_NO_HTML_TAG", "HTML_IMAGE_ONLY_04"),
     *("MIME_HTML_MOSTLY", "MPART_ALT_DIFF", "EMPTY_MESSAGE"),
 }
-# Fires for X-Priority where neither SPF nor DKIM is valid, which local rules cannot find out.
+# Costs a point for X-Priority in a mail that neither DKIM nor SPF vouches for; the documentation says so.
 _OF_THE_SENDING_DOMAIN = {"XPRIO"}
 _RULE = re.compile(r"^ *(-?\d+\.\d) (\w+) ", re.MULTILINE)
 _EVERY_HEADER: dict[str, Any] = {

@@ -54,6 +54,7 @@ class Recorded:
     """Deliveries as a ledger hears them."""
 
     def __init__(self, refusal: Exception | None = None) -> None:
+        self.repeated = False
         self.committed: list[Delivery] = []
         self._refusal = refusal
 

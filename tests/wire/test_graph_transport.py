@@ -48,6 +48,36 @@ async def test_exact_mode_sends_a_draft_under_its_immutable_id(graph: Graph) -> 
     assert out.mime.endswith(mail.data), "the octets are ours, below a Bcc field"
 
 
+async def test_another_attempt_clears_the_drafts_of_those_before_it(graph: Graph) -> None:
+    mailbox, mail, record = graph.mailbox(USER), message(), Recorded()
+    left, sent, foreign = (
+        mailbox.add({"internetMessageId": name, "isDraft": draft}, None, folder)
+        for name, draft, folder in (
+            (mail.message_id, True, "drafts"),
+            (mail.message_id, False, "sentitems"),
+            ("<other@example.test>", True, "drafts"),
+        )
+    )
+    record.repeated = True
+    async with transport(graph) as sending:
+        await sending.submit(mail, route(graph), record)
+    assert [item.id for item in mailbox.inside("deleteditems")] == [left.id]
+    assert [item.id for item in mailbox.inside("drafts")] == [foreign.id]
+    assert sent.id in [item.id for item in mailbox.inside("sentitems")]
+
+
+@pytest.mark.parametrize("operation", ["listMessages", "deleteMessage"])
+async def test_drafts_that_cannot_be_cleared_hold_no_mail_up(graph: Graph, operation: str) -> None:
+    mail, record = message(), Recorded()
+    graph.mailbox(USER).add({"internetMessageId": mail.message_id, "isDraft": True}, None, "drafts")
+    graph.fail(operation, 403)
+    record.repeated = True
+    async with transport(graph) as sending:
+        await sending.submit(mail, route(graph), record)
+    assert len(graph.delivered) == 1
+    assert operation in graph.asked
+
+
 async def test_fast_mode_is_one_request(graph: Graph) -> None:
     record = Recorded()
     async with transport(graph, FixedTokens(graph.token(None, "Mail.Send"))) as sending:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
+from urllib.parse import quote
 
 from connector.errors import ConnectorError, Phase, Reply, TransportError
 from connector.graph.api import GraphApi, GraphFaultError
@@ -89,6 +90,8 @@ class GraphTransport:
     # By a draft
 
     async def _by_draft(self, mailing: _Mailing, mime: bytes | None) -> Receipt:
+        if mailing.deliveries.repeated:
+            await self._clear(mailing)
         draft, warnings = await self._drafted(mailing, mime)
         try:
             await mailing.deliveries.committing(Delivery(mailing.recipients, f"{_REFERENCE}{draft}"))
@@ -166,6 +169,19 @@ class GraphTransport:
             interval = min(interval * 2, _LONGEST_INTERVAL)
         return _FOUND
 
+    async def _clear(self, mailing: _Mailing) -> None:
+        """Move drafts of earlier attempts to Deleted Items, which a worker that died has left behind.
+
+        They have the Message-ID that is made from what names the mail in the ledger, so no other mail's draft
+        is touched. None of them is to be sent any more: the ledger has granted the mail to this attempt.
+        """
+        name = mailing.message.message_id.replace("'", "''")
+        condition = quote(f"internetMessageId eq '{name}'", safe="'")
+        path = f"/mailFolders/drafts/messages?$select=id&$filter={condition}"
+        with suppress(GraphFaultError, ConnectorError):  # one that stays does no harm
+            for draft in _listed(await mailing.api.ask("GET", path)):
+                await mailing.api.ask("DELETE", f"/messages/{draft}")
+
     async def _discard(self, api: GraphApi, draft: str) -> None:
         """Delete a draft that will not be sent. It may stay, in Drafts, where this fails too."""
         with suppress(GraphFaultError, ConnectorError, TimeoutError):
@@ -222,3 +238,11 @@ def _identifier(made: Answer) -> str:
     if not isinstance(identifier, str) or not identifier:
         raise GraphFaultError("it made a draft without an id")
     return identifier
+
+
+def _listed(answer: Answer) -> list[str]:
+    """The ids of listed mails; what is no id is left out."""
+    listed = answer.body.get("value")
+    mails = listed if isinstance(listed, list) else []
+    found = (mail.get("id") for mail in mails if isinstance(mail, dict))
+    return [identifier for identifier in found if isinstance(identifier, str) and identifier]

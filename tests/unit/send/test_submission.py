@@ -61,6 +61,8 @@ class Told:
 class Heard:
     """What the ledger would have heard."""
 
+    repeated = False
+
     def __init__(self) -> None:
         self.marks: list[Mark] = []
         self.replies: list[Delivered] = []
