@@ -153,6 +153,10 @@ class GraphApi:
         if not path.startswith("http"):
             return f"{self.route.base_url}{self.route.mailbox}{path}"
         # The token goes there: no page may send it elsewhere.
-        if urlsplit(path)[:2] != urlsplit(self.route.base_url)[:2]:
+        try:
+            elsewhere = urlsplit(path)[:2] != urlsplit(self.route.base_url)[:2]
+        except ValueError:  # as "https://["
+            elsewhere = True
+        if elsewhere:
             raise GraphFaultError("it named another host for the next page")
         return path

@@ -152,7 +152,10 @@ def _read_entry(position: int, entry: str) -> tuple[str, int | None]:
 
 def is_protected(url: str) -> bool:
     """Whether no network can read what goes to a URL: it is https, or http on this machine."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # as "https://["
+        return False
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in THIS_MACHINE)
 
 
