@@ -92,6 +92,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         octets = self.rfile.read(length)
+        if len(octets) < length:  # the client died while it wrote
+            return
         parts = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         if parts.path == "/token":
