@@ -160,3 +160,13 @@ class GraphApi:
         if elsewhere:
             raise GraphFaultError("it named another host for the next page")
         return path
+
+
+def quoted(text: str) -> str:
+    """A text of ``$filter``."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def message_id_is(text: str) -> str:
+    """The condition of ``$filter`` for mails with a Message-ID."""
+    return f"internetMessageId eq {quoted(text)}"

@@ -12,12 +12,11 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from connector.errors import ErrorCode, InputError, MailboxError, TransportError
-from connector.graph.api import GraphApi, GraphFaultError
+from connector.graph.api import GraphApi, GraphFaultError, message_id_is
 from connector.graph.mailboxes import GraphMailboxes
 from connector.mailbox.graph.faults import gone, mailbox_error
 from connector.mailbox.graph.find import find
 from connector.mailbox.graph.members import SELECTED, candidate_of
-from connector.mailbox.graph.query import quoted
 from connector.mailbox.graph.tree import Tree, create_folder, pages, read_tree
 from connector.mailbox.port import (
     WHOLE,
@@ -182,7 +181,7 @@ class GraphMailbox:
 
     async def _by_message_id(self, text: str, source: str, selected: str) -> Mapping[str, Any] | None:
         base = "/messages" if source == WHOLE else f"/mailFolders/{source}/messages"
-        condition = quote(f"internetMessageId eq {quoted(text)}", safe="'")
+        condition = quote(message_id_is(text), safe="'")
         try:
             async for message in pages(self._api, f"{base}?$select={selected}&$filter={condition}"):
                 return message  # type: ignore[no-any-return]

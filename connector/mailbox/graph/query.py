@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from connector.graph.api import message_id_is, quoted
 from connector.mailbox.criteria import (
     All,
     Contains,
@@ -53,11 +54,6 @@ def query_of(criterion: Criterion | None) -> Query:
     return Query(() if terms else conditions, terms, All(left) if left else None)
 
 
-def quoted(text: str) -> str:
-    """A text of ``$filter``."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def moment_text(moment: datetime) -> str:
     """A moment of ``$filter``."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -88,7 +84,7 @@ def _condition(criterion: Criterion) -> str | None:
         case Contains(Word.FROM, text) if _ADDRESS.fullmatch(text):
             return f"from/emailAddress/address eq {quoted(text)}"
         case HeaderContains(name, text) if name.lower() == "message-id" and text.startswith("<"):
-            return f"internetMessageId eq {quoted(text)}"
+            return message_id_is(text)
     return _together(criterion)
 
 

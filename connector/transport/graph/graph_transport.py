@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from connector.errors import ConnectorError, Phase, Reply, TransportError
-from connector.graph.api import GraphApi, GraphFaultError
+from connector.graph.api import GraphApi, GraphFaultError, message_id_is
 from connector.graph.mailboxes import GraphMailboxes
 from connector.graph.verdict import refusal, uncertain
 from connector.model.envelope import Message
@@ -175,8 +175,7 @@ class GraphTransport:
         They have the Message-ID that is made from what names the mail in the ledger, so no other mail's draft
         is touched. None of them is to be sent any more: the ledger has granted the mail to this attempt.
         """
-        name = mailing.message.message_id.replace("'", "''")
-        condition = quote(f"internetMessageId eq '{name}'", safe="'")
+        condition = quote(message_id_is(mailing.message.message_id), safe="'")
         path = f"/mailFolders/drafts/messages?$select=id&$filter={condition}"
         with suppress(GraphFaultError, ConnectorError):  # one that stays does no harm
             for draft in _listed(await mailing.api.ask("GET", path)):
