@@ -22,7 +22,8 @@ MOST_OCTETS = 64 * 1024 * 1024
 
 _FETCH = re.compile(rb"\* (\d+ )FETCH ")
 _APPENDED = re.compile(rb"\[APPENDUID (\d+) (\d+)\]")
-_ENDS_LINE = re.compile(rb"[\r\n\0]")
+ENDS_LINE = re.compile(rb"[\r\n\0]")
+"""What no string of a command holds: a command of its own would begin behind it."""
 _LITERAL = re.compile(rb"\{(\d+)\}\Z")
 
 Fetched = tuple[bytes, ...]
@@ -254,7 +255,7 @@ def quoted(text: bytes) -> bytes:
     Raises:
         ValueError: It holds the end of a line, after which a command of its own would begin.
     """
-    if _ENDS_LINE.search(text):
+    if ENDS_LINE.search(text):
         raise ValueError("no string of a command holds the end of a line")
     if not text.isascii():
         return text

@@ -6,7 +6,6 @@ them, since not every server spells them by the rules (modified UTF-7, RFC 9051 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from imapclient.imap_utf7 import decode, encode  # type: ignore[import-untyped]
 
 from connector.errors import ErrorCode, MailboxError
 from connector.mailbox.folders import find_folder, not_found, usual_role
-from connector.mailbox.imap.client import Client, quoted
+from connector.mailbox.imap.client import ENDS_LINE, Client, quoted
 from connector.mailbox.imap.fetching import Row, read_rows
 from connector.mailbox.imap.searching import imap_day, uid_set
 from connector.mailbox.imap.watch import ImapWatch
@@ -34,7 +33,6 @@ _ROLES = {
     b"\\FLAGGED": Role.FLAGGED,
 }
 _NOT_FOR_MAIL = frozenset((b"\\NOSELECT", b"\\NONEXISTENT"))
-_UNNAMEABLE = re.compile(rb"[\r\n\0]")
 _UNUSUAL = frozenset((Role.JUNK, Role.TRASH))
 # Views of mails that are in other folders.
 _VIEWS = frozenset((Role.ALL, Role.FLAGGED))
@@ -266,7 +264,7 @@ class ImapSession:
 def _spelling_of(name: object) -> bytes | None:
     """The name of a folder as the server spells it; None for one that no command can name."""
     spelled = name.encode() if isinstance(name, str) else name  # the library reads 2026 as a number
-    return spelled if isinstance(spelled, bytes) and not _UNNAMEABLE.search(spelled) else None
+    return spelled if isinstance(spelled, bytes) and not ENDS_LINE.search(spelled) else None
 
 
 def _decoded(spelled: bytes) -> str:
