@@ -25,16 +25,16 @@ _CERTIFICATES = {
 
 def reason_of(error: BaseException) -> str:
     """Say why, without a full stop and without the address."""
-    for cause in _chain(error):
+    for cause in causes_of(error):
         if reason := _known(cause):
             return reason
     words = str(error).partition("\n")[0].strip()
     return words[:_LONGEST].rstrip(".") or "no reason was given"
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def causes_of(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error, and what it was raised from."""
-    cause: BaseException | None = error
+    cause = error
     for _ in range(_MOST):
         if cause is None:
             return

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import httpx2
 
 from connector.errors import ErrorCode
-from connector.model.causes import reason_of
+from connector.model.causes import causes_of, reason_of
 from connector.net.answers import TooLongError, octets_of, pause_of
 
 LARGEST_ANSWER = 20_000_000
@@ -180,11 +180,9 @@ def _unanswered(error: Exception, fault: type[Fault]) -> Fault:
     code = ErrorCode.CONNECTION_FAILED
     if isinstance(error, httpx2.TimeoutException):
         code, reason = ErrorCode.CONNECTION_TIMEOUT, "no answer in time"
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in causes_of(error):
         if isinstance(cause, ssl.SSLError):
             code = ErrorCode.TLS_FAILED
         elif isinstance(cause, socket.gaierror):
             code = ErrorCode.DNS_FAILED
-        cause = cause.__cause__ or cause.__context__
     return fault(reason, code=code, served=not before)

@@ -27,6 +27,7 @@ from urllib.parse import unquote
 
 from connector.errors import AttachmentError, ErrorCode
 from connector.message.content.rooted_files import Portion
+from connector.model.causes import causes_of
 from connector.model.hosts import Address, HostList
 from connector.net.outbound import DIRECT, Outbound
 from connector.settings.model import AttachmentSettings
@@ -263,12 +264,10 @@ class _Target:
 
 
 def _connect_failure(target: _Target, error: Exception | None, *, proxied: bool) -> AttachmentError:
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in causes_of(error):
         if isinstance(cause, ssl.SSLError):
             reason = f"cannot be fetched safely: {getattr(cause, 'verify_message', None) or cause.reason}"
             return target.failure(ErrorCode.TLS_FAILED, reason)
-        cause = cause.__cause__ or cause.__context__
     where = "the proxy (http.proxy)" if proxied else "its host"
     return target.failure(ErrorCode.CONNECTION_FAILED, f"cannot be fetched: no connection to {where}")
 
