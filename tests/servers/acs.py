@@ -21,13 +21,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from tests.servers.acs_schemas import answer_fault, request_fault
-from tests.servers.failing import FailingService
+from tests.servers.failing import FailingService, ServiceHandler
 
 KEY = base64.b64encode(b"an access key of the double, 32 b").decode("ascii")
 _VERSIONS = frozenset({"2025-09-01", "2024-07-01-preview", "2023-03-31"})
@@ -168,28 +168,23 @@ class Acs(FailingService):
             raise RefusedError(400, "BadRequest", "Duplicate ContentId.")
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(ServiceHandler):
     """Serves one connection."""
 
-    protocol_version = "HTTP/1.1"
     server: Listener
 
     @property
     def acs(self) -> Acs:
         return self.server.acs
 
-    def setup(self) -> None:
-        self.acs.connected(1)
-        super().setup()
+    @property
+    def service(self) -> Acs:
+        return self.acs
 
-    def finish(self) -> None:
-        try:
-            super().finish()
-        finally:
-            self.acs.connected(-1)
-
-    def do_GET(self) -> None:
-        octets = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+        octets = self.body()
+        if octets is None:
+            return
         path = urlsplit(self.path).path
         if path == "/token":
             self._answer(Result(200, {"access_token": self.acs.issued, "token_type": "Bearer"}))
@@ -268,9 +263,6 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(octets)))
         self.end_headers()
         self.wfile.write(octets)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        pass
 
 
 class Listener(ThreadingHTTPServer):

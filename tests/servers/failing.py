@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.request import urlopen
 
@@ -87,3 +88,32 @@ class FailingService:
                 fault.times -= 1
                 return fault
         return None
+
+
+class ServiceHandler(BaseHTTPRequestHandler):
+    """Serves one connection, and is counted while it lasts."""
+
+    protocol_version = "HTTP/1.1"
+
+    @property
+    def service(self) -> FailingService:
+        raise NotImplementedError
+
+    def setup(self) -> None:
+        self.service.connected(1)
+        super().setup()
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        finally:
+            self.service.connected(-1)
+
+    def body(self) -> bytes | None:
+        """What was sent; None where the client died while it wrote."""
+        length = int(self.headers.get("Content-Length") or 0)
+        octets = self.rfile.read(length)
+        return octets if len(octets) == length else None
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        pass

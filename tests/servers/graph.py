@@ -15,12 +15,13 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.servers import graph_operations as operations
 from tests.servers import graph_reading as reading
+from tests.servers.failing import ServiceHandler
 from tests.servers.graph_operations import Call, Operation, RefusedError, Reply
 from tests.servers.graph_schemas import answer_fault, request_fault
 from tests.servers.graph_state import Mailbox
@@ -69,30 +70,22 @@ RULES: list[Rule] = [
 ]
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(ServiceHandler):
     """Serves one connection."""
 
-    protocol_version = "HTTP/1.1"
     server: Listener
 
     @property
     def graph(self) -> Graph:
         return self.server.graph
 
-    def setup(self) -> None:
-        self.graph.connected(1)
-        super().setup()
+    @property
+    def service(self) -> Graph:
+        return self.graph
 
-    def finish(self) -> None:
-        try:
-            super().finish()
-        finally:
-            self.graph.connected(-1)
-
-    def do_GET(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        octets = self.rfile.read(length)
-        if len(octets) < length:  # the client died while it wrote
+    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+        octets = self.body()
+        if octets is None:
             return
         parts = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -218,9 +211,6 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(octets)))
         self.end_headers()
         self.wfile.write(octets)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        pass
 
 
 class Listener(ThreadingHTTPServer):
