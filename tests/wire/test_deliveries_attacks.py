@@ -6,7 +6,7 @@ import asyncio
 from email import message_from_bytes
 
 from connector.ledger.ledger import Ledger
-from connector.ledger.port import Entry
+from connector.ledger.port import Entry, State
 from connector.model.job import Fail, JobContext, Outcome
 from connector.send.pipeline import Pipeline
 from connector.testing.behaviour import Behaviour, Drop, Verb
@@ -24,9 +24,14 @@ async def _in_doubt(opened: Pipeline, store: Store, variables: dict[str, object]
     assert context.when_taken is not None
     context.when_taken()
     async with asyncio.timeout(10):
-        while not (await _only_entry(store)).owner.endswith(str(instance)):  # noqa: ASYNC110 - it tells nobody
+        while not _decided_by(instance, await _only_entry(store)):  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0)
     return outcome
+
+
+def _decided_by(instance: int, entry: Entry) -> bool:
+    # Before that, its owner is a process, whose random name may end like the instance.
+    return entry.state is State.ACKNOWLEDGED and entry.owner.endswith(str(instance))
 
 
 async def _only_entry(store: Store) -> Entry:
