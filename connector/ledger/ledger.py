@@ -152,6 +152,19 @@ class Ledger:
         """
         return await self._store.entries(key=key, state=state, limit=limit)
 
+    async def keys(self, *, after: str, since: float, limit: int) -> list[str]:
+        """Give keys of what is kept, damaged or not.
+
+        Args:
+            after: The last key of the call before, as the order is the store's own; empty in the first.
+            since: Only of entries that have changed since; seconds since the epoch.
+            limit: The most keys.
+
+        Raises:
+            LedgerUnavailableError: The store cannot be read.
+        """
+        return await self._store.keys(after=after, since=since, limit=limit)
+
     async def prune(self, older_than: float, *, doubtful: bool = False) -> int:
         """Forget what has not changed for so many seconds; how many entries were forgotten.
 

@@ -38,6 +38,11 @@ class MemoryStore:
         ]
         return sorted(wanted, key=lambda entry: (-entry.changed, entry.key))[:limit]
 
+    async def keys(self, *, after: str, since: float, limit: int) -> list[str]:
+        """Give keys in their order."""
+        wanted = (key for key, entry in self._entries.items() if key > after and entry.changed >= since)
+        return sorted(wanted)[:limit]
+
     async def prune(self, older_than: float, *, doubtful: bool) -> int:
         """Forget what has not changed for ``older_than`` seconds and is not held."""
         now = self._clock()

@@ -331,6 +331,10 @@ class Store(Protocol):
         """Give entries, the latest changed first."""
         ...
 
+    async def keys(self, *, after: str, since: float, limit: int) -> list[str]:
+        """Give keys behind ``after``, in an order of the store's own, of entries that changed ``since``."""
+        ...
+
     async def prune(self, older_than: float, *, doubtful: bool) -> int:
         """Forget what has not changed for ``older_than`` seconds and is not held; how many were forgotten.
 

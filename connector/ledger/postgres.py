@@ -58,6 +58,7 @@ _LISTED = {  # each in the order of an index, so that no listing reads a million
     "latest": "$1::text IS NULL AND $2::text IS NULL",
 }
 _LIST = f"SELECT {_COLUMNS} FROM {_TABLE} WHERE key <> '' AND %s ORDER BY changed DESC, key LIMIT $3"  # noqa: S608
+_KEYS = f"SELECT key FROM {_TABLE} WHERE key > $1 AND changed >= $2 ORDER BY key LIMIT $3"  # noqa: S608
 _PRUNE = f"""
     WITH looked_at AS (
         SELECT changed FROM {_TABLE} WHERE key <> '' AND changed > $1
@@ -118,6 +119,11 @@ class PostgresStore:
         async with self._server.connection() as connection:
             rows = await connection.fetch(_LIST % _LISTED[listing(key, state)], key, state, limit)
             return [entry for row in rows if (entry := _entry(row)) is not None]
+
+    async def keys(self, *, after: str, since: float, limit: int) -> list[str]:
+        """Give keys in the order of the index."""
+        async with self._server.connection() as connection:
+            return [row["key"] for row in await connection.fetch(_KEYS, after, since, limit)]
 
     async def prune(self, older_than: float, *, doubtful: bool) -> int:
         """Forget old entries, a chunk at a time."""

@@ -25,7 +25,7 @@ from contextlib import closing, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from time import time
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -51,6 +51,7 @@ _LISTED = {  # each in the order of an index, so that no listing reads a million
     "latest": "true",
 }
 _LIST = f"SELECT {_COLUMNS} FROM entries WHERE key <> '' AND %s ORDER BY changed DESC, key LIMIT :limit"  # noqa: S608
+_KEYS = "SELECT key FROM entries WHERE key > :after AND changed >= :since ORDER BY key LIMIT :limit"
 _OLD = "key <> '' AND changed > :after AND changed <= :before"
 _LAST_OF_CHUNK = f"""
     SELECT max(changed) FROM (SELECT changed FROM entries WHERE {_OLD} ORDER BY changed LIMIT :chunk)
@@ -118,6 +119,10 @@ class SqliteStore:
         """Give entries, the latest changed first; on a connection of its own, which holds up no mail."""
         wanted: dict[str, object] = {"key": key, "state": state, "limit": limit}
         return await asyncio.to_thread(self._list, listing(key, state), wanted)
+
+    async def keys(self, *, after: str, since: float, limit: int) -> list[str]:
+        """Give keys in the order of the index; on a connection of its own, as above."""
+        return await asyncio.to_thread(self._list_keys, {"after": after, "since": since, "limit": limit})
 
     async def prune(self, older_than: float, *, doubtful: bool) -> int:
         """Forget old entries, a chunk at a time between the groups of mails in flight."""
@@ -223,10 +228,16 @@ class SqliteStore:
             return last, deleted.rowcount
 
     def _list(self, by: str, wanted: dict[str, object]) -> list[Entry]:
+        rows = self._rows(_LIST % _LISTED[by], wanted)
+        return [entry for row in rows if (entry := _entry(row)) is not None]
+
+    def _list_keys(self, wanted: dict[str, object]) -> list[str]:
+        return [key for (key,) in self._rows(_KEYS, wanted)]
+
+    def _rows(self, query: str, wanted: dict[str, object]) -> list[tuple[Any, ...]]:
         try:
             with closing(open_to_read(self._path, _BUSY_SECONDS)) as reader:
-                rows = reader.execute(_LIST % _LISTED[by], wanted)
-                return [entry for row in rows if (entry := _entry(row)) is not None]
+                return reader.execute(query, wanted).fetchall()
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error
 

@@ -200,6 +200,11 @@ class WatchedStore:
         with self._noted():
             return await self._store.entries(key=key, state=state, limit=limit)
 
+    async def keys(self, *, after: str, since: float, limit: int) -> list[str]:
+        """See :class:`Store`."""
+        with self._noted():
+            return await self._store.keys(after=after, since=since, limit=limit)
+
     async def prune(self, older_than: float, *, doubtful: bool) -> int:
         """See :class:`Store`."""
         with self._noted():

@@ -55,7 +55,7 @@ def build(
         InputError: Something in the request or content that a mail cannot hold; the variable is named.
         ValueError: A line came out too long, which no input should be able to cause.
     """
-    digest = _digest(key)
+    digest = name_of(key)
     name = _message_id(request, digest, settings)
     envelope = _envelope(request, digest)
     # encode("ascii") proves for every message that nothing else got a character past 7 bits into a header.
@@ -119,9 +119,14 @@ def _joined(header: bytes, content: Part) -> bytes:
     return message.getvalue()
 
 
-def _digest(key: str) -> str:
+def name_of(key: str) -> str:
+    """What the Message-ID of a mail begins with, made from its key."""
+    return _digest(key)
+
+
+def _digest(text: str) -> str:
     """160 bits in 32 letters and digits."""
-    return b32encode(sha256(key.encode("utf-8", "surrogatepass")).digest()[:20]).decode("ascii").lower()
+    return b32encode(sha256(text.encode("utf-8", "surrogatepass")).digest()[:20]).decode("ascii").lower()
 
 
 def _id_domain(request: SendRequest, settings: MessageSettings) -> str:

@@ -223,6 +223,7 @@ class MeasuredStore:
         self._store = store
         self._metrics = metrics
         self.check, self.prune, self.aclose = store.check, store.prune, store.aclose
+        self.keys = store.keys
 
     async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
         """Take the operations; see the port."""

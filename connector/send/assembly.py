@@ -20,7 +20,7 @@ import structlog
 from connector.accounts.accounts import Accounts
 from connector.accounts.credentials import configured_credentials
 from connector.auth.sources import TokenSources, open_sources
-from connector.ledger import Upkeep, open_upkeep
+from connector.ledger import Ledger, Upkeep, open_upkeep
 from connector.message.content.reader import ContentReader
 from connector.model.server import AcsRoute, GraphRoute, Server
 from connector.net.outbound import Outbound, outbound
@@ -127,6 +127,10 @@ async def open_pipeline(
             transports[AcsRoute.transport] = await stack.enter_async_context(opening_acs)
         if lasting:
             await stack.enter_async_context(_beside(_watch_grants(settings, tokens, shared.metrics)))
+        drafted = [account.route for account in accounts.all if isinstance(account.route, GraphRoute)]
+        if lasting and transport is None and drafted:
+            sweep = _sweep_drafts(settings, drafted, graph(), shared.upkeep.ledger)
+            await stack.enter_async_context(_beside(sweep))
         if any(account.signing.keys or account.signing.dkim for account in accounts.all):
             await stack.enter_async_context(_beside(_watch_keys(accounts, secrets, shared.metrics)))
         stages = Stages(
@@ -255,6 +259,15 @@ async def _watch_grants(settings: Settings, tokens: TokenSources, metrics: Metri
     credentials = [one for one in configured_credentials(settings) if enabled.intersection(one.accounts)]
     if credentials:
         await GrantWatch(credentials, tokens, metrics, settings.tokens.warn, _now).run()
+
+
+async def _sweep_drafts(
+    settings: Settings, routes: list[GraphRoute], mailboxes: GraphMailboxes, ledger: Ledger
+) -> None:
+    from connector.send.draft_sweep import DraftSweep  # noqa: PLC0415 - loads a library
+
+    enabled = [route for route in routes if settings.accounts[route.account].enabled]
+    await DraftSweep(enabled, mailboxes, ledger, _now).run()
 
 
 def _protector() -> Callable[[], Protector]:

@@ -449,3 +449,15 @@ async def test_several_first_operations_open_it_once(ledger: Ledger) -> None:
         ledger.begin(KEY, HASH, LONG), ledger.check(), ledger.prune(0), ledger.check(), ledger.prune(0)
     )
     assert isinstance(decision, Granted)
+
+
+async def test_keys_are_given_in_portions_also_of_what_changed_lately_only(ledger: Ledger) -> None:
+    names = [f"{KEY}/{number}" for number in (3, 1, 2)] + ["Ärger", "zz"]
+    for name in names:
+        await begun(ledger, key=name)
+    found: list[str] = []
+    while portion := await ledger.keys(after=found[-1] if found else "", since=0.0, limit=2):
+        assert len(portion) <= 2
+        found += portion
+    assert sorted(found) == sorted(names)
+    assert await ledger.keys(after="", since=(await ledger.entries())[0].changed + 1.0, limit=9) == []
