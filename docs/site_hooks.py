@@ -5,7 +5,8 @@ repository's web view such a link opens the file. Here the file is taken into th
 ``repository/``, and the link leads there; a page among them is treated the same, so that the site contains
 every page that links reach. A link that leads nowhere is left as it is, and the strict build fails.
 
-Names in code get places where they may break: between their words, not inside them.
+Names in code get places where they may break: between their words, not inside them. The bar that has to be
+escaped in a table, also in code, is a bar again.
 
 In the navigation of ``mkdocs.yml``, ``how-to/*.md`` stands for the pages there that are not named themselves.
 """
@@ -27,7 +28,8 @@ DOCS, OUTSIDE = "docs", "repository"
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)")
 # Blocks of code have their <code> after <pre>, or after an empty <span>.
 _INLINE_CODE = re.compile(r"(?<!<pre>)(?<!</span>)(<code>)([^<]*)(?=</code>)")
-_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[_.:/=?,-])(?=[\w{<])")
+_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[\w\])}>…/][_.:/=?,-])(?=[\w{<])|(?<= )(?=\S)")
+_OPTION = re.compile(r"(?<![\w-])--?\w+")
 _FENCE = re.compile(r"^( *)(```+).*?^\1\2\s*?$", re.MULTILINE | re.DOTALL)
 
 
@@ -67,8 +69,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_post_page(output: str, **_: Any) -> str:
-    """Let names in code break between their words, as ``smtpEmail`` and ``Subject``."""
-    return _INLINE_CODE.sub(lambda found: found[1] + _WORDS.sub("<wbr>", found[2]), output)
+    """Let names in code break between their words, as ``smtpEmail`` and ``Subject``; ``--once`` is a word."""
+    return _INLINE_CODE.sub(lambda found: found[1] + _breakable(found[2].replace(r"\|", "|")), output)
+
+
+def _breakable(code: str) -> str:
+    return _OPTION.sub(r'<span class="option">\g<0></span>', _WORDS.sub("<wbr>", code))
 
 
 def _root(config: MkDocsConfig) -> Path:

@@ -204,9 +204,9 @@ CONTENT = (
         group=Group.ATTACHMENTS,
         label="Attachments",
         description='A FEEL list, such as [{name: "order.csv", content: rows}]',
-        tooltip="Each item is a Camunda document, a path, or a context with name and one of content (text), "
-        "base64, path or url; contentType if it is not to be guessed. With inline: true and contentId an "
-        "image is shown inside the HTML where it says cid:.",
+        tooltip="Each item is a path, or a context with name and one of content (text), base64, path or url; "
+        "contentType if it is not to be guessed. With inline: true and contentId an image is shown inside "
+        "the HTML where it says cid:. Documents in the engine's store cannot be attached.",
     ),
 )
 

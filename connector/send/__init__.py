@@ -2,9 +2,9 @@
 
 ::
 
-    headers ─► ledger ─► secrets ─► task ─► content ─► message ─► signing ─► transport ─► ledger ─► outcome
-    read       known?    resolved   typed   files,     octets     signed,    delivered    sent      result
-                                            URLs                  encrypted                         or error
+    headers ► ledger ► secrets ► task ► content ► message ► signing ► transport ► ledger ► outcome
+    read      known?   resolved  typed  files,    octets    signed,   delivered   sent     result
+                                        URLs                encrypted                      or error
 
 One direction, one frozen value at each stage, and no stage knows the next one. Three functions know the
 order, one inside the other:

@@ -119,9 +119,8 @@ class Rule:
         times: How often it applies before the server behaves well; ``None`` means always.
         after: At ``CONTENT``, the number of octets of content to read first.
         keep: At ``DOT``, keep the mail although the reply does not say so; at ``CONTENT``, reply to the dot
-        and
-            keep the mail although it was refused before. Without it, a refusal at ``CONTENT`` is final, and
-            the dot gets no second reply.
+            and keep the mail although it was refused before. Without it, a refusal at ``CONTENT`` is final,
+            and the dot gets no second reply.
     """
 
     verb: Verb

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
@@ -124,7 +125,8 @@ def _rows(definitions: Iterable[Definition], prefix: str = "") -> Iterator[tuple
 def _meaning(item: Definition) -> str:
     required = "**Required.** " if item.required else ""
     absent = "" if item.available else " Not supported in this version: the worker refuses it."
-    return f"{required}{item.meaning}{absent}"
+    # An address in angle brackets would be a link.
+    return f"{required}{re.sub(r'<[^>]+@[^>]+>', lambda found: code(found[0]), item.meaning)}{absent}"
 
 
 def _value(item: Definition) -> str:

@@ -60,7 +60,8 @@ _TESTING = """\
 process](../how-to/test-your-process.md) shows the parts together. A running worker uses nothing of it.
 
 - **A whole diagram**: [`Bpmn`](#bpmn), [`Run`](#run), [`Inbox`](#inbox), [`Mail`](#mail)
-- **One job**: [`FakeEngine`](#fakeengine), [`SmtpServer`](#smtpserver), [`Behaviour`](#behaviour)
+- **One job**: [`FakeEngine`](#fakeengine), [`SmtpServer`](#smtpserver), [`Behaviour`](#behaviour),
+  [`ImapServer`](#imapserver)
 - **A program beside an engine**: [`LocalEngine`](#localengine)
 
 ## Fixtures for pytest
@@ -98,7 +99,7 @@ def testing_page() -> str:
     names = [*_PROCESS, *(name for name in testing.__all__ if name not in elsewhere), *_OUTCOMES]
     return _TESTING.format(
         plugin=_fixtures(plugin, "bpmn", "bpmn_settings"),
-        fixtures=_fixtures(fixtures, "fake_engine", "smtp_server", "run_worker"),
+        fixtures=_fixtures(fixtures, "fake_engine", "smtp_server", "imap_server", "run_worker"),
         entries=_entries(testing, names),
     )
 

@@ -26,6 +26,10 @@ _CUT_OFF = """() => {
     return width && (right > edge + 1 || left < -1) && !scrolls(element.parentElement);
   }).map((element) => `${element.tagName} ${element.textContent.slice(0, 60)}`);
 }"""
+# Tables that are wider than their place, so that a reader has to scroll them.
+_SCROLLED = """() => [...document.querySelectorAll('article table')]
+  .filter((table) => table.offsetWidth > table.parentElement.parentElement.clientWidth + 1)
+  .map((table) => table.textContent.slice(0, 60))"""
 # Words of names that stand on two lines. A name has a place to break between its words: text ends there.
 _BROKEN = """() => {
   const broken = [];
@@ -101,6 +105,11 @@ class Person:
     async def sees_cut_off(self) -> list[str]:
         """What reaches over the edge of the page, without a way to scroll to it."""
         found: list[str] = await self._page.evaluate(_CUT_OFF)
+        return found
+
+    async def sees_scrolled(self) -> list[str]:
+        """Tables that do not fit into the page."""
+        found: list[str] = await self._page.evaluate(_SCROLLED)
         return found
 
     async def sees_broken(self) -> list[str]:

@@ -17,6 +17,7 @@ WIDEST = (
     "reference/settings.html",
     "reference/inputs.html",
     "reference/metrics.html",
+    "reference/logs.html",
     "explanation/mail-programs.html",
     "how-to/deploy.html",
 )
@@ -46,6 +47,14 @@ async def test_nothing_is_cut_off_and_no_name_breaks_inside_a_word(
     for page in WIDEST:
         await person.open((site / page).as_uri())
         assert (page, await person.sees_cut_off(), await person.sees_broken()) == (page, [], [])
+
+
+@pytest.mark.timeout(600)
+async def test_no_table_has_to_be_scrolled_on_a_desktop(person: Person, site: Path) -> None:
+    await person.resize(DESKTOP)
+    for page in _pages(site):
+        await person.open(page.as_uri())
+        assert (page.name, await person.sees_scrolled()) == (page.name, [])
 
 
 @pytest.mark.long

@@ -8,6 +8,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,6 +41,7 @@ _NO_SUCH_PORT: dict[str, Any] = {
     "order": {"id": "1", "items": "item"},
 }
 _TIMEOUT = 60
+TUTORIAL = Path(__file__).parents[2] / "docs/tutorial/first-mail.md"
 
 
 async def _demo(*arguments: str, environ: Mapping[str, str], command: str = _COMMAND) -> Process:
@@ -49,6 +51,16 @@ async def _demo(*arguments: str, environ: Mapping[str, str], command: str = _COM
         stdout=PIPE,
         stderr=PIPE,
     )
+
+
+def _seen_in_the_tutorial() -> set[str]:
+    """The first lines that the tutorial promises, but the engine's, which is another one here."""
+    (shown,) = re.findall(r"^```\n(Send one mail\n.*?)^```$", TUTORIAL.read_text("utf-8"), re.M | re.S)
+    return {line for line in _without_numbers(shown) if not line.startswith("✓ Engine ready")}
+
+
+def _without_numbers(text: str) -> list[str]:
+    return re.sub(r"\d+", "N", text).splitlines()
 
 
 async def _read_until(demo: Process, pattern: str) -> re.Match[str]:
@@ -77,6 +89,7 @@ async def test_once_plays_one_example_and_exits(engine_address: str) -> None:
     shown = out[out.rindex("The mail") :]
     assert result["mail"]["messageId"] in shown
     assert "Hello Zoë Ångström," in shown
+    assert _seen_in_the_tutorial() <= set(_without_numbers(out))
     assert "order-4711.csv (text/csv)" in shown
     assert "Importance      high" in shown
 

@@ -19,6 +19,7 @@ from jsonschema import Draft202012Validator
 from connector import feel, send
 from connector.check.findings import FACTS, CheckStep
 from connector.errors import ErrorCode
+from connector.modeler import generate
 from connector.settings.model import Settings
 from connector.settings.show import json_schema
 from connector.settings.sources import leaves, load_settings
@@ -96,6 +97,42 @@ def _anchors(page: Path) -> set[str]:
     """The headings of a page as links name them."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_an_address_in_angle_brackets_is_code_and_no_link() -> None:
+    without_code = [
+        (page.name, re.sub(r"^( *)```.*?^\1```$|`[^`]*`", "", page.read_text("utf-8"), flags=re.M | re.S))
+        for page in PAGES
+    ]
+    assert [
+        (name, found) for name, text in without_code for found in re.findall(r"<[^>\s]+@[^>]+>", text)
+    ] == []
+
+
+def test_the_arguments_and_attributes_of_the_python_pages_are_lists() -> None:
+    pages = [ROOT / f"docs/reference/{name}.md" for name in ("python", "testing")]
+    after = [
+        found
+        for page in pages
+        for found in re.findall(r"^(?:Args|Attributes):\n\n(.*)$", page.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert len(after) > 30
+    assert [line for line in after if not line.startswith("- `")] == []
+
+
+def test_each_fixture_for_tests_is_on_their_page() -> None:
+    page = (ROOT / "docs/reference/testing.md").read_text(encoding="utf-8")
+    source = "".join(
+        (ROOT / f"connector/testing/{name}.py").read_text("utf-8") for name in ("fixtures", "plugin")
+    )
+    names = re.findall(r"^@pytest\w*\.fixture.*?^(?:async )?def (\w+)", source, re.MULTILINE | re.DOTALL)
+    assert len(names) > 4
+    assert [name for name in names if not name.startswith("_") and f"- `{name}`: " not in page] == []
+
+
+def test_the_tutorial_shows_the_templates_that_the_command_writes() -> None:
+    page = (ROOT / "docs/tutorial/first-mail.md").read_text(encoding="utf-8")
+    assert re.findall(r"^/home/ada/.*/(.*\.json)$", page, re.MULTILINE) == list(generate.pages())
 
 
 def test_every_settings_file_of_the_pages_fits_the_schema() -> None:

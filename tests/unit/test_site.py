@@ -93,6 +93,16 @@ def test_a_list_that_goes_on_after_a_picture_keeps_its_numbers(site: Path) -> No
     assert '<ol start="4">' in html
 
 
+def test_names_in_code_break_between_their_words_only(site: Path) -> None:
+    html = "".join(page.read_text(encoding="utf-8") for page in site.rglob("*.html"))
+    assert "<code>smtp<wbr>Email<wbr>Subject</code>" in html
+    # A bar in a table is escaped for the parser, never for the reader.
+    assert "<code>FILE|-</code>" in html
+    assert "\\|" not in re.sub(r"<pre>.*?</pre>", "", html, flags=re.DOTALL)
+    assert '<code><span class="option">--no</span>-<wbr>engine</code>' in html
+    assert "8BITMIME" in html
+
+
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     foreign = {
         source
