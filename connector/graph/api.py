@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,6 +32,8 @@ from connector.webapi.asking import Asking, BearerLogin
 # Ids that stay while a mail is in its mailbox; documented for every request, to be asked for at each.
 _IMMUTABLE = 'IdType="ImmutableId"'
 _GONE = frozenset({"ErrorItemNotFound", "ErrorInvalidIdMalformed", "ErrorMessageNotFound"})
+# An upload that is under way waits longer for its turn than a mail that has not begun.
+_UPLOAD_PATIENCE = 300.0
 # What a cloud answers that has no such operation.
 _NO_SUCH_OPERATION = frozenset({400, 404, 405, 501})
 
@@ -102,6 +105,19 @@ class GraphApi:
         login = BearerLogin(self._tokens)
         return await self._asking.ask(lambda: self._request(method, path, body, prefer), login, largest)
 
+    async def post_booked(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """Make a request whose body is part of a :meth:`booking`; see :meth:`ask`."""
+        login = BearerLogin(self._tokens)
+        return await self._asking.ask(lambda: self._request("POST", path, body, ""), login, booked=True)
+
+    def booking(self, octets: int) -> AbstractAsyncContextManager[None]:
+        """Book what is uploaded in the block, so that the mailbox takes all of it.
+
+        Raises:
+            PostponedError: It takes no more for now; nothing was asked.
+        """
+        return self._asking.allowance.upload(octets, self._asking.patience)
+
     async def delete(self, message: str) -> None:
         """Delete a mail for good; where the cloud cannot, into Deleted Items.
 
@@ -119,10 +135,11 @@ class GraphApi:
             await self.ask("DELETE", message)
 
     async def upload(self, method: str, url: str, octets: bytes = b"", span: str = "") -> Answer:
-        """Ask the address of an upload, which says itself who may: no token goes there.
+        """Ask the address of a booked upload, which says itself who may: no token goes there.
 
         Raises:
             GraphFaultError: There is no good answer.
+            PostponedError: The mailbox takes no requests for long.
         """
         if not is_protected(url):
             raise GraphFaultError(
@@ -130,7 +147,14 @@ class GraphApi:
             )
         headers = {"Content-Type": "application/octet-stream", "Content-Range": span} if span else {}
         request = self._client.build_request(method, url, content=octets or None, headers=headers)
-        return await answered(self._client, request, GraphFaultError)
+        allowance = self._asking.allowance
+        async with allowance.room(_UPLOAD_PATIENCE):
+            try:
+                return await answered(self._client, request, GraphFaultError)
+            except GraphFaultError as fault:
+                if fault.retry_after is not None and not fault.served:
+                    allowance.close(fault.retry_after)
+                raise
 
     def _request(
         self, method: str, path: str, body: Mapping[str, Any] | bytes | None, prefer: str

@@ -18,7 +18,14 @@ from connector.webapi.api import Limits
 from connector.webapi.clients import ServiceClients
 
 # "Outlook service limits" of the documentation, for one application and mailbox.
-_CEILING = Ceiling("The mailbox behind Microsoft Graph", at_a_time=4, requests=10_000, seconds=600.0)
+_CEILING = Ceiling(
+    "The mailbox behind Microsoft Graph",
+    at_a_time=4,
+    requests=10_000,
+    seconds=600.0,
+    octets=150_000_000,
+    upload_seconds=300.0,
+)
 
 Sources = Callable[[Credential], TokenSource]
 """Gives the source of a credential's access tokens."""

@@ -1,6 +1,7 @@
 """How much one place of a service may be asked: so many at a time and in a while, none while it is closed.
 
-A request asks for room and gives it back. Apart from the requests, because the limits are those that the
+A request asks for room and gives it back; what it uploads is booked before, all of a mail at once, so that no
+mail stops half way. Apart from the requests, because the limits are those that the
 service documents for one place, such as a mailbox, and outlive accounts that are read anew. Each worker
 counts its own requests only.
 """
@@ -30,12 +31,24 @@ class Ceiling:
         at_a_time: Requests.
         requests: In so many seconds; without a limit by default.
         seconds: The length of that while.
+        octets: Uploaded in so many seconds; without a limit by default.
+        upload_seconds: The length of that while.
     """
 
     place: str
     at_a_time: int
     requests: int = sys.maxsize
     seconds: float = 0.0
+    octets: int = sys.maxsize
+    upload_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Booked:
+    """An upload."""
+
+    at: float
+    octets: int
 
 
 class Allowance:
@@ -52,6 +65,8 @@ class Allowance:
         self._places = asyncio.Semaphore(ceiling.at_a_time)
         self._asked: deque[float] = deque()
         self._closed_until = 0.0
+        self._uploads: deque[_Booked] = deque()
+        self._uploaded = 0
 
     def close(self, seconds: float) -> None:
         """Ask nothing for a while, as the service wants it (Retry-After)."""
@@ -90,6 +105,50 @@ class Allowance:
             yield
         finally:
             self._places.release()
+
+    @asynccontextmanager
+    async def upload(self, octets: int, patience: float) -> AsyncIterator[None]:
+        """Book an upload; one that is put off by the requests in the block counts as not made.
+
+        Args:
+            octets: All of it. More than the limit is let through alone: the service decides.
+            patience: The most seconds to wait.
+
+        Raises:
+            PostponedError: There is no room so soon; nothing was asked.
+        """
+        booked = _Booked(await self._turn(octets, patience), octets)
+        self._uploads.append(booked)
+        self._uploaded += octets
+        try:
+            yield
+        except PostponedError:
+            self._uploaded -= booked.octets
+            booked.octets = 0
+            raise
+
+    async def _turn(self, octets: int, patience: float) -> float:
+        """Wait until so many octets can be uploaded; the present."""
+        latest = self._clock() + patience
+        while wait := self._upload_wait(octets):
+            if self._clock() + wait > latest:
+                raise self._postponed(wait)
+            await asyncio.sleep(wait)
+        return self._clock()
+
+    def _upload_wait(self, octets: int) -> float:
+        """Seconds until so many octets can be uploaded."""
+        now, most, seconds = self._clock(), self._ceiling.octets, self._ceiling.upload_seconds
+        while self._uploads and self._uploads[0].at <= now - seconds:
+            self._uploaded -= self._uploads.popleft().octets
+        over = self._uploaded + min(octets, most) - most
+        if not octets or over <= 0:
+            return 0.0
+        for booked in self._uploads:
+            over -= booked.octets
+            if over <= 0:
+                break
+        return booked.at + seconds - now
 
     def _postponed(self, seconds: float) -> PostponedError:
         return PostponedError(

@@ -69,7 +69,12 @@ class Asking:
     fault: type[ServiceFaultError]
 
     async def ask(
-        self, build: Callable[[], httpx2.Request], login: Login, largest: int = LARGEST_ANSWER
+        self,
+        build: Callable[[], httpx2.Request],
+        login: Login,
+        largest: int = LARGEST_ANSWER,
+        *,
+        booked: bool = False,
     ) -> Answer:
         """Make a request.
 
@@ -80,6 +85,7 @@ class Asking:
             build: Makes the request, for each try.
             login: Shows who asks.
             largest: Octets of the largest answer.
+            booked: Its body is part of an upload that is booked.
 
         Raises:
             ServiceFaultError: There is no good answer.
@@ -91,7 +97,8 @@ class Asking:
             request = build()
             await login.put_on(request, refused=refused)
             try:
-                async with self.allowance.room(self.patience):
+                octets = 0 if booked else len(request.content)
+                async with self.allowance.upload(octets, self.patience), self.allowance.room(self.patience):
                     return await answered(self.client, request, self.fault, largest)
             except ServiceFaultError as fault:
                 if fault.status == 401 and not refused:

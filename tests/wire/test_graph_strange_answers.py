@@ -9,6 +9,7 @@ from typing import Any, cast
 import httpx2
 import pytest
 
+from connector.errors import PostponedError
 from connector.graph.api import GraphApi, GraphFaultError
 from connector.mailbox.graph.tree import pages
 from connector.webapi.allowance import Allowance, Ceiling
@@ -58,6 +59,15 @@ async def test_a_relative_next_page_stays_with_the_service(told: str) -> None:
     api, asked = opened(lambda _: httpx2.Response(200, json=bodies.pop()))
     _ = [found async for found in pages(api, "/messages")]
     assert [(one.url.scheme, one.url.host) for one in asked] == [("https", "graph.example.com")] * 2
+
+
+async def test_a_pause_that_a_piece_is_told_is_kept_by_all() -> None:
+    api, asked = opened(lambda _: httpx2.Response(429, headers={"Retry-After": "30"}))
+    with pytest.raises(GraphFaultError, match="429"):
+        await api.upload("PUT", "https://outlook.example.com/x", b"x", "bytes 0-0/1")
+    with pytest.raises(PostponedError):
+        await api.ask("GET", "/messages")
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -5,16 +5,31 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from connector.errors import ConnectorError, ErrorCode, InputError, TransportError
+from connector.errors import ConnectorError, ErrorCode, InputError, PostponedError, TransportError
+from connector.graph import mailboxes
+from connector.graph.mailboxes import GraphMailboxes
 from connector.model.mail import ContentType, LoadedAttachment, Sensitivity
+from connector.net.outbound import DIRECT
 from connector.transport.graph import uploads
+from connector.transport.graph.graph_transport import GraphTransport
+from connector.webapi.allowance import Allowances
 from tests.servers.graph import graph_server
 from tests.servers.graph_world import Graph
-from tests.wire.graph_submission import USER, FixedTokens, Recorded, message, route, transport
+from tests.wire.graph_submission import (
+    USER,
+    FixedTokens,
+    Recorded,
+    graph_mailboxes,
+    message,
+    route,
+    transport,
+)
 
 LARGE = os.urandom(3_400_000)
 SMALL = b"a,b\r\n1,2\r\n"
@@ -171,3 +186,39 @@ async def test_a_token_without_the_right_to_drafts_is_told_so(graph: Graph) -> N
             await sending.submit(message(files=FILES), route(graph, exact=False), Recorded())
     assert caught.value.code is ErrorCode.AUTH_FAILED
     assert "Mail" in caught.value.message
+
+
+async def test_a_mail_goes_as_a_whole_when_the_mailbox_takes_its_octets(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailboxes, "_CEILING", replace(mailboxes._CEILING, octets=8_000_000))
+    now = 1000.0
+    tokens = FixedTokens(graph.token(None, "Mail.ReadWrite", "Mail.Send"))
+    asked = GraphMailboxes(lambda _: tokens, DIRECT, Allowances(lambda: now))
+    sending = GraphTransport(asked)
+    try:
+        for key in ("k1", "k2"):
+            await sending.submit(message(files=FILES, key=key), route(graph), Recorded())
+        before = list(graph.asked)
+        with pytest.raises(PostponedError) as caught:
+            await sending.submit(message(files=FILES, key="k3"), route(graph), Recorded())
+        assert graph.asked == before, "nothing was asked, and no draft is left"
+        await sending.submit(message(key="small"), route(graph), Recorded())
+        assert caught.value.retry_after == timedelta(minutes=5)
+        now += 300
+        await sending.submit(message(files=FILES, key="k3"), route(graph), Recorded())
+    finally:
+        await asked.aclose()
+    assert len(graph.delivered) == 4
+
+
+async def test_pieces_are_asked_within_the_limits_of_the_mailbox(graph: Graph) -> None:
+    tokens = FixedTokens(graph.token(None, "Mail.ReadWrite", "Mail.Send"))
+    async with graph_mailboxes(graph, tokens) as asked:
+        allowance = (await asked.api(route(graph)))._asking.allowance
+        table = replace(FILES[1], data=bytes(30_000))
+        await GraphTransport(asked).submit(message(files=(FILES[0], table)), route(graph), Recorded())
+        # The double counts pieces as the service does.
+        assert len(allowance._asked) == len(graph.asked)
+        octets = sum(int(headers.get("content-length", 0)) for headers in graph.requests)
+        assert 0 <= allowance._uploaded - octets < 1_000

@@ -21,13 +21,14 @@ from connector.graph.verdict import refusal, uncertain
 from connector.model.envelope import Message
 from connector.model.receipt import Delivery, Receipt
 from connector.model.server import GraphRoute, Route
+from connector.transport.fields import File
 from connector.transport.graph.blind_copies import (
     encoded,
     refuse_protected,
     with_blind_copies,
 )
 from connector.transport.graph.json_draft import json_draft
-from connector.transport.graph.uploads import Uploads
+from connector.transport.graph.uploads import Uploads, octets_of
 from connector.transport.port import UNRECORDED, Deliveries
 from connector.transport.unsupported import Service, refuse_unsupported
 from connector.webapi.api import Answer
@@ -106,16 +107,21 @@ class GraphTransport:
         if mime is not None:
             return await self._made(mailing, mime), ()
         written = await asyncio.to_thread(json_draft, mailing.message, mailing.route)
-        identifier = await self._made(mailing, written.fields)
+        async with mailing.api.booking(octets_of(written.files)):
+            identifier = await self._made(mailing, written.fields)
+            await self._fill(mailing, identifier, written.files)
+        return identifier, written.warnings
+
+    async def _fill(self, mailing: _Mailing, draft: str, files: tuple[File, ...]) -> None:
+        """Put the attachments on a draft."""
         try:
-            await Uploads(mailing.api, identifier).add(written.files)
+            await Uploads(mailing.api, draft).add(files)
         except GraphFaultError as fault:
-            await self._discard(mailing.api, identifier)
+            await self._discard(mailing.api, draft)
             raise refusal(fault, Phase.CONTENT, mailing.route, "take an attachment") from fault
         except BaseException:
-            await self._discard(mailing.api, identifier)
+            await self._discard(mailing.api, draft)
             raise
-        return identifier, written.warnings
 
     async def _made(self, mailing: _Mailing, body: dict[str, Any] | bytes) -> str:
         try:

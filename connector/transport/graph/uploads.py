@@ -22,6 +22,7 @@ from connector.webapi.api import Answer
 # KiB, which OneDrive's sessions require and those of mail do not mind.
 SMALL = 3 * 1024 * 1024
 PIECE = 10 * 320 * 1024
+_AROUND = 400  # name and type of a small file
 _MOST_SESSIONS = 3
 _MOST_LOST = 5
 
@@ -30,8 +31,15 @@ class _SessionEndedError(Exception):
     """The upload's address is good for nothing any more: it has expired, or the file is complete."""
 
 
+def octets_of(files: Iterable[File]) -> int:
+    """The octets that files take on their way: small ones go in base64."""
+    return sum(
+        size if (size := len(file.octets)) >= SMALL else (size + 2) // 3 * 4 + _AROUND for file in files
+    )
+
+
 class Uploads:
-    """Puts files on one draft.
+    """Puts files on one draft; their octets are booked before.
 
     Args:
         api: The mailbox.
@@ -58,7 +66,7 @@ class Uploads:
 
     async def _add_small(self, file: File) -> None:
         try:
-            await self._api.ask("POST", self._path, body=as_member(file))
+            await self._api.post_booked(self._path, as_member(file))
         except GraphFaultError as fault:
             if not (fault.served and await self._complete()):
                 raise
