@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connector.cli.options import Assignments, Config, UsageError, load_settings, wrong_usage
+from connector.cli.options import Assignments, Commands, Config, UsageError, load_settings, wrong_usage
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from connector.tls.own_keys import OwnKey
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]}
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 _KINDS = ("rsa", "ed25519")
 

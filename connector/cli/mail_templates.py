@@ -13,6 +13,7 @@ import typer
 
 from connector.cli.options import (
     Assignments,
+    Commands,
     Config,
     UsageError,
     load_settings,
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
     from connector.settings.model import Settings
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]}
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 _LOOK_EVERY = 0.5
 

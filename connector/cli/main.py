@@ -16,12 +16,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
-from typer.core import TyperGroup
 
 from connector.cli import authorize, check, engine, keys, ledger, mail_templates, modeler, send
 from connector.cli.options import (
     Address,
     Assignments,
+    Commands,
     Config,
     UsageError,
     load_settings,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from connector.demo.scene import Example
 
 
-class _Commands(TyperGroup):
+class _Commands(Commands):
     """The commands; what is wrong with an option's value is told in the words of the settings."""
 
     def invoke(self, ctx: Any) -> Any:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 if TYPE_CHECKING:
     from connector.settings.sources import Loaded
@@ -31,6 +34,17 @@ Address = Annotated[
     str | None,
     typer.Option("--address", help="The engine's gRPC address. Default: ZEEBE_ADDRESS.", metavar="HOST:PORT"),
 ]
+
+
+class Commands(TyperGroup):
+    """Commands whose help is wrapped at the width of the terminal, not also where a docstring is."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Find a command by its name."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and command.help:
+            command.help = re.sub(r"(?<!\n)\n(?!\n)", " ", cleandoc(command.help))
+        return command
 
 
 class UsageError(Exception):

@@ -121,9 +121,18 @@ def _mails(file: str) -> _Mails:
     text = read_text(file)
     name, holds = "standard input" if file == "-" else file, "the job's variables"
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if file != "-" or len(lines) < 2 or not all(line.lstrip().startswith("{") for _, line in lines):
+    if file != "-" or len(lines) < 2 or not _is_whole(lines[0][1]):
         return _Mails(((parse_object(text, name, holds), None),), lines=False)
     return _Mails(tuple(_line(number, line, f"{name}, line {number}") for number, line in lines), lines=True)
+
+
+def _is_whole(line: str) -> bool:
+    """Whether it is a whole value by itself, and not the beginning of one on several lines."""
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _line(number: int, line: str, name: str) -> tuple[dict[str, Any], str]:
@@ -180,7 +189,7 @@ async def _handled(mails: _Mails, task: _Task, settings: Settings, dry_run: Path
         masker.remember(credential)
     transport = None
     if dry_run is not None:  # nothing is sent, so nothing is recorded
-        transport = EmlFile(Path("/dev/stdout") if str(dry_run) == "-" else dry_run)
+        transport = EmlFile(None if str(dry_run) == "-" else dry_run)
         settings = settings.model_copy(update={"ledger": LedgerSettings(kind="memory")})
     # The message and the outcome must not be mixed.
     output = sys.stderr if str(dry_run) == "-" else sys.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -87,10 +88,11 @@ class EmlFile:
 
     Args:
         path: The file; an existing one is replaced. Further mails of a bulk task go beside it, as
-            ``mail-2.eml``, or behind the first where it is a device.
+            ``mail-2.eml``, or behind the first where it is a device. None: standard output, which is not
+            opened by its name: a file would lose what others have written to it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._path = path
         self._mails = 0
 
@@ -103,11 +105,16 @@ class EmlFile:
         await deliveries.committing(Delivery(message.envelope.recipients))
         self._mails += 1
         path = self._path
-        if self._mails > 1 and not path.is_char_device():
+        if path is not None and self._mails > 1 and not path.is_char_device():
             path = path.with_name(f"{path.stem}-{self._mails}{path.suffix}")
-        await asyncio.to_thread(path.write_bytes, message.data)
-        reply = Reply(250, f"written to {path}, not sent to {route}")
+        await asyncio.to_thread(path.write_bytes if path else _print, message.data)
+        reply = Reply(250, f"written to {path or 'standard output'}, not sent to {route}")
         return Receipt(reply, message.envelope.recipients, transport="file")
+
+
+def _print(octets: bytes) -> None:
+    sys.stdout.buffer.write(octets)
+    sys.stdout.buffer.flush()
 
 
 async def use_mailbox(

@@ -50,6 +50,8 @@ def as_table(loaded: Loaded, *, changed: bool = False) -> str:
         changed: Leave out what is at its default.
     """
     rows = [(path, _text(value), source) for path, value, source in _rows(loaded, changed=changed)]
+    if not rows:
+        return "Every setting is at its default."
     rows.insert(0, ("setting", "value", "source"))
     wide, wider = (max(len(row[column]) for row in rows) for column in (0, 1))
     return "\n".join(f"{path:{wide}}  {value:{wider}}  {source}" for path, value, source in rows)
@@ -90,6 +92,8 @@ def _reference(settings: Settings, path: str) -> str | None:
 def _text(value: Any) -> str:
     if value is None or value in ([], {}):
         return "-"
+    if isinstance(value, bool):
+        return str(value).lower()  # as it is written in the settings
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -24,6 +24,7 @@ from typing import Any, Self
 import structlog
 
 from connector.auth.loopback import NotListeningError
+from connector.engine.connect import gateway_address
 from connector.engine.grpc import GrpcEngine
 from connector.engine.port import Engine, EngineRefusedError, EngineUnavailableError
 from connector.ledger import LedgerUnavailableError, Upkeep, open_upkeep
@@ -300,7 +301,7 @@ async def _serve(
     settings = loaded.settings
     _give_threads(settings.worker.max_jobs)
     _compare_limits(settings)
-    log.info("worker starting", **_surroundings(settings))
+    log.info("worker starting", **surroundings(settings))
     with _Signals(settings.worker.grace_period.total_seconds()) as signals:
         process = None if link is None else int(os.environ.get(PROCESS_NUMBER, "0"))
         async with _opened(settings, masker, environ, process=process) as parts:
@@ -317,11 +318,11 @@ async def _serve(
     return unreported
 
 
-def _surroundings(settings: Settings) -> dict[str, Any]:
+def surroundings(settings: Settings) -> dict[str, Any]:
     """What the first line of a log must say to know this worker from another one; no secret is among it."""
     return {
         "version": VERSION,
-        "engine": settings.engine.address,
+        "engine": gateway_address(settings.engine),
         "task_types": settings.worker.task_types,
         "accounts": sorted(settings.accounts),
         "ledger": settings.ledger.place,

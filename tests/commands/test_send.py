@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -104,6 +105,23 @@ async def test_a_dry_run_may_write_to_standard_output() -> None:
     assert json.loads(done.stderr)["outcome"] == "complete"
 
 
+def test_a_dry_run_leaves_what_standard_output_holds_already(tmp_path: Path) -> None:
+    log = tmp_path / "out.log"
+    log.write_text("before\n")
+    with log.open("a") as output:
+        subprocess.run(
+            [sys.executable, "-m", "connector", "send", "-", "--dry-run", "-"],
+            input=mail(1, smtpEmailToRecipients=[], smtpEmailRecipientsData=[{"to": "a@x"}, {"to": "b@x"}]),
+            text=True,
+            stdout=output,
+            stderr=subprocess.DEVNULL,
+            check=True,
+            timeout=60,
+        )
+    assert log.read_text().startswith("before\nFrom: ")
+    assert log.read_text().count("Subject: Order") == 2
+
+
 async def test_json_lines_are_a_mail_each_and_sent_once(tmp_path: Path) -> None:
     ledger = {"SMTP_CONNECTOR_LEDGER_KIND": "sqlite", "SMTP_CONNECTOR_LEDGER_PATH": str(tmp_path / "l.db")}
     async with SmtpServer() as server:
@@ -119,12 +137,13 @@ async def test_json_lines_are_a_mail_each_and_sent_once(tmp_path: Path) -> None:
     assert len(server.received) == 3
 
 
-async def test_a_broken_line_is_named_and_nothing_is_sent() -> None:
+@pytest.mark.parametrize("broken", ["{", "no JSON", "[1]"])
+async def test_a_broken_line_is_named_and_nothing_is_sent(broken: str) -> None:
     async with SmtpServer() as server:
-        done = await command("send", "-", stdin=f"{mail(server.port)}\n{{\n")
+        done = await command("send", "-", stdin=f"{mail(server.port)}\n{broken}\n")
         assert server.connections == []
     assert done.code == 2
-    assert "standard input, line 2: not valid JSON" in done.stderr
+    assert "standard input, line 2: " in done.stderr
 
 
 async def test_the_settings_own_credentials_are_masked_in_the_log(tmp_path: Path) -> None:

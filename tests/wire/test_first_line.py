@@ -9,6 +9,7 @@ import pytest
 
 from connector.settings.sources import load
 from connector.testing.engine import FakeEngine
+from connector.worker.worker import surroundings
 from tests.engine.worker_process import run
 from tests.servers.gateway import FakeGateway
 
@@ -38,6 +39,25 @@ async def test_the_first_line_of_each_process_names_its_surroundings(tmp_path: P
         assert (line["accounts"], line["time_zone"]) == (["default"], "Europe/Berlin")
         assert line["ledger"] == f"sqlite {ledger}"
     assert "correct horse" not in worker.log
+
+
+@pytest.mark.parametrize(
+    ("settings", "address"),
+    [
+        ({}, "localhost:26500"),
+        (
+            {
+                "engine.cluster_id": "c1",
+                "engine.cluster_region": "bru-2",
+                "engine.client_id": "i",
+                "engine.client_secret": "s",
+            },
+            "c1.bru-2.zeebe.camunda.io:443",
+        ),
+    ],
+)
+def test_an_engine_without_an_address_is_named_too(settings: dict[str, str], address: str) -> None:
+    assert surroundings(load({}, overrides=settings).settings)["engine"] == address
 
 
 @pytest.mark.parametrize(
