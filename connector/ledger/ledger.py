@@ -125,14 +125,15 @@ class Ledger:
             )
         )
 
-    async def settle(self, attempt: Attempt, settlement: Settlement) -> None:
+    def settle(self, attempt: Attempt, settlement: Settlement) -> asyncio.Future[Answer]:
         """Record, durably, what became of an attempt; saying it again, or too late, does no harm.
 
-        Raises:
-            LedgerUnavailableError: Try again, above all with ``Sent``: until it is recorded, the end of the
-                lease makes the mail uncertain.
+        Returns:
+            Done when it is durable; what comes to the ledger afterwards finds it. A caller need not wait.
+            Raises :exc:`LedgerUnavailableError`: try again, above all with ``Sent``: until it is recorded,
+            the end of the lease makes the mail uncertain.
         """
-        await self._enqueue(Operation(attempt.key, partial(rules.settle, attempt, settlement), durable=True))
+        return self._enqueue(Operation(attempt.key, partial(rules.settle, attempt, settlement), durable=True))
 
     async def check(self) -> None:
         """Say whether the ledger can be written, for a readiness probe.

@@ -8,8 +8,10 @@ record is written behind the job's back. One timer holds all attempts, and one f
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
@@ -40,6 +42,31 @@ _EXTEND_AFTER = 1 / 3
 _PRUNE_EVERY = 3600.0
 
 
+@dataclass(slots=True, eq=False)
+class _Record:
+    """What became of an attempt, not in the ledger yet.
+
+    Attributes:
+        written: Done when it is; made for who waits.
+        backoff: Between one try and the next.
+    """
+
+    settlement: Settlement
+    written: asyncio.Future[None] | None = None
+    backoff: Backoff = field(default_factory=Backoff)
+
+    def awaited(self) -> asyncio.Future[None]:
+        """Give what to wait for."""
+        if self.written is None or self.written.done():  # who waited has been cancelled
+            self.written = asyncio.get_running_loop().create_future()
+        return self.written
+
+    def tell(self) -> None:
+        """Wake who waits."""
+        if self.written is not None and not self.written.done():
+            self.written.set_result(None)
+
+
 class Upkeep:
     """Holds attempts and records what becomes of them.
 
@@ -54,7 +81,7 @@ class Upkeep:
         self.lease = lease.total_seconds()
         self._retention = retention.total_seconds()
         self._held: dict[Attempt, None] = {}
-        self._records: dict[Attempt, asyncio.Task[None]] = {}
+        self._records: dict[Attempt, deque[_Record]] = {}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Upkeep]:
@@ -76,78 +103,65 @@ class Upkeep:
         """Let the attempt's lease run out: what became of it cannot be known."""
         self._held.pop(attempt, None)
 
+    def record(self, attempt: Attempt, settlement: Settlement) -> None:
+        """Record what became of an attempt as soon as the ledger can be written; after what came before."""
+        self._add(attempt, _Record(settlement))
+
     async def recorded(self, attempt: Attempt, settlement: Settlement) -> None:
         """Record what became of an attempt, and wait until it is durable; five seconds at most.
 
         A cancellation meanwhile is not raised here, since the worker waits for the outcome of the job. Call
         :func:`heed_cancellation` before anything else is sent.
         """
-        try:
+        written = asyncio.get_running_loop().create_future()
+        self._add(attempt, _Record(settlement, written))
+        with suppress(TimeoutError, asyncio.CancelledError):  # the job goes on, and so does its record
             async with asyncio.timeout(_RECORD_SECONDS):
-                first = attempt not in self._records
-                if first and await self._settled(attempt, settlement):
-                    self._over(attempt, settlement)
-                else:
-                    await asyncio.wait({self._record(attempt, settlement, failed=first)})
-        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - the job goes on, and so does its record
-            if attempt not in self._records:
-                self._record(attempt, settlement)
+                await written
 
-    def record(self, attempt: Attempt, settlement: Settlement) -> None:
-        """Record what became of an attempt as soon as the ledger can be written; after what came before."""
-        self._record(attempt, settlement)
+    def _add(self, attempt: Attempt, record: _Record) -> None:
+        records = self._records.setdefault(attempt, deque())
+        records.append(record)
+        if len(records) == 1:
+            self._write(attempt)
 
-    def _record(
-        self, attempt: Attempt, settlement: Settlement, *, failed: bool = False
-    ) -> asyncio.Task[None]:
-        before = self._records.get(attempt)
-        record = asyncio.create_task(self._write(attempt, settlement, before, failed=failed))
-        self._records[attempt] = record
-        record.add_done_callback(partial(self._written, attempt, settlement))
-        return record
+    def _write(self, attempt: Attempt) -> None:
+        """Write the first of an attempt's records; the next one follows when it is written."""
+        if records := self._records.get(attempt):
+            written = self.ledger.settle(attempt, records[0].settlement)
+            written.add_done_callback(partial(self._tried, attempt))
 
-    async def _write(
-        self, attempt: Attempt, settlement: Settlement, before: asyncio.Task[None] | None, *, failed: bool
-    ) -> None:
-        if before is not None:
-            await asyncio.wait({before})
-        backoff = Backoff()
-        while failed or not await self._settled(attempt, settlement):
-            failed = False
-            await asyncio.sleep(backoff.next())
+    def _tried(self, attempt: Attempt, writing: asyncio.Future[Answer]) -> None:
+        fault = None if writing.cancelled() else writing.exception()
+        if fault is None and not writing.cancelled():
+            self._written(attempt)
+        elif records := self._records.get(attempt):
+            if isinstance(fault, LedgerUnavailableError):
+                _log.debug("ledger not written, trying again", key=attempt.key, reason=str(fault))
+            elif fault is not None:
+                _log.error("ledger not written, trying again", key=attempt.key, exc_info=fault)
+            writing.get_loop().call_later(records[0].backoff.next(), self._write, attempt)
 
-    async def _settled(self, attempt: Attempt, settlement: Settlement) -> bool:
-        """Try once; whether it is recorded."""
-        try:
-            await self.ledger.settle(attempt, settlement)
-        except LedgerUnavailableError as error:
-            _log.debug("ledger not written, trying again", key=attempt.key, reason=str(error))
-            return False
-        return True
-
-    def _over(self, attempt: Attempt, settlement: Settlement) -> None:
-        """Hold the attempt no longer, unless more follows."""
-        if not _goes_on(settlement):
+    def _written(self, attempt: Attempt) -> None:
+        records = self._records.get(attempt)
+        if records is None:  # the worker has ended meanwhile
+            return
+        record = records.popleft()
+        record.tell()
+        if records:
+            self._write(attempt)
+            return
+        del self._records[attempt]
+        if not _goes_on(record.settlement):
             self.let_go(attempt)
 
-    def _written(self, attempt: Attempt, settlement: Settlement, record: asyncio.Task[None]) -> None:
-        if self._records.get(attempt) is record:
-            del self._records[attempt]
-            self._over(attempt, settlement)
-        if record.cancelled():
-            _log.error("the outcome of a mail was not recorded in the ledger", key=attempt.key)
-        elif (fault := record.exception()) is not None:
-            _log.error(
-                "the outcome of a mail was not recorded in the ledger", key=attempt.key, exc_info=fault
-            )
-
     async def _finish(self) -> None:
-        records = set(self._records.values())
-        if records:
-            _, late = await asyncio.wait(records, timeout=_RECORD_SECONDS)
-            for record in late:
-                record.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        if self._records:
+            last = {records[-1].awaited() for records in self._records.values()}
+            await asyncio.wait(last, timeout=_RECORD_SECONDS)
+        for attempt in self._records:
+            _log.error("the outcome of a mail was not recorded in the ledger", key=attempt.key)
+        self._records.clear()
 
     async def _extend(self) -> None:
         while True:

@@ -134,8 +134,12 @@ class Once:
                 return await self._unanswered(attempt, error, mail, submission, context)
             await self._not_sent(attempt, error, context)
             raise
-        await self._upkeep.recorded(attempt, Sent(json.dumps(response), submission.owes_copy))
-        return await self._copied(attempt, response, submission) if submission.owes_copy else response
+        sent = Sent(json.dumps(response), submission.owes_copy)
+        if submission.owes_copy:
+            await self._upkeep.recorded(attempt, sent)
+            return await self._copied(attempt, response, submission)
+        self._upkeep.record(attempt, sent)  # while the engine hears of it
+        return response
 
     async def _copied(self, attempt: Attempt, response: Response, submission: Submission) -> Response:
         """Make the copy that is owed, and add it to the recorded response; the mail is out in any case."""

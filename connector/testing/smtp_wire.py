@@ -188,4 +188,5 @@ class Wire:
 
     def abort(self) -> None:
         """Close at once."""
-        self._writer.transport.abort()
+        with contextlib.suppress(AttributeError):  # Python 3.11.2 cannot where TLS was closed before
+            self._writer.transport.abort()

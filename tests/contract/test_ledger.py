@@ -363,8 +363,7 @@ async def test_a_caller_who_leaves_while_it_begins_holds_nothing(ledger: Ledger)
 
 async def test_a_caller_who_leaves_while_it_settles_has_settled(ledger: Ledger) -> None:
     attempt = await committed(ledger)
-    settling = asyncio.create_task(ledger.settle(attempt, Sent(RESPONSE)))
-    await asyncio.sleep(0)
+    settling = ledger.settle(attempt, Sent(RESPONSE))
     settling.cancel()
     with pytest.raises(asyncio.CancelledError):
         await settling

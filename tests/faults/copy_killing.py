@@ -30,7 +30,6 @@ Here = Callable[..., bool]
 def _dying(owner: type, name: str, *, before: Here | None = None, after: Here | None = None) -> None:
     method: Callable[..., Awaitable[Any]] = getattr(owner, name)
 
-    @functools.wraps(method)
     async def dying(self: object, *args: Any) -> Any:
         if before is not None and before(*args):
             os.kill(os.getpid(), signal.SIGKILL)
@@ -39,7 +38,11 @@ def _dying(owner: type, name: str, *, before: Here | None = None, after: Here | 
             os.kill(os.getpid(), signal.SIGKILL)
         return answer
 
-    setattr(owner, name, dying)
+    @functools.wraps(method)
+    def begun(self: object, *args: Any) -> Awaitable[Any]:
+        return asyncio.ensure_future(dying(self, *args))  # not each caller waits
+
+    setattr(owner, name, begun)
 
 
 def _settles(kind: type) -> Here:

@@ -6,6 +6,7 @@ points lie between two operations, where no server outside of the worker can tel
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 import signal
@@ -34,10 +35,10 @@ def _before(owner: type, name: str, here: Callable[..., bool]) -> None:
     method: Method = getattr(owner, name)
 
     @functools.wraps(method)
-    async def trapped(self: object, *args: Any, **kwargs: Any) -> Any:
+    def trapped(self: object, *args: Any, **kwargs: Any) -> Awaitable[Any]:
         if here(*args):
             _die()
-        return await method(self, *args, **kwargs)
+        return method(self, *args, **kwargs)
 
     setattr(owner, name, trapped)
 
@@ -46,12 +47,15 @@ def _after(owner: type, name: str, here: Callable[..., bool]) -> None:
     """Die once the method has answered; ``here`` gets its arguments and, last, its answer."""
     method: Method = getattr(owner, name)
 
-    @functools.wraps(method)
-    async def trapped(self: object, *args: Any, **kwargs: Any) -> Any:
+    async def answered(self: object, *args: Any, **kwargs: Any) -> Any:
         answer = await method(self, *args, **kwargs)
         if here(*args, answer):
             _die()
         return answer
+
+    @functools.wraps(method)
+    def trapped(self: object, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        return asyncio.ensure_future(answered(self, *args, **kwargs))  # not each caller waits
 
     setattr(owner, name, trapped)
 

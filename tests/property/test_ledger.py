@@ -115,7 +115,7 @@ class Histories(RuleBasedStateMachine):
     @rule(attempt=attempts, owner=OWNERS, settlement=SETTLEMENTS)
     def settle(self, attempt: Attempt, owner: int, settlement: Settlement) -> None:
         for ledger in self.pairs[owner]:
-            self.run(ledger.settle(attempt, settlement))
+            self.run(_settled(ledger, attempt, settlement))
         entries = self.run(self.pairs[0][0].entries(key=attempt.key))
         if isinstance(settlement, Sent):
             self.sent.add((attempt.key, entries[0].request_hash))
@@ -144,6 +144,10 @@ class Histories(RuleBasedStateMachine):
         kept = [self.run(ledger.entries(key=f"{self.prefix}/{key}")) for ledger in self.pairs[0]]
         real, model = ([e._replace(changed=0, held_until=e.held_until > 1e9) for e in es] for es in kept)
         assert real == model
+
+
+async def _settled(ledger: Ledger, attempt: Attempt, settlement: Settlement) -> None:
+    await ledger.settle(attempt, settlement)
 
 
 async def _lost(operation: Coroutine[Any, Any, None]) -> bool:

@@ -56,6 +56,21 @@ class Store(MemoryStore):
         return entries[0].state if entries else None
 
 
+class Slow(Store):
+    """Writes that a mail was sent when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_write, self.asked = asyncio.Event(), asyncio.Event()
+        self.may_write.set()
+
+    async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
+        if await self.state() is State.COMMITTING:
+            self.asked.set()
+            await self.may_write.wait()
+        return await super().apply(operations)
+
+
 @asynccontextmanager
 async def pipeline(store: MemoryStore | None = None, /, **overrides: str) -> AsyncIterator[Pipeline]:
     """Open a pipeline over this store; over the one that the settings describe without."""
@@ -378,16 +393,27 @@ async def answered_without_its_ledger(store: Store) -> AsyncIterator[asyncio.Tas
         yield running
 
 
-async def test_a_ledger_lost_after_the_dot_does_not_keep_the_engine_from_hearing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("connector.ledger.upkeep._RECORD_SECONDS", 0.05)
+async def test_a_ledger_lost_after_the_dot_does_not_keep_the_engine_from_hearing() -> None:
     store = Store()
     async with answered_without_its_ledger(store) as running:
         assert response(await running)["status"] == "SUCCESS"
         assert await store.state() is State.COMMITTING
         store.down = False
         await asyncio.wait_for(store.sent.wait(), 10)
+
+
+async def test_the_engine_hears_of_a_mail_while_the_ledger_writes_it_down() -> None:
+    store = Slow()
+    async with SmtpServer() as server, pipeline(store) as opened:
+        store.may_write.clear()
+        assert not response(await opened.handle(job(mail(server))))["duplicate"]
+        assert await store.state() is State.COMMITTING
+        # A job that comes again meanwhile finds what is being written.
+        again = asyncio.create_task(opened.handle(job(mail(server))))
+        await asyncio.wait_for(store.asked.wait(), 10)
+        store.may_write.set()
+        assert response(await again)["duplicate"]
+        assert len(server.received) == 1
 
 
 async def test_cancelling_a_job_whose_mail_is_being_recorded_loses_nothing() -> None:

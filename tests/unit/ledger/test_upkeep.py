@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -11,9 +12,20 @@ from structlog.testing import capture_logs
 
 from connector.ledger.ledger import Ledger
 from connector.ledger.memory import MemoryStore
-from connector.ledger.port import Answer, Granted, LedgerUnavailableError, Operation, Sent
+from connector.ledger.port import (
+    Acknowledged,
+    Answer,
+    Attempt,
+    Granted,
+    LedgerUnavailableError,
+    Operation,
+    Sent,
+    Unanswered,
+)
+from connector.ledger.progress import Mark
 from connector.ledger.upkeep import Upkeep, WatchedStore
 from connector.model import outage
+from connector.model.backoff import Backoff
 
 
 class Faulty(MemoryStore):
@@ -38,6 +50,16 @@ class Faulty(MemoryStore):
     def _fail(self, operation: str) -> None:
         if operation in self.faults:
             raise self.faults.pop(operation)
+
+
+@asynccontextmanager
+async def held(ledger: Ledger) -> AsyncIterator[tuple[Upkeep, Attempt]]:
+    """An attempt whose last octets may be on their way."""
+    async with Upkeep(ledger, timedelta(seconds=60), timedelta(days=1)).running() as upkeep:
+        decision = await ledger.begin("k", "h", 60)
+        assert isinstance(decision, Granted)
+        await ledger.committing(decision.attempt, Mark(("ann@example.test",)))
+        yield upkeep, decision.attempt
 
 
 FAULTS = pytest.mark.parametrize("fault", [LedgerUnavailableError("the disk is full"), RuntimeError("ours")])
@@ -70,25 +92,55 @@ async def test_what_is_old_is_forgotten_after_a_failure(
 
 async def test_a_record_is_tried_again_with_longer_and_longer_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    sleep = asyncio.sleep
+    drawn = Backoff.next
 
-    async def noted(seconds: float) -> None:
-        if seconds < 10:  # the timers' own pauses are longer
-            pauses.append(seconds)
-            store.faults = {} if len(pauses) == 5 else {"apply": LedgerUnavailableError("away")}
-        await sleep(0 if seconds < 10 else seconds)
+    def noted(backoff: Backoff) -> float:
+        pauses.append(drawn(backoff))
+        store.faults = {} if len(pauses) == 5 else {"apply": LedgerUnavailableError("away")}
+        return 0.0
 
     store = Faulty()
     ledger = Ledger(store)
-    async with Upkeep(ledger, timedelta(seconds=60), timedelta(days=1)).running() as upkeep:
-        decision = await ledger.begin("k", "h", 60)
-        assert isinstance(decision, Granted)
-        monkeypatch.setattr("connector.ledger.upkeep.asyncio.sleep", noted)
+    async with held(ledger) as (upkeep, attempt):
+        monkeypatch.setattr(Backoff, "next", noted)
         store.faults["apply"] = LedgerUnavailableError("away")
-        await upkeep.recorded(decision.attempt, Sent("{}"))
+        await upkeep.recorded(attempt, Sent("{}"))
     assert [entry.state for entry in await ledger.entries()] == ["sent"]
     assert len(pauses) == 5
     assert all(0.05 * 2**n <= pause <= 0.1 * 2**n for n, pause in enumerate(pauses))
+
+
+@FAULTS
+async def test_what_follows_a_record_that_fails_is_written_after_it(fault: Exception) -> None:
+    store = Faulty()
+    ledger = Ledger(store)
+    async with held(ledger) as (upkeep, attempt):
+        store.faults["apply"] = fault
+        upkeep.record(attempt, Unanswered())
+        await upkeep.recorded(attempt, Acknowledged(task="t"))  # refused unless the doubt is recorded
+    assert [entry.state for entry in await ledger.entries()] == ["acknowledged"]
+
+
+async def test_a_worker_that_ends_waits_for_what_nobody_waits_for() -> None:
+    store = Faulty()
+    ledger = Ledger(store)
+    async with held(ledger) as (upkeep, attempt):
+        store.faults["apply"] = LedgerUnavailableError("away")
+        upkeep.record(attempt, Sent("{}"))
+    assert [entry.state for entry in await ledger.entries()] == ["sent"]
+
+
+async def test_what_the_end_of_a_worker_leaves_unwritten_is_an_error_in_the_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("connector.ledger.upkeep._RECORD_SECONDS", 0.0)
+    store = Faulty()
+    with capture_logs() as logs:
+        async with held(Ledger(store)) as (upkeep, attempt):
+            store.faults["apply"] = LedgerUnavailableError("away")
+            upkeep.record(attempt, Sent("{}"))
+    told = [(entry["event"], entry["key"]) for entry in logs if entry["log_level"] == "error"]
+    assert told == [("the outcome of a mail was not recorded in the ledger", "k")]
 
 
 async def test_an_outage_is_told_at_once_every_five_minutes_and_at_its_end(
@@ -120,11 +172,9 @@ async def test_an_outage_is_told_at_once_every_five_minutes_and_at_its_end(
 async def test_a_record_that_is_tried_again_tells_the_log_nothing_more() -> None:
     faulty = Faulty()
     ledger = Ledger(WatchedStore(faulty))
-    async with Upkeep(ledger, timedelta(seconds=60), timedelta(days=1)).running() as upkeep:
-        decision = await ledger.begin("k", "h", 60)
-        assert isinstance(decision, Granted)
+    async with held(ledger) as (upkeep, attempt):
         faulty.faults["apply"] = LedgerUnavailableError("away")
         with capture_logs() as logs:
-            await upkeep.recorded(decision.attempt, Sent("{}"))
+            await upkeep.recorded(attempt, Sent("{}"))
     told = [entry["event"] for entry in logs if entry["log_level"] != "debug"]
     assert told == ["ledger not available, waiting for it", "ledger available again"]
