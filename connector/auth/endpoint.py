@@ -20,7 +20,7 @@ import httpx2
 
 from connector.model.causes import reason_of
 from connector.model.hosts import is_protected
-from connector.net.answers import TooLongError, moment_of, octets_of, pause_of
+from connector.net.answers import TooLongError, moment_of, octets_of, pause_of, redirect_of
 from connector.net.http_clients import open_client
 from connector.net.outbound import DIRECT, Outbound
 
@@ -144,8 +144,8 @@ def _answer(reply: httpx2.Response, octets: bytes) -> Answer:
     if status >= 500 or status in _LATER:
         pause, served = pause_of(reply.headers), status not in _LATER
         raise EndpointError(f"it answered {status}", status=status, retry_after=pause, asked=served)
-    if reply.is_redirect:
-        raise EndpointError(f"it answered {status}, a redirect, which is not followed", status=status)
+    if redirect := redirect_of(reply):
+        raise EndpointError(redirect, status=status)
     try:
         body = json.loads(octets)
     except (ValueError, RecursionError):  # its text may quote what was answered

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
 
 if TYPE_CHECKING:
     import httpx2
 
 _LONGEST_PAUSE = timedelta(hours=1)
+_LONGEST_PLACE = 120
 
 
 class TooLongError(Exception):
@@ -35,6 +37,28 @@ async def octets_of(answer: httpx2.Response, most: int) -> bytes:
         if len(body) > most:
             raise TooLongError(most)
     return bytes(body)
+
+
+def redirect_of(answer: httpx2.Response) -> str | None:
+    """Say that an answer is a redirect and where it leads, as the end of a sentence; None for another.
+
+    No client follows one: what it asked with would go to a place that no setting names. Where it leads shows
+    who answered, often a proxy that wants a login; a query is left out, since it may hold anything.
+    """
+    if not answer.is_redirect:
+        return None
+    leads = _place(str(answer.url), answer.headers.get("Location", ""))
+    return f"it answered {answer.status_code}, a redirect{leads}, which is not followed"
+
+
+def _place(asked: str, location: str) -> str:
+    try:
+        parts = urlsplit(urljoin(asked, location))
+        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    except ValueError:
+        return ""
+    known = location and parts.hostname and place.isprintable() and len(place) <= _LONGEST_PLACE
+    return f" to {place}" if known else ""
 
 
 def pause_of(headers: Mapping[str, str]) -> timedelta | None:

@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 
 from connector.model.causes import reason_of
-from connector.net.answers import TooLongError, octets_of
+from connector.net.answers import TooLongError, octets_of, redirect_of
 from connector.secrets.port import ProviderUnavailableError
 
 # 412: Vault's standby has not yet seen the token; 472, 473: it is a standby of another cluster.
@@ -64,9 +64,8 @@ async def ask(
     if reply.status_code >= 500 or reply.status_code in _LATER:
         reason = f"it answered {reply.status_code}"
         raise ProviderUnavailableError(reason)
-    if reply.is_redirect:
-        reason = f"it answered {reply.status_code}, a redirect, which is not followed; set its final address"
-        raise ProviderUnavailableError(reason)
+    if redirect := redirect_of(reply):
+        raise ProviderUnavailableError(f"{redirect}; set its final address")
     return JsonReply(reply.status_code, _json(body, reply.status_code))
 
 

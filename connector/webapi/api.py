@@ -17,7 +17,7 @@ import httpx2
 
 from connector.errors import ErrorCode
 from connector.model.causes import causes_of, reason_of
-from connector.net.answers import TooLongError, octets_of, pause_of
+from connector.net.answers import TooLongError, octets_of, pause_of, redirect_of
 
 LARGEST_ANSWER = 20_000_000
 USER_AGENT = "smtp-connector"
@@ -123,6 +123,8 @@ async def answered(
         raise fault(str(error), code=code, status=response.status_code) from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise _unanswered(error, fault) from error
+    if redirect := redirect_of(response):  # as good as no answer: whatever sends it is not the service
+        raise fault(redirect)
     if response.status_code >= 300:
         raise _refused(response, octets, fault)
     return Answer(response.status_code, _object(octets), response.headers, octets)

@@ -216,9 +216,8 @@ class Handler(ServiceHandler):
         elif fault.status is None:
             self.close_connection = True  # without a word
         else:
-            wait = {"Retry-After": fault.retry_after} if fault.retry_after else {}
             body = {"error": {"code": fault.code, "message": ""}}
-            self._answer(Result(fault.status, body, wait))
+            self._answer(Result(fault.status, body, fault.headers))
 
     def _done(self, operation: str, path: str, octets: bytes) -> Result:
         self._check_login(octets)

@@ -26,9 +26,15 @@ class Fault:
     status: int | None = None
     code: str = "UnknownError"
     retry_after: str | None = None
+    location: str | None = None
     after: bool = False
     skip: int = 0
     times: int = 1
+
+    @property
+    def headers(self) -> dict[str, str]:
+        told = {"Retry-After": self.retry_after, "Location": self.location}
+        return {name: value for name, value in told.items() if value is not None}
 
 
 @dataclass(slots=True)

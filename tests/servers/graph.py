@@ -159,8 +159,7 @@ class Handler(ServiceHandler):
         elif fault.status is None:
             self.close_connection = True  # without a word
         else:
-            wait = {"Retry-After": fault.retry_after} if fault.retry_after else {}
-            self._answer(_refusal(RefusedError(fault.status, fault.code, ""), wait))
+            self._answer(_refusal(RefusedError(fault.status, fault.code, ""), fault.headers))
 
     def _checked(self, name: str, reply: Reply) -> None:
         if isinstance(reply.body, bytes):

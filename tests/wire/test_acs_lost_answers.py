@@ -169,3 +169,15 @@ async def test_references_of_other_places_say_nothing(acs: Acs, reference: str) 
     async with transport() as sending:
         assert await sending.find(reference, route(acs)) is None
     assert acs.asked == []
+
+
+async def test_a_redirect_says_where_it_leads_and_what_to_change(acs: Acs) -> None:
+    acs.fail("send", 308, location="/elsewhere?api-version=1")
+    async with transport() as sending:
+        with pytest.raises(ConnectorError) as caught:
+            await sending.submit(message(), route(acs), UNRECORDED)
+    assert caught.value.code is ErrorCode.CONNECTION_FAILED
+    assert "answered 308, a redirect to http" in caught.value.message
+    assert "/elsewhere, which is not followed. Check accounts." in caught.value.message
+    assert "acs.endpoint, the network and the proxy. Nothing was sent." in caught.value.message
+    assert acs.delivered == []

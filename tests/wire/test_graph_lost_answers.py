@@ -127,3 +127,21 @@ async def test_the_next_attempt_finds_what_a_crash_left_behind(graph: Graph) -> 
     assert found is not None
     assert "Sent Items" in found.text
     assert (lost, foreign) == (None, None)
+
+
+@pytest.mark.parametrize(("exact", "operation"), [(True, "createDraft"), (True, "send"), (False, "sendMail")])
+async def test_a_redirect_says_where_it_leads_and_what_to_change(
+    graph: Graph, exact: bool, operation: str
+) -> None:
+    graph.fail(operation, 302, location="http://portal.example.test/login?back=token")
+    async with transport(graph) as sending:
+        with pytest.raises(ConnectorError) as caught:
+            await sending.submit(message(), route(graph, exact=exact), Recorded())
+    assert (caught.value.code, caught.value.retryable) == (ErrorCode.CONNECTION_FAILED, True)
+    doing = "make the draft" if operation == "createDraft" else "send the mail"
+    assert caught.value.message == (
+        f"Microsoft Graph did not {doing}: it answered 302, a redirect to http://portal.example.test/login, "
+        "which is not followed. Check accounts.sales.graph.base_url, the network and the proxy. Nothing was "
+        "sent."
+    )
+    assert graph.delivered == []

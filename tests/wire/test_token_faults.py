@@ -32,7 +32,10 @@ HTML = "<html><body>Welcome to the hotel's network</body></html>"
         (answering(503, HTML, Content_Type="text/html"), "answered 503"),
         (answering(200, HTML, Content_Type="text/html"), "answered 200 with text/html, not with JSON"),
         (answering(404, HTML, Content_Type="text/html"), "answered 404 with text/html, not with JSON"),
-        (answering(302, "", Location="https://elsewhere.example/"), "a redirect, which is not followed"),
+        (
+            answering(302, "", Location="https://elsewhere.example/login?key=s3cret"),
+            "a redirect to https://elsewhere.example/login, which is not followed",
+        ),
         (answering(200, {"token_type": "Bearer"}), "without an access token"),
         (answering(200, {"access_token": ["a"]}), "without an access token"),
         (answering(200, {"access_token": "a", "token_type": "mac"}), "no bearer token"),

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 from connector.graph.api import GraphApi, GraphFaultError
+from connector.net.answers import moment_of
 from connector.webapi.api import Answer
 
 DAY = timedelta(days=1)
@@ -111,10 +111,8 @@ def _one(mail: Mapping[str, Any], now: datetime) -> LeftDraft | None:
 
 def _present(answer: Answer, now: datetime) -> datetime:
     """The present by the service's clock, which drafts are dated by, where ours is ahead of it."""
-    try:
-        return min(now, parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC))
-    except ValueError:
-        return now
+    served = moment_of(answer.headers.get("date", ""))
+    return now if served is None else min(now, served)
 
 
 def _moment(text: object) -> datetime | None:
