@@ -21,10 +21,11 @@ from connector.devengine.complaints import Complaints
 from connector.devengine.extensions import BPMN, ZEEBE, Extensions
 from connector.devengine.read import parse
 from connector.errors import ConnectorError, ErrorCode
+from connector.secrets.lookalikes import refuse_near_reference
 from connector.secrets.resolve import References
 from connector.settings.model import MAILBOX_TASK_TYPE, MessageSettings, Settings
 from connector.tasks import TASK_TYPES, send_task
-from connector.tasks.header_advice import decides_blindly, header_warnings
+from connector.tasks.header_advice import decides_blindly, header_warnings, unknown_functions
 from connector.tasks.headers import HEADERS, read_task_headers
 from connector.tasks.input_advice import misspelling_warnings
 from connector.tasks.inputs import is_blank
@@ -214,7 +215,7 @@ class _Checked:
         if not source.strip():
             return
         written = self._literals.get(("authentication", "password"))
-        if isinstance(written, str) and "secrets." not in written:
+        if isinstance(written, str) and "secrets." not in written and not _is_refused_as_reference(written):
             message = "authentication.password is written in the diagram, which everyone who opens it reads"
             yield self._tell(Status.WARNING, message, "Store it as a secret and write secrets.NAME.")
         if self._configured and not self._settings.smtp.hosts:
@@ -283,11 +284,22 @@ class _Checked:
         headers = self._task.headers
         for warning in header_warnings(headers, HEADERS):
             yield self._tell(Status.WARNING, warning, "Correct this task header.")
-        try:
-            read = read_task_headers(headers)
-        except ConnectorError as error:
-            yield self._tell(Status.FAILED, error.message, "Correct this task header.")
-            return
+        right: dict[str, str] = {}
+        for name in HEADERS:
+            one = {name: headers.get(name, "")}
+            try:
+                read_task_headers(one)
+            except ConnectorError as error:
+                yield self._tell(Status.FAILED, error.message, "Correct this task header.")
+            else:
+                right |= one
+        read = read_task_headers(right)
+        for name, expression in (
+            ("resultExpression", read.result_expression),
+            ("errorExpression", read.error_expression),
+        ):
+            for unknown in [] if expression is None else unknown_functions(expression.text):
+                yield self._tell(Status.WARNING, f"{name}: {unknown}", "Correct this task header.")
         if read.error_expression is not None and decides_blindly(read.error_expression.text):
             message = (
                 "errorExpression reads neither error nor response, so it answers every mail that was sent"
@@ -308,6 +320,14 @@ class _Checked:
         return self._tell(Status.WARNING, message, fix)
 
 
+def _is_refused_as_reference(password: str) -> bool:
+    try:
+        refuse_near_reference(password, "authentication.password")
+    except ConnectorError:
+        return True
+    return False
+
+
 def _put(variables: dict[str, Any], path: Path, value: Any) -> None:
     for key in path[:-1]:
         inner = variables.get(key)
@@ -317,10 +337,14 @@ def _put(variables: dict[str, Any], path: Path, value: Any) -> None:
 
 
 def _path_of(error: ConnectorError, literals: Mapping[Path, Any]) -> Path | None:
-    """Find the value that an error is about."""
-    field = error.variables.get("field")
+    """Find the value that an error is about; that of a context is about a key that it does not have."""
+    field, known = error.variables.get("field"), error.variables.get("allowed") or ()
     if not isinstance(field, str):
         return None
+    inside = tuple(field.split("."))
+    for path in literals:
+        if path[: len(inside)] == inside and path[len(inside) :] and path[len(inside)] not in known:
+            return path
     places = (path for path in literals if f"{field}.".startswith(f"{'.'.join(path)}."))
     indexed = (path for path in literals if field.startswith(f"{'.'.join(path)}["))
     return next(places, None) or next(indexed, None)

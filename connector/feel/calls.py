@@ -7,10 +7,9 @@ adds, a built-in one. A variable with the name of a function does not hide it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from connector.feel.errors import FeelError, FeelLimitError
-from connector.feel.functions import REGISTRY, Builtin, by_names, by_position
+from connector.feel.functions import REGISTRY, Builtin, asked, by_names, by_position
 from connector.feel.values import Function, Lambda, Node, Scope, Value, type_name
 
 
@@ -194,8 +193,4 @@ def _nothing_fits(name: str, arguments: Arguments, values: list[Value], scope: S
 def _meant(name: str, scope: Scope) -> str:
     """Ask whether a function was meant that has nearly this name."""
     known = [*REGISTRY, *scope.run.functions]
-    if name in known:
-        return ""
-    folded = {other.lower(): other for other in known}
-    near = get_close_matches(name.lower(), folded, n=1, cutoff=0.75)
-    return f"; did you mean {folded[near[0]]}?" if near else ""
+    return "" if name in known else asked(name, known)

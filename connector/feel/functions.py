@@ -16,9 +16,10 @@ import inspect
 import math
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import TypeVar
 
 from connector.feel.errors import FeelError
@@ -110,6 +111,14 @@ def by_position(name: str, count: int) -> tuple[Builtin, ...]:
         for entry in REGISTRY.get(name, ())
         if (entry.variadic and count >= len(entry.parameters)) or len(entry.parameters) == count
     )
+
+
+def asked(name: str, known: Iterable[str]) -> str:
+    """Ask whether a function was meant that is called nearly so, or whose last word is."""
+    whole = {other.lower(): other for other in known}
+    folded = {other.rpartition(" ")[2]: spelt for other, spelt in whole.items()} | whole
+    near = get_close_matches(name.lower(), folded, n=1, cutoff=0.75)
+    return f"; did you mean {folded[near[0]]}?" if near else ""
 
 
 def by_names(name: str, names: Sequence[str]) -> tuple[Builtin, ...]:

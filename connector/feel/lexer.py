@@ -84,7 +84,7 @@ RESERVED = frozenset(
     {"null", "true", "false", "function", "in", "return", "then", "else", "satisfies", "and", "or"}
 )
 _CLOSED_BY = {"(": ")", "[": "]", "{": "}"}
-_KEYWORDS = frozenset({"if", "for", "some", "every", "not", "between", "instance", "of"}) | RESERVED
+KEYWORDS = frozenset({"if", "for", "some", "every", "not", "between", "instance", "of"}) | RESERVED
 # What people write who think in another language.
 _FOREIGN = {
     "==": "FEEL writes = for equality",
@@ -199,7 +199,7 @@ class Cursor:
         if kind != NAME:
             return _FOREIGN.get(word[:2]) or _FOREIGN.get(word[:1], "")
         for name in (last, word):
-            if name.lower() in _KEYWORDS and name != name.lower():
+            if name.lower() in KEYWORDS and name != name.lower():
                 return f"FEEL writes {name.lower()} in lower case"
         if last == "not":
             return "FEEL writes not(…)"

@@ -125,7 +125,8 @@ class _Walk:
         yield from found
         if (_is_named(path) and not found) or not isinstance(node, dict | None):
             where = f"{path}: " if path else ""
-            yield f"{self.document.place(path)}: {where}expected keys with values, such as {min(known)}"
+            example = min(known, key=lambda leaf: (leaf.count("."), leaf))
+            yield f"{self.document.place(path)}: {where}expected keys with values, such as {example}"
 
     def _children(self, node: dict[Any, Any], path: str) -> Iterator[tuple[str, Any] | str]:
         for key, value in node.items():

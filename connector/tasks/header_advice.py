@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import pairwise
 
 from connector.errors import ErrorCode
-from connector.feel.lexer import NAME, STRING, SYMBOL, Tokens, tokenize, unquote
+from connector.feel import CONNECTOR_FUNCTIONS
+from connector.feel.functions import REGISTRY, asked
+from connector.feel.lexer import KEYWORDS, NAME, STRING, SYMBOL, Tokens, tokenize, unquote
 
 _NEAR = 0.85
 _MOST = 10
@@ -34,6 +37,7 @@ _BY_CLASS = {
     "5": (ErrorCode.RECIPIENT_REJECTED, ErrorCode.MESSAGE_REJECTED, ErrorCode.CONNECTION_FAILED),
 }
 _OPENING = {")": "(", "]": "["}
+_FUNCTIONS = frozenset({*REGISTRY, *CONNECTOR_FUNCTIONS})
 
 
 def header_warnings(headers: Mapping[str, str], known: tuple[str, ...]) -> tuple[str, ...]:
@@ -62,6 +66,34 @@ def decides_blindly(expression: str) -> bool:
     """Whether an error expression reads neither an error nor the response, and so answers every outcome."""
     tokens = tokenize(expression)
     return not any(_is_name(tokens, place, *_OF_THE_OUTCOME) for place in range(len(tokens.kinds)))
+
+
+@lru_cache(maxsize=512)
+def unknown_functions(expression: str) -> tuple[str, ...]:
+    """Tell of calls of functions that neither FEEL, this connector nor the expression itself has."""
+    tokens = tokenize(expression)
+    own = {word for word, following in pairwise(tokens.words) if following == ":"}
+    called = (
+        _called(tokens, place)
+        for place in range(1, len(tokens.kinds))
+        if tokens.words[place] == "(" and tokens.kinds[place - 1] == NAME
+    )
+    unknown = dict.fromkeys(names[0] for names in called if names and not _FUNCTIONS & set(names))
+    return tuple(_no_function(name) for name in unknown if name not in own)[:_MOST]
+
+
+def _called(tokens: Tokens, place: int) -> list[str]:
+    """Give the names by which a function may be called here, the shortest first: some have several words."""
+    first = place
+    while first > 0 and tokens.kinds[first - 1] == NAME and tokens.words[first - 1] not in KEYWORDS:
+        first -= 1
+    if first > 0 and tokens.words[first - 1] == ".":  # of a value, as sorted.filter(…)
+        return []
+    return [" ".join(tokens.words[start:place]) for start in reversed(range(first, place))]
+
+
+def _no_function(name: str) -> str:
+    return f"there is no function {name[:_LONGEST]}{asked(name[:_LONGEST], sorted(_FUNCTIONS))}"
 
 
 def _is_name(tokens: Tokens, place: int, *names: str) -> bool:

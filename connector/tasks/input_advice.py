@@ -8,10 +8,11 @@ Comparing names is slow, and a process may have any number of them: only so many
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
 from itertools import islice
+from types import MappingProxyType
 
 from connector.model.mail import ContentType
 from connector.settings.model import MessageSettings
@@ -20,6 +21,23 @@ from connector.tasks.inputs import Inputs, as_boolean
 RECIPIENTS = ("smtpEmailToRecipients", "smtpEmailCcRecipients", "smtpEmailBccRecipients")
 
 _PREFIXES = ("smtpemail", "smtpfollow")
+# What people call our inputs behind the prefix, where no spelling leads to them.
+_OTHER_WORDS = MappingProxyType(
+    {
+        "from": "smtpEmailMailBoxName",
+        "sender": "smtpEmailMailBoxName",
+        "recipient": "smtpEmailToRecipients",
+        "recipients": "smtpEmailToRecipients",
+        "replyto": "smtpEmailDirectReplyTo",
+        "body": "smtpEmailContent",
+        "html": "smtpEmailContent",
+        "message": "smtpEmailContent",
+        "text": "smtpEmailTextContent",
+        "format": "smtpEmailContentType",
+        "priority": "smtpEmailImportance",
+        "files": "smtpEmailAttachments",
+    }
+)
 _NEAR = 0.75
 _MAX_NAME = 60
 _MAX_NAMES = 1000  # more variables than a process that people still understand has
@@ -111,8 +129,17 @@ def _is_like(start: str, prefix: str) -> bool:
 @lru_cache(maxsize=512)
 def _warning(name: str, known: tuple[str, ...]) -> str:
     candidates = {candidate.casefold(): candidate for candidate in known}
-    near = get_close_matches(_folded(name), candidates, n=1, cutoff=0.0)
-    return f"{name!r} is not an input of this task and was ignored; did you mean {candidates[near[0]]}?"
+    meant = _meant(_folded(name), candidates)
+    return f"{name!r} is not an input of this task and was ignored; did you mean {meant}?"
+
+
+def _meant(folded: str, candidates: Mapping[str, str]) -> str:
+    """Find the input that this name means: by another word for it, by its beginning, else by its spelling."""
+    word = _OTHER_WORDS.get(folded.removeprefix(_PREFIXES[0]))
+    if word in candidates.values():
+        return str(word)
+    begun = (name for short, name in candidates.items() if short.startswith(folded))
+    return next(begun, "") or candidates[get_close_matches(folded, candidates, n=1, cutoff=0.0)[0]]
 
 
 def _folded(name: str) -> str:

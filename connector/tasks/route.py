@@ -135,7 +135,7 @@ def _not_listed(hostname: Value, hosts: HostList) -> InputError:
     """Name the servers that a task may use; never the one it asked for, which may hold a secret."""
     ports = ", ".join(map(str, MAIL_PORTS))
     return hostname.error(
-        f"with this port it is none of the mail servers that tasks may name: {', '.join(hosts.entries)} "
+        f"is none of the mail servers that tasks may name, by host and port: {', '.join(hosts.entries)} "
         f"(where no port is given: {ports}); take one of them, or have it added to the setting smtp.hosts",
         allowed=hosts.entries,
     )

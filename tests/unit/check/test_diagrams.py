@@ -93,13 +93,53 @@ async def test_a_misspelt_input_of_a_mailbox_task() -> None:
         ({"errorExpression": '=if error.code = "404" then null else null'}, '"404", which is not an error'),
         ({"errorExpression": '=bpmnError("X")'}, "answers every mail that was sent"),
         ({"resultExpression": "={a: "}, "resultExpression"),
+        ({"resultExpression": "={n: lenght(reply)}"}, "no function lenght; did you mean string length?"),
+        ({"errorExpression": "=if error.code in (null) then throw(1) else null"}, "function throw"),
         ({"retryBackoff": "30 seconds"}, "is not an ISO 8601 duration"),
     ],
 )
-async def test_headers(headers: Mapping[str, str], words: str) -> None:
+async def test_each_wrong_header_is_told(headers: Mapping[str, str], words: str) -> None:
     status, message, _ = await told(task({}, headers))
     assert status in {Status.WARNING, Status.FAILED}
     assert words in message
+
+
+async def test_every_header_is_told_of_however_wrong_another_is() -> None:
+    wrong = {
+        "resultVariable": "my mail",
+        "resultExpression": "{",
+        "errorMapping": "{*: 1}",
+        "jobTimeout": "2h",
+    }
+    report = await checked(task({}, {**wrong, "retryBackoff": "5 minutes"}))
+    told = [found.message.removeprefix("Tell them: ").split(":")[0] for found in report.findings]
+    assert set(told) == {*wrong, "retryBackoff"}
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        '{n: string length(reply), m: upper case(string join(["a"], ","))}',
+        "{double: function(x) x * 2, n: double(3)}",
+        "{n: if (count(rejected)) = 0 then null else not(partial)}",
+        "{n: for r in (rejected) return (r.address)}",
+    ],
+)
+async def test_functions_that_exist_are_no_finding(expression: str) -> None:
+    assert (await checked(task({}, {"resultExpression": expression}))).status is Status.OK
+
+
+async def test_a_key_that_a_context_does_not_have_is_told_and_hides_nothing() -> None:
+    report = await checked(task({"authentication.host": "x", "authentication.port": "0"}))
+    assert [found.message.removeprefix("Tell them: ") for found in report.findings] == [
+        "authentication: 'host' is not one of its keys; did you mean hostname?",
+        "authentication.port: is outside 1 to 65535; mail servers use 587, 465 or 25",
+    ]
+
+
+async def test_a_password_in_the_form_of_a_reference_is_told_once() -> None:
+    status, message, _ = await told(task({"authentication.password": "${PW}"}))
+    assert (status, "looks like a reference" in message) == (Status.FAILED, True)
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,9 @@ def test_a_wrong_key_names_the_nearest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("empty", [None, {}, "x"])
 def test_an_account_without_a_key_is_not_forgotten(tmp_path: Path, empty: Any) -> None:
-    assert "accounts.sales: expected keys with values" in fault(tmp_path, {"sales": empty})
+    assert "accounts.sales: expected keys with values, such as accounts.sales.address" in fault(
+        tmp_path, {"sales": empty}
+    )
 
 
 @pytest.mark.parametrize("name", ["", "a.b", "a b", "-a", "ü", "x" * 64])

@@ -10,6 +10,10 @@ KNOWN = (
     "authentication",
     "account",
     "smtpEmailSubject",
+    "smtpEmailCopy",
+    "smtpEmailContent",
+    "smtpEmailMailBoxName",
+    "smtpEmailToRecipients",
     "smtpEmailCcRecipients",
     "smtpEmailFollowUp",
     "smtpFollowUp",
@@ -27,6 +31,10 @@ KNOWN = (
         ("smtpMailFollowUp", "smtpEmailFollowUp"),
         ("smtpFolowUp", "smtpFollowUp"),
         ("smtpEmail", "smtpEmailSubject"),
+        ("smtpEmailCc", "smtpEmailCcRecipients"),
+        ("smtpEmailTo", "smtpEmailToRecipients"),
+        ("smtpEmailBody", "smtpEmailContent"),
+        ("smtpEmailFrom", "smtpEmailMailBoxName"),
     ],
 )
 def test_a_slip_names_the_nearest(name: str, near: str) -> None:
