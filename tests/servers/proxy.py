@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -30,6 +31,10 @@ class Proxy:
 
     Args:
         target: ``host:port`` of the server.
+
+    Attributes:
+        lines: How many the clients have said.
+        told: How many octets the server has said.
     """
 
     def __init__(self, target: str) -> None:
@@ -41,6 +46,8 @@ class Proxy:
         self._passing.set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.lines = 0
+        self.told = 0
 
     @property
     def address(self) -> str:
@@ -103,14 +110,25 @@ class Proxy:
         server = await asyncio.open_connection(*self._target)
         self._writers.add(server[1])
         try:
-            await asyncio.gather(self._pump(client[0], server[1]), self._pump(server[0], client[1]))
+            await asyncio.gather(
+                self._pump(client[0], server[1], self._said), self._pump(server[0], client[1], self._heard)
+            )
         finally:
             self._writers.discard(server[1])
             server[1].close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _said(self, data: bytes) -> None:
+        self.lines += data.count(b"\n")
+
+    def _heard(self, data: bytes) -> None:
+        self.told += len(data)
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: Callable[[bytes], None]
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(_CHUNK):
+                count(data)
                 await self._passing.wait()
                 writer.write(data)
                 await writer.drain()

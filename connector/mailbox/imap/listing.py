@@ -35,7 +35,13 @@ SUMMARIES = f"{_DATES} BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS ({' '.join(SUMMARY_
 _PREVIEWED = 16_384  # octets of a mail, in which its text begins
 _PREVIEWS_AT_ONCE = 200
 _LEAST_CHUNK = 100
+# UIDs among which is searched at first, and how many times as many the next time: an answer lists each mail.
+_SEARCHED, _WIDER = 2_000, 4
+_HIGHEST = 2**32 - 1  # of all numbers and UIDs (RFC 9051 section 9)
 _EPOCH = datetime.fromtimestamp(0, UTC)
+
+Numbers = range | list[int]
+"""Sequence numbers or UIDs, ascending."""
 
 Place = tuple[int, int, int]
 """Where a folder goes on: UIDVALIDITY, the UID and the sequence number of the last mail that was listed."""
@@ -125,7 +131,12 @@ class _Source:
         self._session = session
         self._newest_first = listing.newest_first
         self._since, self._before = bounds(listing.criterion)
-        self._chunks = self._searched(listing, place) if listing.criterion else self._all(place)
+        self._by_uid = listing.criterion is not None
+        self._portions: Iterator[Numbers]
+        if listing.criterion is None:
+            self._portions = iter([self._all(place)])
+        else:
+            self._portions = self._searched(search_words(listing.criterion), place)
 
     @property
     def path(self) -> str:
@@ -139,8 +150,8 @@ class _Source:
     def take(self, limit: int, items: str) -> list[Row]:
         """The next mails, in order."""
         taken: list[Row] = []
-        for chunk, uid in self._chunks_of(limit):
-            rows = [row for row in self._session.rows(chunk, items, uid=uid) if self._within(row)]
+        for chunk in self._chunks_of(limit):
+            rows = [row for row in self._session.rows(chunk, items, uid=self._by_uid) if self._within(row)]
             rows.sort(key=lambda row: row.uid, reverse=self._newest_first)
             taken += rows
             if len(taken) >= limit:
@@ -157,51 +168,76 @@ class _Source:
             self._before is None or received < self._before
         )
 
-    def _chunks_of(self, limit: int) -> Iterator[tuple[str, bool]]:
-        """Sets of messages to fetch, and whether they are UIDs; tells in ``more`` whether any are left."""
-        numbers, uid = self._chunks
+    def _chunks_of(self, limit: int) -> Iterator[str]:
+        """Sets of messages to fetch; tells in ``more`` whether any are left."""
         # Where some are left out afterwards, not one by one.
         step = limit if self._since is self._before is None else max(limit, _LEAST_CHUNK)
-        while numbers:
+        numbers: Numbers = []
+        while numbers := self._filled(numbers, step):
             chunk = numbers[-step:] if self._newest_first else numbers[:step]
             numbers = numbers[:-step] if self._newest_first else numbers[step:]
+            numbers = self._filled(numbers, 0)
             self.more = bool(numbers)
-            yield uid_set(chunk), uid
+            yield uid_set(chunk)
 
-    def _searched(self, listing: Listing, place: Place | None) -> tuple[range | list[int], bool]:
-        words = search_words(listing.criterion) if listing.criterion else []
-        uids = self._session.search(words) if self.opened.exists else []
+    def _filled(self, numbers: Numbers, step: int) -> Numbers:
+        """Add portions until there are more than ``step``, or no portions any more."""
+        while len(numbers) <= step and (portion := next(self._portions, None)) is not None:
+            if not numbers:
+                numbers = portion
+            elif portion:
+                numbers = [*portion, *numbers] if self._newest_first else [*numbers, *portion]
+        return numbers
+
+    def _searched(self, words: list[bytes], place: Place | None) -> Iterator[Numbers]:
+        """The UIDs of mails that are wanted, out of more and more mails: most lists end with the first."""
+        if not self.opened.exists:
+            return
+        known = 0 < self.opened.next_uid <= _HIGHEST
+        first, last = 1, self.opened.next_uid - 1 if known else _HIGHEST
         if place is not None:
-            uids = [uid for uid in uids if (uid < place[1] if self._newest_first else uid > place[1])]
-        return uids, True
+            first, last = (1, min(place[1] - 1, last)) if self._newest_first else (place[1] + 1, last)
+        width = _SEARCHED if known else _HIGHEST
+        while first <= last:
+            low, high = first, min(first + width - 1, last)
+            if self._newest_first:
+                low, high = max(last - width + 1, first), last
+            yield self._session.search([b"UID", f"{low}:{high}".encode(), *words])
+            first, last = (first, low - 1) if self._newest_first else (high + 1, last)
+            width *= _WIDER
 
-    def _all(self, place: Place | None) -> tuple[range | list[int], bool]:
+    def _all(self, place: Place | None) -> range:
         """Sequence numbers, which a server may not change while it is asked for them (RFC 9051 7.5.1)."""
-        last = self.opened.exists
+        last = min(self.opened.exists, _HIGHEST)
         if place is None:
-            return range(1, last + 1), False
-        below = self._below(place[1], place[2], last)
+            return range(1, last + 1)
+        _, uid, sequence = place
         if self._newest_first:
-            return range(1, below + 1), False
-        there = (
-            next((row for row in self._uids(below + 1) if row.uid == place[1]), None)
-            if below < last
-            else None
-        )
-        return range(below + 2 if there else below + 1, last + 1), False
+            return range(1, self._below(uid, sequence, last) + 1)
+        return range(self._below(uid + 1, sequence + 1, last) + 1, last + 1)
 
     def _below(self, uid: int, sequence: int, last: int) -> int:
-        """How many mails of the folder have a lower UID; the last known place is tried first."""
-        if sequence <= last and any(row.uid == uid for row in self._uids(sequence)):
-            return sequence - 1
-        if uid <= 1:
-            return 0
+        """How many mails of the folder have a lower UID.
+
+        The last known place is tried first; it holds unless mails before it went meanwhile. Otherwise the
+        number is found by halves, since a search would answer with every one of them.
+        """
+        low, high = 0, last if uid > 1 else 0
+        asked = f"{max(sequence - 1, 1)}:{sequence}" if 0 < sequence <= last else str(last)
+        while low < high:
+            before = low, high
+            for row in self._session.rows(asked, "UID", uid=False):
+                if low < row.sequence <= high:
+                    low, high = (row.sequence, high) if row.uid < uid else (low, row.sequence - 1)
+            if (low, high) == before:  # a server that leaves mails out of its answers
+                return self._searched_below(uid)
+            asked = str((low + high + 1) // 2)
+        return low
+
+    def _searched_below(self, uid: int) -> int:
         with self._session.watch.step("search"):
             found = self._session.client.search_raw([b"UID", f"1:{uid - 1}".encode()], uid=False)
         return found[-1] if found else 0
-
-    def _uids(self, sequence: int) -> list[Row]:
-        return self._session.rows(str(sequence), "UID", uid=False)
 
 
 def summaries_of(session: ImapSession, opened: Opened, rows: list[Row], *, preview: bool) -> list[Summary]:
