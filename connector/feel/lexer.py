@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from connector.feel.errors import FeelLimitError, FeelSyntaxError, shortened
+from connector.feel.functions import REGISTRY, asked
 
 # The kinds of tokens.
 NAME, NUMBER, STRING, QUOTED, SYMBOL, STRANGE, END = range(7)
@@ -204,6 +205,8 @@ class Cursor:
         if last == "not":
             return "FEEL writes not(…)"
         if self.at and self.kinds[self.at - 1] == NAME:
+            if self.words[self.at + 1] == "(" and (meant := asked(f"{last} {word}", REGISTRY)):
+                return meant.removeprefix("; ")
             return f"a name with blanks is written in backticks: `{shortened(f'{last} {word}')}`"
         return ""
 

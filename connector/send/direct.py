@@ -107,7 +107,8 @@ class EmlFile:
         path = self._path
         if path is not None and self._mails > 1 and not path.is_char_device():
             path = path.with_name(f"{path.stem}-{self._mails}{path.suffix}")
-        await asyncio.to_thread(path.write_bytes if path else _print, message.data)
+        octets, _, _ = message.form(eight_bit=True)  # as most servers take it
+        await asyncio.to_thread(path.write_bytes if path else _print, octets)
         reply = Reply(250, f"written to {path or 'standard output'}, not sent to {route}")
         return Receipt(reply, message.envelope.recipients, transport="file")
 

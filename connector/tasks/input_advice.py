@@ -17,6 +17,7 @@ from types import MappingProxyType
 from connector.model.mail import ContentType
 from connector.settings.model import MessageSettings
 from connector.tasks.inputs import Inputs, as_boolean
+from connector.tasks.send_inputs import NOT_BUILT
 
 RECIPIENTS = ("smtpEmailToRecipients", "smtpEmailCcRecipients", "smtpEmailBccRecipients")
 
@@ -106,7 +107,7 @@ def misspelling_warnings(names: Iterable[str], known: tuple[str, ...]) -> tuple[
     slips = [
         name[:_MAX_NAME]
         for name in islice(names, _MAX_NAMES)
-        if name not in known and _looks_like_ours(name[:_MAX_NAME])
+        if name not in known and name not in NOT_BUILT and _looks_like_ours(name[:_MAX_NAME])
     ]
     if not slips:
         return ()

@@ -23,13 +23,11 @@ from connector.tasks.port import ReadContext
 from connector.tasks.records import RECORDS, BulkRecord, read_records
 from connector.tasks.request import Dialect, RequestReader
 from connector.tasks.route import read_route
-from connector.tasks.send_inputs import NATIVE
+from connector.tasks.send_inputs import NATIVE, NOT_BUILT
 
 _NO_DEFAULTS = MessageDefaults()
 _MAX_KEY = 200
 _KEY = Definitions(NATIVE.by_name["smtpEmailIdempotencyKey"])
-# Inputs of a coming version: a mail without what they ask for would be another mail.
-_NOT_BUILT = ("smtpEmailTrackReplies",)
 _RECORDS = Definitions(*(NATIVE.by_name[name] for name in (RECORDS, *RECIPIENTS)))
 
 
@@ -110,6 +108,6 @@ TASK = NativeTask(Dialect())
 
 
 def _refuse_not_built(variables: Mapping[str, Any]) -> None:
-    for name in _NOT_BUILT:
+    for name in NOT_BUILT:
         if not is_blank(variables.get(name)):
             raise InputError(name, "is not available in this version; remove it")

@@ -134,6 +134,8 @@ RECORD = Definitions(
     ),
 )
 
+# Inputs of a coming version: a mail without what they ask for would be another mail.
+NOT_BUILT = ("smtpEmailTrackReplies",)
 NATIVE = Definitions(
     Definition(
         "authentication",

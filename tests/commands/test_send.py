@@ -105,6 +105,13 @@ async def test_a_dry_run_may_write_to_standard_output() -> None:
     assert json.loads(done.stderr)["outcome"] == "complete"
 
 
+async def test_a_dry_run_shows_an_attached_mail_as_one() -> None:
+    attached = {"name": "m.eml", "content": "From: a@b.c\n\nGrüße\n", "contentType": "message/rfc822"}
+    done = await command("send", "-", "--dry-run", "-", stdin=mail(1, smtpEmailAttachments=[attached]))
+    parts = message_from_bytes(done.stdout.encode(), policy=policy.default).walk()
+    assert "message/rfc822" in [part.get_content_type() for part in parts]
+
+
 def test_a_dry_run_leaves_what_standard_output_holds_already(tmp_path: Path) -> None:
     log = tmp_path / "out.log"
     log.write_text("before\n")

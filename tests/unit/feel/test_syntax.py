@@ -53,6 +53,7 @@ def test_expression(text: str, value: object) -> None:
         ("1 2", 3, "'2' stands where an operator or the end should"),
         ("1e3", 2, "'e3' stands where"),
         ("first name", 7, "in backticks: `first name`"),
+        ("string lenght(1)", 8, "did you mean string length?"),
         ("if a then 1", 12, "'else'"),
         ('response.status = "sent', 19, "The string that starts here is never closed"),
         ("1 /* never", 3, "The comment that starts here is never closed"),

@@ -51,6 +51,10 @@ def test_a_variable_of_the_process_is_none(name: str) -> None:
     assert misspelling_warnings([name], KNOWN) == ()
 
 
+def test_an_input_that_is_refused_is_no_slip_beside() -> None:
+    assert misspelling_warnings(["smtpEmailTrackReplies"], KNOWN) == ()
+
+
 def test_warnings_are_few_short_and_printable() -> None:
     names = [f"smtpEmail\r\n{number}" + "x" * 1_000_000 for number in range(30)]
     warnings = misspelling_warnings(names, KNOWN)
