@@ -57,6 +57,10 @@ SERVER = (
         label="Port",
         tooltip="587 for STARTTLS, 465 for TLS from the start, 25 for a relay.",
         value=587,
+        pattern=Pattern(
+            r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]",
+            "must be a whole number from 1 to 65535, or FEEL.",
+        ),
         needed=True,
         when=SERVER_HERE,
     ),

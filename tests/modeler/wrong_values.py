@@ -27,6 +27,7 @@ CASES = {
         ("smtp.example.com", "10.0.0.1", "[::1]", "{{ secrets.HOST }}"),
         ("smtp.example.com:587", "https://x", "a b"),
     ),
+    "port": Case(("587", "1", "65535"), ("65536", "0", "25.5", "-1")),
     "tokenUrl": Case(("https://login.example.com/token",), ("login.example.com", "ftp://x", "https://a b")),
     "from": Case(("a@x", "Desk <a@x>", "secrets.SENDER"), ("desk", "a@x, b@x")),
     "accountFrom": Case(("a@x",), ("desk",)),
@@ -46,6 +47,7 @@ CASES = {
     "resultVariable": Case(("mail", "mail_2", "größe"), ("my mail", "2mails", "order.mail", "my-mail")),
     "retries": Case(("3", "0"), ("three", "-1", "3.5")),
     "retryBackoff": Case(("PT30S", "P1DT2H", "PT1.5S", "P2W"), ("30s", "30", "P", "PT", "P1M", "PT5")),
+    "limit": Case(("1", "50", "1000"), ("0", "1001", "2.5")),
     "target": Case(("archive", "Invoices/2026"), ("a*",)),
 }
 
