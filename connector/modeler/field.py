@@ -61,7 +61,8 @@ class Pattern:
     """What a value must look like, for the modeler to mark a wrong one; FEEL and an empty value always may.
 
     Attributes:
-        value: A regular expression of JavaScript for the whole of a value that is neither.
+        value: A regular expression of JavaScript for the whole of a value that is neither. Not for a number
+            that may be left out: the modeler tries the pattern on ``undefined`` then.
         message: What it must be; the panel shows it after the label.
     """
 

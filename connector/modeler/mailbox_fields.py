@@ -158,7 +158,6 @@ _FIND = (
         label="Mails in a page",
         description="Empty: 50.",
         tooltip="At most 1000.",
-        pattern=Pattern(r"[1-9]\d{0,2}|1000", "must be a whole number from 1 to 1000, or FEEL."),
         when=_LISTED,
     ),
     Field(

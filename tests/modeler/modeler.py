@@ -135,7 +135,8 @@ class Modeler:
         return await popup.locator(".djs-popup-label").all_inner_texts()
 
     async def picture(self, file: Path) -> None:
-        """Take a picture of the window as it is."""
+        """Take a picture of the window as it is, without the tools beside what is selected."""
+        await self._without_tools()
         await self._page.screenshot(path=file)
 
     async def picture_of_diagram(self, file: Path) -> None:
@@ -151,8 +152,11 @@ class Modeler:
             "sections => sections.getBoundingClientRect().top + sections.scrollHeight"
         )
         await self._page.set_viewport_size({"width": _WIDTH, "height": max(int(bottom), _HEIGHT)})
-        await self._page.add_style_tag(content=".djs-context-pad-parent { display: none }")
+        await self._without_tools()
         await self._page.locator("body" if diagram else "#panel").screenshot(path=file)
+
+    async def _without_tools(self) -> None:
+        await self._page.add_style_tag(content=".djs-context-pad-parent { display: none }")
 
     async def _entry(self, group: str, label: str) -> Locator:
         opened = await self._open(group)

@@ -1,4 +1,4 @@
-"""Takes the pictures of ``docs/images``: ``python -m tests.modeler.pictures``.
+"""Takes the pictures of ``docs/images``, but that of the demo's inbox: ``python -m tests.modeler.pictures``.
 
 To be run, and its pictures to be looked at, after a change to the templates or the examples. Nothing
 compares them: fonts differ from machine to machine. With a directory as its argument it takes pictures of
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from connector.modeler.fields import GROUPS
@@ -18,7 +19,7 @@ from tests.modeler.steps import ROOT, TEMPLATES, applied, drawn
 from tests.modeler.wrong_values import CASES, WAYS, chosen, fill
 
 _IMAGES = ROOT / "docs" / "images"
-_EXAMPLE = {
+_EXAMPLE: dict[tuple[str, str], str | bool] = {
     ("Mail server", "Host"): "smtp.example.com",
     ("Mail server", "Username"): "workflow@example.com",
     ("Mail server", "Password"): "{{secrets.MAIL_PASSWORD}}",
@@ -26,6 +27,21 @@ _EXAMPLE = {
     ("Sender and recipients", "To"): "=customer.email",
     ("Content", "Subject"): '="Your order " + order.id + " is on its way"',
     ("Content", "Body"): "Thank you for your order.",
+}
+# As the tutorial says.
+_FIRST_MAIL: dict[tuple[str, str], str | bool] = {
+    ("Mail server", "Host"): "127.0.0.1",
+    ("Mail server", "Port"): "44375",
+    ("Sender and recipients", "From"): "Me <me@example.com>",
+    ("Sender and recipients", "To"): "=customer.email",
+    ("Content", "Subject"): '="Hello " + customer.name',
+    ("Content", "Body"): "My first mail from a process.",
+    ("Output mapping", "Result variable"): "mail",
+}
+_FRONT_PAGE: dict[tuple[str, str], str | bool] = {
+    ("Mail server", "Send through"): "Account of the worker",
+    ("Mail server", "Account"): "sales",
+    ("Sender and recipients", "To"): "=customer.email",
 }
 
 
@@ -67,13 +83,19 @@ async def _take_panels() -> None:
         await drawn(opened, ELEMENTS[0], "notify")
         await opened.offered()
         await opened.picture(_IMAGES / "choose-template.png")
+    async with modeler() as opened:
+        await _filled(opened, ELEMENTS[0], _FRONT_PAGE)
+        await opened.picture(_IMAGES / "modeler.png")
+    async with modeler() as opened:
+        await _filled(opened, ELEMENTS[0], _FIRST_MAIL)
+        await opened.picture_of_panel(_IMAGES / "first-mail-panel.png")
     for element in ELEMENTS:
         async with modeler() as opened:
-            await _filled(opened, element)
+            await _filled(opened, element, _EXAMPLE)
             await opened.picture_of_panel(_IMAGES / Path(element.file).with_suffix(".png"))
     await _take_mailbox_panels()
     async with modeler() as opened:
-        await _filled(opened, ELEMENTS[0])
+        await _filled(opened, ELEMENTS[0], _EXAMPLE)
         for title in GROUPS.values():
             await opened.labels(title)
         await opened.picture_of_panel(_IMAGES / "all-entries.png", diagram=False)
@@ -82,9 +104,7 @@ async def _take_panels() -> None:
 async def _take_mailbox_panels() -> None:
     for element, entries in zip(MAILBOX_ELEMENTS, _MAILBOX_EXAMPLES, strict=True):
         async with modeler() as opened:
-            await applied(opened, element, "mailbox")
-            for (group, label), value in entries.items():
-                await opened.fill(group, label, value)
+            await _filled(opened, element, entries)
             await opened.picture_of_panel(_IMAGES / Path(element.file).with_suffix(".png"))
 
 
@@ -96,9 +116,9 @@ async def _take_examples() -> None:
             await opened.picture_of_diagram(_IMAGES / "examples" / f"{diagram.stem}.png")
 
 
-async def _filled(opened: Modeler, element: Element) -> None:
+async def _filled(opened: Modeler, element: Element, entries: Mapping[tuple[str, str], str | bool]) -> None:
     await applied(opened, element, "notify")
-    for (group, label), value in _EXAMPLE.items():
+    for (group, label), value in entries.items():
         await opened.fill(group, label, value)
 
 

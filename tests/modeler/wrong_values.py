@@ -47,7 +47,6 @@ CASES = {
     "resultVariable": Case(("mail", "mail_2", "größe"), ("my mail", "2mails", "order.mail", "my-mail")),
     "retries": Case(("3", "0"), ("three", "-1", "3.5")),
     "retryBackoff": Case(("PT30S", "P1DT2H", "PT1.5S", "P2W"), ("30s", "30", "P", "PT", "P1M", "PT5")),
-    "limit": Case(("1", "50", "1000"), ("0", "1001", "2.5")),
     "target": Case(("archive", "Invoices/2026"), ("a*",)),
 }
 
