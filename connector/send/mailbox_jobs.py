@@ -101,7 +101,7 @@ class MailboxJobs:
                 return await _result(mailbox, request, self._settings.mailbox)
 
             try:
-                result = await self._used(request.incoming, operation)
+                result = await self.use(request.incoming, operation)
                 break
             except ConnectorError as error:
                 if last or error.code is not ErrorCode.AUTH_FAILED or not await task.login_changed():
@@ -113,7 +113,7 @@ class MailboxJobs:
             "warnings": list(request.warnings),
         }
 
-    async def _used(self, where: ReadFrom, operation: Operation[dict[str, Any]]) -> dict[str, Any]:
+    async def use(self, where: ReadFrom, operation: Operation[dict[str, Any]]) -> dict[str, Any]:
         """Do something with a mailbox, by the protocol that leads to it."""
         stages = self._stages
         if isinstance(where, GraphRoute):

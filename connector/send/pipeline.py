@@ -51,6 +51,11 @@ class Pipeline:
         self._mailboxes = mailboxes
         self._settings = stages.settings
 
+    @property
+    def stages(self) -> Stages:
+        """What does the work."""
+        return self._stages
+
     async def handle(self, job: Job, context: JobContext | None = None) -> Outcome:
         """Do what the job asks for and say what became of it; never raises for a job's fault.
 

@@ -1,7 +1,7 @@
 """Run BPMN files in memory, with this project's worker and an inbox: the ``bpmn`` of a process test.
 
-The engine is in this process, and nothing but the inbox has a socket. Time stands still until a test moves
-it. Each call returns when nothing moves any more. ::
+The engine is in this process, and nothing but the inbox and the mailbox has a socket. Time stands still until
+a test moves it. Each call returns when nothing moves any more. ::
 
     async with Bpmn() as bpmn:
         run = await bpmn.run("order.bpmn", customer={"email": "jane@example.org"})
@@ -25,6 +25,7 @@ from connector.devengine.service import EngineService
 from connector.settings.model import Settings
 from connector.settings.sources import load_settings
 from connector.testing.course import Course
+from connector.testing.imap import ImapServer
 from connector.testing.inbox import Inbox
 from connector.testing.run import ProcessTestError, Run, as_json
 from connector.testing.workers import JobHandler, Workers
@@ -40,6 +41,7 @@ class Bpmn:
     """An engine in memory with this project's worker and an inbox. Use it as an asynchronous context manager.
 
     Every mail server that a diagram or an account names is the inbox, which asks for no TLS and no login.
+    Every mailbox is ``mailbox``, also one behind POP3 or Microsoft Graph.
 
     Args:
         settings: The worker's settings, such as accounts, back-offs and error mapping; None means the
@@ -50,6 +52,7 @@ class Bpmn:
 
     Attributes:
         inbox: The mails.
+        mailbox: What mailbox tasks read; :meth:`~connector.testing.ImapServer.deliver` puts mails into it.
         limit: As above; it can be changed at any time.
     """
 
@@ -57,10 +60,11 @@ class Bpmn:
         self, settings: Settings | None = None, *, directories: Sequence[Path] = (), limit: float = 10.0
     ) -> None:
         self.inbox = Inbox()
+        self.mailbox = ImapServer()
         self.limit = limit
         self._directories = tuple(directories) or (Path(),)
         self._service = EngineService()
-        self._workers = Workers(self._service, settings or load_settings({}), self.inbox.server)
+        self._workers = Workers(self._service, settings or load_settings({}), self.inbox.server, self.mailbox)
         self._stack = AsyncExitStack()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -69,7 +73,7 @@ class Bpmn:
         async with AsyncExitStack() as stack:
             # A whole second, so that a moment that a test reckons from it is met exactly.
             self._service.clock.pin(float(int(self._service.clock.now())))
-            for part in (self.inbox.server, self._service, self._workers.running()):
+            for part in (self.inbox.server, self.mailbox, self._service, self._workers.running()):
                 await stack.enter_async_context(part)
             self._stack = stack.pop_all()
         return self

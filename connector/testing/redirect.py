@@ -1,4 +1,4 @@
-"""Deliver every mail to the inbox, although a diagram or an account names another mail server.
+"""Deliver every mail to the inbox, and read every mail from one mailbox, whatever server is named elsewhere.
 
 Hosts, ports, TLS and logins are those of production, which a test must not use. Errors, results and incidents
 still name the server of the diagram.
@@ -9,11 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
+from pydantic import SecretStr
+
+from connector.mailbox.pool import Operation
 from connector.model.envelope import Message
+from connector.model.incoming import Incoming, MailProtocol, ReadFrom, route_to
 from connector.model.receipt import Receipt
 from connector.model.server import Route, Security, Server
+from connector.send.mailbox_jobs import MailboxJobs
+from connector.send.submission import Stages
 from connector.settings.model import SmtpSettings
+from connector.testing.imap import ImapServer
 from connector.testing.smtp import SmtpServer
 from connector.transport.port import Deliveries
 from connector.transport.smtp.transport import SmtpTransport
@@ -67,6 +75,34 @@ class Redirected:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._smtp.aclose()
+
+
+class RedirectedMailbox(MailboxJobs):
+    """Does what mailbox jobs ask for, in one mailbox, whatever protocol leads to the one that they name.
+
+    Args:
+        stages: What all jobs share: settings, accounts, secrets.
+        mailbox: The mailbox.
+    """
+
+    def __init__(self, stages: Stages, mailbox: ImapServer) -> None:
+        super().__init__(stages)
+        self._stages = stages
+        self._mailbox = mailbox
+
+    async def use(self, where: ReadFrom, operation: Operation[dict[str, Any]]) -> dict[str, Any]:
+        """See :meth:`connector.send.mailbox_jobs.MailboxJobs.use`."""
+        named = route_to(where)
+        stand_in = _StandIn(
+            self._mailbox.hostname,
+            self._mailbox.port,
+            Security.NONE,
+            _NAME,  # any login is good
+            SecretStr(_NAME),
+            account=named.account,
+            named=str(named),
+        )
+        return await self._stages.mailboxes().use(Incoming(MailProtocol.IMAP, stand_in), operation)
 
 
 class StandInSecrets(Mapping[str, str]):

@@ -18,13 +18,14 @@ from connector.devengine.in_memory import InMemoryEngine
 from connector.devengine.service import EngineService
 from connector.engine.port import LeaseLostError
 from connector.ledger import open_upkeep
-from connector.model.job import Complete, Fail, Job, Outcome, Throw
+from connector.model.job import Complete, Fail, Job, JobContext, Outcome, Throw
 from connector.secrets.masker import Masker
 from connector.send.assembly import Shared, open_pipeline
 from connector.send.pipeline import Pipeline
 from connector.settings.model import MAILBOX_TASK_TYPE, HealthSettings, Settings
 from connector.settings.secrets import SecretSettings
-from connector.testing.redirect import Redirected, StandInSecrets
+from connector.testing.imap import ImapServer
+from connector.testing.redirect import Redirected, RedirectedMailbox, StandInSecrets
 from connector.testing.smtp import SmtpServer
 from connector.worker.job_loop import JobLoop
 
@@ -43,12 +44,16 @@ class Workers:
         service: The engine.
         settings: The settings of this project's worker.
         inbox: The server that receives its mails.
+        mailbox: The mailbox that its mailbox tasks read.
     """
 
-    def __init__(self, service: EngineService, settings: Settings, inbox: SmtpServer) -> None:
+    def __init__(
+        self, service: EngineService, settings: Settings, inbox: SmtpServer, mailbox: ImapServer
+    ) -> None:
         self._service = service
         self._settings = for_tests(settings)
         self._inbox = inbox
+        self._mailbox = mailbox
         self._fault: BaseException | None = None
         self._handlers: dict[str, asyncio.Task[None]] = {}
         self._ours = frozenset(self._settings.worker.task_types)
@@ -63,6 +68,7 @@ class Workers:
         stop, worker = asyncio.Event(), self._settings.worker
         port = InMemoryEngine(self._service, worker.name, worker.lease.total_seconds())
         async with self._pipeline() as pipeline:
+            self._read_mailbox(pipeline)
             loop = self._started(JobLoop(port, worker, pipeline.handle).run(stop, hurry=stop))
             try:
                 await self._service.until(lambda: loop.done() or all(map(self._streamed, self._ours)))
@@ -88,6 +94,11 @@ class Workers:
             yield await stack.enter_async_context(
                 open_pipeline(settings, Masker(), secrets, transport, shared)
             )
+
+    def _read_mailbox(self, pipeline: Pipeline) -> None:
+        """Do mailbox tasks like other jobs: a test may put a handler of its own in the place of this one."""
+        mailbox = RedirectedMailbox(pipeline.stages, self._mailbox)
+        self.serve(MAILBOX_TASK_TYPE, lambda job: mailbox.handle(job, JobContext()))
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._service.clock.now(), UTC)
@@ -168,7 +179,7 @@ def for_tests(settings: Settings) -> Settings:
     """Keep the settings that decide about mails and outcomes, and replace those of a worker's environment.
 
     One job at a time makes the order of mails deterministic. No service of production is used: no ledger, no
-    secret or token store, no mailbox. An account's rate would make a test wait in real time.
+    secret or token store. Mailbox tasks are done apart. An account with a rate would make a test wait.
     """
     types = tuple(one for one in settings.worker.task_types if one != MAILBOX_TASK_TYPE)
     worker = {"stream": True, "max_jobs": 1, "task_types": types}

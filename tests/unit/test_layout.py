@@ -72,7 +72,8 @@ ALLOWED: dict[str, set[str]] = {
     | {"devengine", "feel"},  # diagrams are read as the development engine reads them
     "pages": _TO_SERVERS | {"accounts", "check"},
     "modeler": {"model", "settings", "tasks"},
-    "testing": _VALUES | {"devengine", "engine", "ledger", "secrets", "send", "transport", "worker"},
+    "testing": _VALUES
+    | {"devengine", "engine", "ledger", "mailbox", "secrets", "send", "transport", "worker"},
     "devengine": {"engine", "errors", "feel", "model", "settings"},
     "demo": _TO_SERVERS
     | {

@@ -584,14 +584,6 @@ async def test_no_access_token_is_asked_for(save: Save, place: str) -> None:
         assert (run.incidents, len(bpmn.inbox)) == ([], 1)
 
 
-async def test_no_mailbox_is_read(bpmn: Bpmn, save: Save) -> None:
-    reading = task("read", job_type="smtp-connector:mailbox:1")
-    shape = save(diagram(start(), reading, end(), path("start", "read", "end")))
-    assert (await bpmn.run(shape)).waits_at == ["read"]
-    bpmn.worker("smtp-connector:mailbox:1", lambda job: {"mails": []})
-    assert (await bpmn.run(shape)).variables == {"mails": []}
-
-
 async def test_several_processes_at_once(bpmn: Bpmn, save: Save) -> None:
     file = save(SEND)
     runs = await asyncio.gather(*(bpmn.run(file, to=f"{number}@example.org") for number in range(20)))
