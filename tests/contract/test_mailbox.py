@@ -455,6 +455,18 @@ async def test_a_move_that_comes_twice_moves_once(foldered: Post) -> None:
     assert len(foldered.found("Trash")) == 1
 
 
+async def test_a_move_beside_another_mail_with_the_same_message_id_loses_none(foldered: Post) -> None:
+    foldered.deliver(mail(body="A forged mail."), folder="Trash", received=day(1))
+    foldered.deliver(mail(body="The one that counts."), received=day(2))
+    async with foldered.opened() as mailbox:
+        await mailbox.change(Reference((await first(mailbox)).id), Transfer(Role.TRASH))
+    assert foldered.found() == []
+    assert sorted(octets.split(b"\r\n\r\n")[1] for octets in foldered.found("Trash")) == [
+        b"A forged mail.\r\n",
+        b"The one that counts.\r\n",
+    ]
+
+
 async def test_a_mail_without_message_id_is_known_again_after_a_move(foldered: Post) -> None:
     foldered.deliver(b"From: ann@example.test\r\nSubject: nameless\r\n\r\nHello\r\n", received=day(4))
     foldered.deliver(b"From: ann@example.test\r\nSubject: other\r\n\r\nHello!\r\n", folder="Trash")

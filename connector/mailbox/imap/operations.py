@@ -140,7 +140,7 @@ def _transfer(session: ImapSession, reference: Reference, wanted: Transfer) -> I
             raise _gone(session, found.name)
         return there
     if wanted.copy:
-        return _copy(session, found, target)
+        return _copy(session, found, found.row, target)
     return _move(session, found, found.row, target)
 
 
@@ -150,11 +150,15 @@ def _known(reference: Reference) -> ImapName | None:
     return ImapName("", 0, 0, name.text) if isinstance(name, MessageId) else None
 
 
-def _copy(session: ImapSession, found: _Found, target: Folder) -> ImapName | None:
-    """Copy a mail unless the folder has it already: an earlier attempt may have copied it."""
+def _copy(session: ImapSession, found: _Found, row: Row, target: Folder) -> ImapName | None:
+    """Copy a mail unless the folder has it already: an earlier attempt may have copied it.
+
+    A sender chooses the Message-ID, so that another mail there may have the same. A copy keeps the moment of
+    arrival too (RFC 9051 section 6.4.7).
+    """
     opened = session.open(target)
     there = session.seek(found.name, opened)
-    if there is not None:
+    if there is not None and _alike(session.row(there.uid), row):
         return there
     session.open(found.opened.folder)
     return _transferred(session, found, target, "COPY")
@@ -163,10 +167,14 @@ def _copy(session: ImapSession, found: _Found, target: Folder) -> ImapName | Non
 def _move(session: ImapSession, found: _Found, row: Row, target: Folder) -> ImapName | None:
     if session.client.offers("MOVE"):
         return _transferred(session, found, target, "MOVE")
-    there = _copy(session, found, target)
+    there = _copy(session, found, row, target)
     session.open(found.opened.folder, readonly=False)
     _delete(session, row.uid)
     return there
+
+
+def _alike(one: Row | None, other: Row) -> bool:
+    return one is not None and (one.size, one.received_at) == (other.size, other.received_at)
 
 
 def _transferred(session: ImapSession, found: _Found, target: Folder, command: str) -> ImapName | None:
