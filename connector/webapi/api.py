@@ -6,6 +6,7 @@ says; here it only counts whether the request may have been served, since a mail
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import ssl
@@ -20,6 +21,8 @@ from connector.model.causes import causes_of, reason_of
 from connector.net.answers import TooLongError, octets_of, pause_of, redirect_of
 
 LARGEST_ANSWER = 20_000_000
+# A request and its answer, however slowly they come: as long as SMTP waits for the reply to a mail.
+_LONGEST_SECONDS = 600.0
 USER_AGENT = "smtp-connector"
 _REQUEST_IDS = ("request-id", "x-ms-request-id", "mise-correlation-id")
 
@@ -113,11 +116,14 @@ async def answered(
         ServiceFaultError: There is no good answer; as the kind that is given.
     """
     try:
-        response = await client.send(request, stream=True)
-        try:
-            octets = await octets_of(response, largest)
-        finally:
-            await response.aclose()
+        async with asyncio.timeout(_LONGEST_SECONDS):
+            response = await client.send(request, stream=True)
+            try:
+                octets = await octets_of(response, largest)
+            finally:
+                await response.aclose()
+    except TimeoutError:
+        raise fault("no answer in time", code=ErrorCode.CONNECTION_TIMEOUT, served=True) from None
     except TooLongError as error:
         code = ErrorCode.MESSAGE_TOO_LARGE
         raise fault(str(error), code=code, status=response.status_code) from None

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx2
 import pytest
 
-from connector.errors import PostponedError
+from connector.errors import ErrorCode, PostponedError
 from connector.graph.api import GraphApi, GraphFaultError
 from connector.mailbox.graph.tree import pages
+from connector.webapi import api as webapi
 from connector.webapi.allowance import Allowance, Ceiling
 from tests.servers.graph_world import Graph
 from tests.wire.graph_submission import FixedTokens, route
@@ -92,3 +94,18 @@ async def test_an_upload_to_another_host_has_no_token() -> None:
     api, asked = opened(lambda _: httpx2.Response(201))
     await api.upload("PUT", ELSEWHERE, b"x", "bytes 0-0/1")
     assert "authorization" not in asked[0].headers
+
+
+async def test_an_answer_that_goes_on_and_on_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each octet comes soon after the one before it, so that no read takes long."""
+    monkeypatch.setattr(webapi, "_LONGEST_SECONDS", 0.2)
+
+    async def dripping() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.001)
+
+    api, _ = opened(lambda _: httpx2.Response(200, content=dripping()))
+    with pytest.raises(GraphFaultError, match="no answer in time") as caught:
+        await api.ask("POST", "/messages", body=b"x")
+    assert (caught.value.served, caught.value.code) == (True, ErrorCode.CONNECTION_TIMEOUT)
