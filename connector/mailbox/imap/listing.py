@@ -197,7 +197,8 @@ class _Source:
         first, last = 1, self.opened.next_uid - 1 if known else _HIGHEST
         if place is not None:
             first, last = (1, min(place[1] - 1, last)) if self._newest_first else (place[1] + 1, last)
-        width = _SEARCHED if known else _HIGHEST
+        # Few mails may have high UIDs, where others were moved away.
+        width = _SEARCHED if known and self.opened.exists > _SEARCHED else _HIGHEST
         while first <= last:
             low, high = first, min(first + width - 1, last)
             if self._newest_first:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from connector.mailbox.criteria import Has, State
+from connector.mailbox.imap import listing
 from connector.mailbox.imap.fetching import Row
 from connector.mailbox.imap.listing import _Source
 from connector.mailbox.imap.session import ImapSession, Opened
@@ -70,8 +71,9 @@ def source(server: Server, place: tuple[int, int, int] | None, **wanted: Any) ->
 @pytest.mark.parametrize("criterion", [None, UNREAD], ids=["all", "unread"])
 @pytest.mark.parametrize("newest_first", [True, False])
 def test_the_next_page_begins_where_the_last_one_ended(
-    newest_first: bool, criterion: Has | None, silent: bool
+    newest_first: bool, criterion: Has | None, silent: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(listing, "_SEARCHED", 50)
     chance = random.Random(18)
     for _ in range(200):
         uids = sorted(chance.sample(range(1, 9_000), chance.randint(1, 400)))
@@ -105,6 +107,13 @@ def test_a_server_that_tells_no_next_uid_is_searched_at_once(newest_first: bool)
     found = [row.uid for row in (*page, *second.take(9, "UID FLAGS"))]
     assert found == sorted([6, 8, 4_000, 7_000_000], reverse=newest_first)
     assert not second.more
+
+
+def test_a_few_mails_with_high_uids_are_searched_at_once() -> None:
+    server = Server([8_000_000, 8_000_002, 9_000_000])
+    listed = source(server, None, criterion=UNREAD)
+    assert [row.uid for row in listed.take(5, "UID FLAGS")] == [9_000_000, 8_000_002, 8_000_000]
+    assert server.asked == 2
 
 
 def test_no_more_is_told_where_the_rest_holds_nothing_that_is_wanted() -> None:
