@@ -13,8 +13,10 @@ COPY --from=build /opt/connector /opt/connector
 RUN useradd --system --uid 10001 --no-create-home connector \
  && install -d -o 10001 -m 700 /var/lib/smtp-connector
 USER 10001
-# The ledger of sent mails has to outlive the container: mount a volume here, or set one in PostgreSQL.
+# The ledger of sent mails, and the tokens of OAuth, have to outlive the container: mount a volume here, or set
+# PostgreSQL for both.
 VOLUME /var/lib/smtp-connector
-ENV PATH=/opt/connector/bin:$PATH PYTHONUNBUFFERED=1 SMTP_CONNECTOR_LEDGER_PATH=/var/lib/smtp-connector/ledger.db
+ENV PATH=/opt/connector/bin:$PATH PYTHONUNBUFFERED=1 SMTP_CONNECTOR_LEDGER_PATH=/var/lib/smtp-connector/ledger.db \
+    SMTP_CONNECTOR_TOKENS_PATH=/var/lib/smtp-connector/tokens.json
 ENTRYPOINT ["smtp-connector"]
 CMD ["run"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from importlib.resources import as_file
@@ -17,6 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 import grpc
+import structlog
 from pyzeebe import ZeebeClient
 from pyzeebe.errors import PyZeebeError
 from rich.console import Console
@@ -217,6 +218,15 @@ async def _deploy(client: ZeebeClient, example: Example, tenant_id: str | None, 
     story.step("Process deployed", f"{example.file}: {example.process_id}, version {version}")
 
 
+def _without_outcomes(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Drop the line of a job, whose outcome the story tells in its own words."""
+    if event["event"] == "job reported":
+        raise structlog.DropEvent
+    return event
+
+
 @asynccontextmanager
 async def _worker(
     stage: _Stage, engine: EngineSettings, performance: Performance
@@ -228,6 +238,7 @@ async def _worker(
     masker = Masker()
     # The story itself tells of failed attempts, which the worker logs as warnings.
     configure_logging(LogSettings(level="error"), masker)
+    structlog.configure(processors=[_without_outcomes, *structlog.get_config()["processors"]])
     for credential in stage.settings.confidential:
         masker.remember(credential)
     types = (SEND_TASK_TYPE,) if stage.example.account is None else (SEND_TASK_TYPE, MAILBOX_TASK_TYPE)

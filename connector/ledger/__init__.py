@@ -11,6 +11,7 @@ from connector.ledger.memory import MemoryStore
 from connector.ledger.port import LedgerUnavailableError, LedgerVanishedError, Store
 from connector.ledger.sqlite import SqliteStore
 from connector.ledger.upkeep import Upkeep, WatchedStore
+from connector.model import to_install
 from connector.settings.ledger import LedgerSettings
 
 __all__ = ["Ledger", "LedgerUnavailableError", "Upkeep", "open_ledger", "open_upkeep"]
@@ -72,7 +73,7 @@ def _store(settings: LedgerSettings) -> Store:
             from connector.ledger.postgres import PostgresStore  # noqa: PLC0415 - asyncpg is an extra
         except ModuleNotFoundError as error:
             raise LedgerUnavailableError(
-                "A ledger in PostgreSQL needs the extra: pip install 'zeebe-smtp-connector[postgres]'"
+                f"A ledger in PostgreSQL needs a library: {to_install('postgres')}."
             ) from error
         return PostgresStore(settings.url.get_secret_value(), make=make)
     if settings.kind == "memory":

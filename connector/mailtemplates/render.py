@@ -26,6 +26,7 @@ from connector.mailtemplates.budget import BudgetError, joined, limited
 from connector.mailtemplates.folder import Folder, FolderLoader, Stamps
 from connector.mailtemplates.formats import FormatError, Formats
 from connector.mailtemplates.sandbox import BoundedEnvironment, MissingError
+from connector.model import to_install
 from connector.model.mail import Attachment, DataSource, TemplateUse
 from connector.model.text import invisible
 from connector.settings.model import TemplateSettings
@@ -38,7 +39,7 @@ _CID = re.compile(r"""["'(]\s*cid:([^"'()\s>]+)""", re.IGNORECASE)
 _REASONS: Mapping[type[Exception], str] = MappingProxyType(
     {
         RecursionError: "includes or calls itself without an end",
-        ImportError: "this filter needs Babel: pip install 'zeebe-smtp-connector[templates]'",
+        ImportError: f"this filter needs Babel: {to_install('templates')}",
     }
 )
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
+from connector.model import to_install
 from connector.model.hosts import HostList, is_protected
 from connector.settings.values import (
     Directory,
@@ -82,10 +83,7 @@ def _needs(module: str, extra: str) -> None:
     except ModuleNotFoundError:
         found = False
     if not found:
-        raise ValueError(
-            f"its library is not installed: run pip install 'zeebe-smtp-connector[{extra}]', or remove this "
-            "section"
-        )
+        raise ValueError(f"its library is not installed: remove this section, or {to_install(extra)}")
 
 
 ServiceUrl = Annotated[str, AfterValidator(_service_url), text_schema(r"https?://\S+")]

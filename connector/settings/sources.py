@@ -376,7 +376,10 @@ def _read(
 def _unknown(path: str, paths: set[str]) -> str:
     if instead := java_property(path):
         return instead
-    return f"no such setting{nearest(path, paths | _sections(paths))}"
+    sections = _sections(paths)
+    if path in sections:
+        return "is a section of settings; name the setting in it"
+    return f"no such setting{nearest(path, paths | sections)}"
 
 
 def _sections(paths: set[str]) -> set[str]:

@@ -118,7 +118,8 @@ async def test_the_failure_of_another_instance_does_not_spoil_the_next(
     await _press_the_button(str(page.hostname), int(page.port or 0))
     await _read_until(demo, r"Look at it +http://\S+/mail/2$")
     demo.send_signal(signal.SIGINT)
-    await asyncio.wait_for(demo.communicate(), _TIMEOUT)
+    _, errors = await asyncio.wait_for(demo.communicate(), _TIMEOUT)
+    assert errors == b"", "the story has told it"
 
 
 async def test_a_worker_that_ends_is_reported(engine_address: str) -> None:

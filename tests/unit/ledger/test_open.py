@@ -48,7 +48,7 @@ async def test_postgres_without_its_extra_says_what_to_install(monkeypatch: pyte
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "asyncpg", None)
     settings = LedgerSettings(kind="postgres", url=SecretStr("postgresql://db/x"))
-    with pytest.raises(LedgerUnavailableError, match=r"zeebe-smtp-connector\[postgres\]"):
+    with pytest.raises(LedgerUnavailableError, match=r"'\.\[postgres\]'"):
         async with open_ledger(settings):
             pass
 

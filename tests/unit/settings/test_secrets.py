@@ -112,7 +112,7 @@ def test_a_missing_library_names_the_extra(
             raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(importlib.util, "find_spec", nothing)
-    with pytest.raises(SettingsError, match=rf"secrets\.{extra}: .*'zeebe-smtp-connector\[{extra}\]'"):
+    with pytest.raises(SettingsError, match=rf"secrets\.{extra}: .*'\.\[{extra}\]'"):
         load({}, overrides=overrides)
     load({})
 

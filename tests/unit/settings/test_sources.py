@@ -218,6 +218,13 @@ def test_a_fault_is_named_with_the_variable_that_has_it(environ: dict[str, str],
     assert message in str(raised.value)
 
 
+@pytest.mark.parametrize("section", ["engine", "accounts", "smtp.pool"])
+def test_a_section_on_the_command_line_is_named_as_one(section: str) -> None:
+    overrides = {"accounts.a.host": "h", section: "x"}
+    with pytest.raises(SettingsError, match=f"^{section}: is a section of settings; name the setting in it$"):
+        load({}, overrides=overrides)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
