@@ -11,7 +11,7 @@ HASH = "9f86d081884c7d65"
 OTHER = "60303ae22b998861"
 MARK = Mark(("ada",), mail=("ada",), built="2026-11-27T08:00:00+01:00", digest="d1")
 LONG = 3600.0
-OVER = 0.0
+OVER = -3600.0
 RESPONSE = (
     '{"status": "SUCCESS", "messageId": "<größe-\U0001f600@example.com>", "warnings": [null, "\\u0000"]}'
 )
