@@ -163,7 +163,7 @@ def commit(
     if not set(mark.recipients).isdisjoint(progress.delivered):
         return entry, OvertakenError(f"{attempt.key}: an earlier attempt has delivered to these recipients")
     if not progress.built:
-        progress = Progress(mark.mail, mark.built, mark.digest, ended=progress.ended)
+        progress = replace(progress, recipients=mark.mail, built=mark.built, digest=mark.digest)
     progress = replace(progress, pending=mark.recipients, reference=mark.reference)
     held = now + attempt.lease
     return entry._replace(

@@ -60,6 +60,15 @@ async def test_a_delivery_that_is_over_is_known_to_the_next_attempt(ledger: Ledg
     assert progress.left == ("bob", "cyd")
 
 
+async def test_a_reply_that_comes_before_any_mark_is_not_forgotten_by_the_next_one(ledger: Ledger) -> None:
+    """A reply to an attempt whose entry was deleted meanwhile, by hand, and made anew by another."""
+    attempt = await begun(ledger)
+    await ledger.settle(attempt, TOOK_ADA)
+    await ledger.committing(attempt, SECOND)
+    with pytest.raises(OvertakenError):
+        await ledger.committing(attempt, FIRST)
+
+
 async def test_a_death_between_deliveries_leaves_no_doubt(ledger: Ledger, open_one: Open) -> None:
     await halfway(ledger, OVER)
     decision = await granted(open_one())

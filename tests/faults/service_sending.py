@@ -3,6 +3,8 @@
 ``python -m tests.faults.service_sending LEDGER ACCOUNT DONE``, the account as JSON, loads all that a worker
 needs, and then forks one for each line of keys that it reads: its process id is printed, and that it has
 ended. A worker sends the mails of those keys until each is complete; the file DONE gets the keys of those.
+
+What is printed begins a line of its own, since a worker may be killed within one.
 """
 
 from __future__ import annotations
@@ -80,6 +82,6 @@ if __name__ == "__main__":
         if not child:
             asyncio.run(main(configured, line.split(), Path(done)))
             os._exit(0)
-        print("forked", child, flush=True)  # noqa: T201
+        print("\nforked", child, flush=True)  # noqa: T201
         _, status = os.waitpid(child, 0)
-        print("ended", "killed" if os.WIFSIGNALED(status) else status, flush=True)  # noqa: T201
+        print("\nended", "killed" if os.WIFSIGNALED(status) else status, flush=True)  # noqa: T201
