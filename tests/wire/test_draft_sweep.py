@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -36,6 +37,15 @@ from tests.wire.graph_submission import USER, FixedTokens, graph_mailboxes, rout
 MADE = datetime(2026, 3, 1, 8, tzinfo=UTC)
 KEY = "<default>/instance:7"
 MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(autouse=True)
+def every_line_is_logged() -> Iterator[None]:
+    """A test before may have set the level at which structlog drops a line before it is captured."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture
