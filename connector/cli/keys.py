@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connector.cli.options import Assignments, Commands, Config, UsageError, load_settings, wrong_usage
+from connector.cli.options import Assignments, Config, UsageError, commands, load_settings, wrong_usage
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
@@ -26,12 +26,7 @@ if TYPE_CHECKING:
     from connector.signing.state import KeyState
     from connector.tls.own_keys import OwnKey
 
-app = typer.Typer(
-    cls=Commands,
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = commands()
 _KINDS = ("rsa", "ed25519")
 
 

@@ -13,19 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connector.cli.options import Assignments, Commands, Config, UsageError, load_settings, wrong_usage
+from connector.cli.options import Assignments, Config, UsageError, commands, load_settings, wrong_usage
 
 if TYPE_CHECKING:
     from connector.ledger import Ledger
     from connector.ledger.port import Entry
     from connector.settings.ledger import LedgerSettings
 
-app = typer.Typer(
-    cls=Commands,
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = commands()
 _COLUMNS = ("key", "state", "changed", "attempt", "held until", "Message-ID")
 
 

@@ -13,9 +13,9 @@ import typer
 
 from connector.cli.options import (
     Assignments,
-    Commands,
     Config,
     UsageError,
+    commands,
     load_settings,
     read_object,
     read_octets,
@@ -28,12 +28,7 @@ if TYPE_CHECKING:
     from connector.model.envelope import Message
     from connector.settings.model import Settings
 
-app = typer.Typer(
-    cls=Commands,
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = commands()
 _LOOK_EVERY = 0.5
 
 Directory = Annotated[

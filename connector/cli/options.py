@@ -47,6 +47,16 @@ class Commands(TyperGroup):
         return command
 
 
+def commands() -> typer.Typer:
+    """Begin a group of commands below the program's own."""
+    return typer.Typer(
+        cls=Commands,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
 class UsageError(Exception):
     """The command line cannot be understood."""
 
